@@ -1,0 +1,82 @@
+"""Both servers together: started, found, stopped, and handed to Django and Celery as three addresses."""
+
+import os
+from dataclasses import dataclass
+
+from leadsys.embedded.home import Home, find_home
+from leadsys.embedded.postgres import Postgres
+from leadsys.embedded.programs import find_programs
+from leadsys.embedded.valkey import Valkey
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the servers answer: the database as the application role and as its owner, and the broker."""
+
+    database_url: str
+    database_owner_url: str
+    redis_url: str
+
+
+# For commands that talk to no server: valid addresses at which nobody answers.
+NOWHERE = Endpoints(
+    database_url="postgresql://leadsys_app:none@127.0.0.1:1/leadsys",
+    database_owner_url="postgresql://leadsys_owner:none@127.0.0.1:1/leadsys",
+    redis_url="redis://127.0.0.1:1/0",
+)
+
+
+def ensure_servers(home: Home | None = None) -> Endpoints:
+    """Start whichever of PostgreSQL and Valkey doesn't run, and say where they answer.
+
+    Safe to call from any number of processes at once. Raises EmbeddedError with a message that says how to mend it.
+    """
+    home = home or find_home()
+    with home.lock():
+        state = home.read_state()
+        postgres, valkey = Postgres(home, state), Valkey(home, state)
+        if not (postgres.is_running() and valkey.is_running()):
+            programs = find_programs()
+            postgres.ensure(programs)
+            valkey.ensure(programs, cluster=postgres.cluster)
+        postgres.ensure_roles()
+    return Endpoints(
+        database_url=postgres.url("leadsys_app", state.app_password),
+        database_owner_url=postgres.url("leadsys_owner", state.owner_password),
+        redis_url=valkey.url,
+    )
+
+
+def servers_are_running(home: Home | None = None) -> bool:
+    """Whether both servers of the home live."""
+    home = home or find_home()
+    if not (home.folder / "servers.json").exists():
+        return False
+    state = home.read_state()
+    return Postgres(home, state).is_running() and Valkey(home, state).is_running()
+
+
+def stop_servers(home: Home | None = None) -> None:
+    """Stop both servers if they run. Their data stays."""
+    home = home or find_home()
+    if not (home.folder / "servers.json").exists():
+        return
+    with home.lock():
+        state = home.read_state()
+        Valkey(home, state).stop()
+        Postgres(home, state).stop()
+
+
+def provide_environment(*, start: bool = True) -> None:
+    """Set DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL unless DATABASE_URL is set already.
+
+    Starts the embedded servers for that, except with ``start=False`` or ``LEADSYS_NO_EMBEDDED=1``: then the addresses lead
+    nowhere, which is enough for commands that talk to no server. Raises EmbeddedError.
+    """
+    if os.environ.get("DATABASE_URL"):
+        return
+    nowhere = not start or os.environ.get("LEADSYS_NO_EMBEDDED") == "1"
+    endpoints = NOWHERE if nowhere else ensure_servers()
+    os.environ["DATABASE_URL"] = endpoints.database_url
+    os.environ["DATABASE_OWNER_URL"] = endpoints.database_owner_url
+    os.environ["REDIS_URL"] = endpoints.redis_url
