@@ -1,0 +1,140 @@
+"""What shall happen later is a row with a due time: scheduled, claimed in batches, acted on and committed in one go.
+
+A process that dies in mid-batch rolls back, and the rows are due again. Nothing here depends on a message arriving.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection
+
+from core.bisection import is_transient, run_bisected
+from core.models import DueRow
+from tenancy.scope import require_tenant_id, tenant_scope
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+RETRY_PAUSES = (timedelta(seconds=10), timedelta(minutes=2))
+DEADLOCK_RETRIES = 5
+
+Handler = Callable[[Sequence[int], datetime], None]
+Locker = Callable[[Sequence[int]], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class DueKind:
+    """How rows of one kind are acted on.
+
+    ``act`` gets subjects and now, and may schedule them anew. ``lock`` locks what the subjects are about without waiting and
+    returns those it got; the others stay due, so that a sweep never stands in the way of a person.
+    """
+
+    name: str
+    act: Handler
+    lock: Locker | None = None
+    batch_size: int = 500
+
+
+_kinds: dict[str, DueKind] = {}
+
+
+def register_due_kind(kind: DueKind) -> None:
+    """Say once, when an app is ready, what acts on a kind of due rows."""
+    if kind.name in _kinds:
+        raise ValueError(f"Two handlers for due rows of kind {kind.name!r}.")
+    _kinds[kind.name] = kind
+
+
+def schedule(*, kind: str, due: Mapping[int, datetime]) -> None:
+    """Set when each subject is due next; an earlier plan for the same kind and subject is replaced."""
+    if not due:
+        return
+    _kinds[kind]
+    subjects = sorted(due)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
+            SELECT %s, %s, planned.subject, planned.due_at, 0, ''
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS planned (subject, due_at)
+            ON CONFLICT (tenant_id, kind, subject) DO UPDATE
+            SET due_at = EXCLUDED.due_at, attempts = 0, error = '', held_at = NULL
+            WHERE core_duerow.due_at IS DISTINCT FROM EXCLUDED.due_at OR core_duerow.held_at IS NOT NULL
+            """,
+            [require_tenant_id(), kind, subjects, [due[subject] for subject in subjects]],
+        )
+
+
+def cancel(*, kind: str, subjects: Iterable[int]) -> None:
+    """Forget what was due for these subjects."""
+    DueRow.objects.filter(kind=kind, subject__in=list(subjects)).delete()
+
+
+def sweep(*, now: datetime) -> int:
+    """Act on everything that is due in every tenant; returns how many rows were acted on."""
+    return sum(sweep_tenant(tenant_id=tenant_id, now=now) for tenant_id in _tenants_with_due_rows(now))
+
+
+def sweep_tenant(*, tenant_id: int, now: datetime) -> int:
+    """Act on everything that is due in one tenant, kind by kind, a transaction a batch."""
+    acted = 0
+    for kind in list(_kinds.values()):
+        while batch := _sweep_batch(tenant_id, kind, now):
+            acted += batch
+            if batch < kind.batch_size:
+                break
+    return acted
+
+
+def _tenants_with_due_rows(now: datetime) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id FROM leadsys_tenants_with_due_rows(%s)", [now])
+        return [tenant_id for (tenant_id,) in cursor.fetchall()]
+
+
+def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
+    for _attempt in range(DEADLOCK_RETRIES):
+        try:
+            with tenant_scope(tenant_id):
+                return _claim_and_act(kind, now)
+        except Exception as error:
+            if not is_transient(error) or connection.in_atomic_block:
+                raise
+            log.warning("due rows collided", kind=kind.name, error=str(error))
+            connection.close_if_unusable_or_obsolete()
+    return 0
+
+
+def _claim_and_act(kind: DueKind, now: datetime) -> int:
+    claimed = dict(
+        DueRow.objects.filter(kind=kind.name, due_at__lte=now, held_at__isnull=True)
+        .order_by("due_at")
+        .select_for_update(skip_locked=True)[: kind.batch_size]
+        .values_list("subject", "attempts")
+    )
+    subjects = sorted(kind.lock(sorted(claimed)) if kind.lock else claimed)
+    if not subjects:
+        return 0
+    cancel(kind=kind.name, subjects=subjects)
+
+    def failed(subject: int, error: Exception) -> None:
+        _put_back(kind, subject, claimed[subject] + 1, error, now)
+
+    run_bisected(subjects, lambda batch: kind.act(batch, now), failed)
+    return len(subjects)
+
+
+def _put_back(kind: DueKind, subject: int, attempts: int, error: Exception, now: datetime) -> None:
+    log.error("due row failed", kind=kind.name, subject=subject, attempts=attempts, exc_info=error)
+    is_held = attempts >= MAX_ATTEMPTS
+    DueRow.objects.create(
+        kind=kind.name,
+        subject=subject,
+        due_at=now if is_held else now + RETRY_PAUSES[attempts - 1],
+        attempts=attempts,
+        error=f"{type(error).__name__}: {error}"[:2000],
+        held_at=now if is_held else None,
+    )

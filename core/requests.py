@@ -1,0 +1,31 @@
+"""One log line for each request, with an id that the answer carries too."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+log = structlog.get_logger("leadsys.request")
+
+QUIET_PATHS = ("/static/", "/healthz", "/readyz")
+
+
+class RequestLogMiddleware:
+    """Binds the request id for everything logged on the way, then logs method, path without query, status, duration."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        structlog.contextvars.clear_contextvars()
+        request_id = uuid.uuid4().hex
+        structlog.contextvars.bind_contextvars(request=request_id)
+        began = time.perf_counter()
+        response = self.get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        if not request.path_info.startswith(QUIET_PATHS):
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            log.info(request.method, path=request.path_info, status=response.status_code, ms=milliseconds)
+        return response

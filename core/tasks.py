@@ -1,0 +1,76 @@
+"""Doors for Celery: a task of a tenant enters its scope, a wake-up never fails the person whose act is already saved."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import Task, shared_task  # noqa: TID251 - the one place that makes tasks
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+
+from core.due import sweep
+from tenancy.scope import NoTenantScope, require_tenant_id, tenant_scope
+
+log = structlog.get_logger(__name__)
+
+
+def tenant_task(*, name: str) -> Callable[[Callable[..., None]], Task]:
+    """Make a task that runs in one transaction inside the scope of the tenant it was given.
+
+    Called without ``tenant_id`` it raises: a task that silently sees no rows is a bug that nobody notices.
+    """
+
+    def decorate(function: Callable[..., None]) -> Task:
+        @functools.wraps(function)
+        def run(*, tenant_id: int | None = None, **arguments: Any) -> None:
+            if tenant_id is None:
+                raise NoTenantScope(f"The task {name} was called without tenant_id.")
+            with tenant_scope(tenant_id):
+                function(**arguments)
+
+        return _make_task(run, name)
+
+    return decorate
+
+
+def system_task(*, name: str) -> Callable[[Callable[..., None]], Task]:
+    """Make a task that looks for work in every tenant and enters each scope itself."""
+
+    def decorate(function: Callable[..., None]) -> Task:
+        return _make_task(function, name)
+
+    return decorate
+
+
+def _make_task(function: Callable[..., None], name: str) -> Task:
+    @functools.wraps(function)
+    def run(**arguments: Any) -> None:
+        close_old_connections()
+        function(**arguments)
+
+    task: Task = shared_task(run, name=name, ignore_result=True)
+    return task
+
+
+def wake(task: Task, **arguments: Any) -> None:
+    """Ask a worker to run a task of this tenant once the transaction is committed.
+
+    The work itself is rows; if the broker is away the next sweep finds them. So this never raises and hardly waits.
+    """
+    call = {"tenant_id": require_tenant_id()} | arguments
+    transaction.on_commit(lambda: send(task, call), robust=True)
+
+
+def send(task: Task, arguments: dict[str, Any]) -> None:
+    """Enqueue now; a broker that cannot be reached is logged and forgotten."""
+    try:
+        task.apply_async(kwargs=arguments, expires=60, retry=False)
+    except Exception as error:
+        log.warning("wake-up lost", task=task.name, error=str(error))
+
+
+@system_task(name="core.sweep")
+def sweep_due_rows() -> None:
+    """Act on whatever is due, in every tenant."""
+    sweep(now=timezone.now())

@@ -1,0 +1,51 @@
+"""The hub's tables, by topic."""
+
+from leads.models.capture import CaptureForm, HeldLead, ImportRefusal, ImportRun, Submission, SubmissionState
+from leads.models.company import Company
+from leads.models.consent import Consent
+from leads.models.custom import CustomField, CustomType, CustomValue
+from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
+from leads.models.event import Event, Touch
+from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
+from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
+from leads.models.qualification import Answer
+from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, Stage, StageChange
+
+__all__ = [
+    "FORWARD_STAGES",
+    "OPEN_STAGES",
+    "Answer",
+    "CaptureForm",
+    "Company",
+    "Consent",
+    "ContactAttempt",
+    "CustomField",
+    "CustomType",
+    "CustomValue",
+    "Decision",
+    "DecisionKind",
+    "EmailKind",
+    "Event",
+    "Grade",
+    "Handover",
+    "HandoverAnswer",
+    "HeldLead",
+    "ImportRefusal",
+    "ImportRun",
+    "KeptPerson",
+    "Lead",
+    "LeadState",
+    "LeadTag",
+    "Opportunity",
+    "OpportunityOutcome",
+    "Origin",
+    "RuleKind",
+    "RuleVersion",
+    "Seniority",
+    "Stage",
+    "StageChange",
+    "Submission",
+    "SubmissionState",
+    "Touch",
+    "VersionStatus",
+]

@@ -1,0 +1,74 @@
+"""Custom fields of a tenant and their typed values."""
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from leads.models.lead import Lead
+from tenancy.fields import TenantForeignKey, TenantModel
+
+
+class CustomType(models.TextChoices):
+    TEXT = "text", _("Text")
+    INTEGER = "integer", _("Whole number")
+    DECIMAL = "decimal", _("Decimal number")
+    DATE = "date", _("Date")
+
+
+class CustomField(TenantModel):
+    """A field of the tenant's own, known to conditions as ``custom.NAME``; retired, not renamed."""
+
+    name = models.CharField(_("name"), max_length=63)
+    label = models.CharField(_("label"), max_length=120)
+    type = models.CharField(_("type"), max_length=7, choices=CustomType.choices)
+    created_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="custom_field_name_unique_per_tenant")]
+
+
+class CustomValue(TenantModel):
+    """One value of one custom field of one lead, in the column of the field's type."""
+
+    lead = TenantForeignKey(Lead, on_delete=models.CASCADE, related_name="custom_values")
+    field = TenantForeignKey(CustomField, on_delete=models.CASCADE, related_name="values")
+    text_value = models.CharField(max_length=1000, null=True)
+    integer_value = models.BigIntegerField(null=True)
+    # Millionths: integers compare by leakproof operators, numeric does not.
+    decimal_value = models.BigIntegerField(null=True)
+    date_value = models.DateField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "lead", "field"], name="custom_value_once"),
+            models.CheckConstraint(
+                condition=models.Q(text_value__isnull=False)
+                | models.Q(integer_value__isnull=False)
+                | models.Q(decimal_value__isnull=False)
+                | models.Q(date_value__isnull=False),
+                name="custom_value_present",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant", "field", "text_value", "lead"],
+                condition=models.Q(text_value__isnull=False),
+                name="custom_value_by_text",
+            ),
+            models.Index(
+                fields=["tenant", "field", "integer_value", "lead"],
+                condition=models.Q(integer_value__isnull=False),
+                name="custom_value_by_integer",
+            ),
+            models.Index(
+                fields=["tenant", "field", "decimal_value", "lead"],
+                condition=models.Q(decimal_value__isnull=False),
+                name="custom_value_by_decimal",
+            ),
+            models.Index(
+                fields=["tenant", "field", "date_value", "lead"],
+                condition=models.Q(date_value__isnull=False),
+                name="custom_value_by_date",
+            ),
+        ]

@@ -1,0 +1,12 @@
+"""The web application."""
+
+import os
+
+from leadsys.embedded import provide_environment
+
+provide_environment()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()

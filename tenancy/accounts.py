@@ -1,0 +1,11 @@
+"""How allauth signs people in here: by invitation only, e-mail as login."""
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.http import HttpRequest
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Nobody signs up by themselves: an administrator's invitation makes the login."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False

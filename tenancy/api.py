@@ -1,0 +1,61 @@
+"""What every API view shares: its scopes, and problem answers (RFC 9457) for every error."""
+
+from typing import Any, ClassVar, cast
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+
+from tenancy.errors import NotFound, Problem, TooLarge
+from tenancy.models import Membership, Scope
+
+
+class TenantAPIView(APIView):
+    """An API view of a tenant; ``scopes`` maps each method to the scope it needs."""
+
+    scopes: ClassVar[dict[str, Scope]] = {}
+
+    @property
+    def member(self) -> Membership:
+        """The service user with whom the key acts."""
+        return cast(Membership, self.request._request.member)  # type: ignore[attr-defined]
+
+
+def problem_response(problem: Problem) -> Response:
+    """An ``application/problem+json`` answer (RFC 9457)."""
+    response = Response(problem.as_json(), status=problem.status, content_type="application/problem+json")
+    if problem.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def problem_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn each anticipated exception into a problem answer; others go up and are reported."""
+    set_rollback()
+    problem = as_problem(exception)
+    if problem is None:
+        return None
+    response = problem_response(problem)
+    response.rolls_back = True  # type: ignore[attr-defined]
+    wait = getattr(exception, "wait", None)
+    if wait is not None:
+        response["Retry-After"] = str(int(wait) + 1)
+    return response
+
+
+def as_problem(exception: Exception) -> Problem | None:
+    """The problem that an exception stands for, or None if it was not anticipated."""
+    if isinstance(exception, Problem):
+        return exception
+    if isinstance(exception, Http404):
+        return NotFound(_("There is nothing at this address."))
+    if isinstance(exception, RequestDataTooBig):
+        return TooLarge(str(exception))
+    if isinstance(exception, exceptions.APIException):
+        problem = Problem(str(exception.detail))
+        problem.status, problem.title = exception.status_code, str(exception.default_detail)
+        return problem
+    return None

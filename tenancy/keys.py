@@ -1,0 +1,98 @@
+"""API keys: shown once, kept as a hash, recognised before a tenant is known."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from tenancy.errors import Conflict, Problem
+from tenancy.models import ApiKey, MemberKind, Membership, Role, Scope, Tenant
+from tenancy.requests import KeyAccess
+from tenancy.scope import tenant_scope
+
+# A key reads lsk_PREFIX_SECRET: the prefix finds the row, the hash of the whole proves it.
+MARK = "lsk"
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+
+class KeyRefused(Problem):
+    """No key, an unknown, expired or revoked one."""
+
+    status = 401
+    title = _("A valid API key is needed")
+
+
+class KeyNameTaken(Conflict):
+    """Two keys of a tenant cannot have one name."""
+
+
+def hash_key(key: str) -> str:
+    """How a key is kept. 256 random bits need no slow hash."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def create_key(
+    *,
+    name: str,
+    scopes: Iterable[Scope | str],
+    by: Membership | None,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key of the current tenant and the service user it acts with.
+
+    Returns the row and the key itself, which is never shown again. Raises KeyNameTaken.
+    """
+    if ApiKey.objects.filter(name=name).exists():
+        raise KeyNameTaken(_("There is already a key of this name: %(name)s. Choose another.") % {"name": name})
+    prefix = secrets.token_hex(6)
+    key = f"{MARK}_{prefix}_{secrets.token_urlsafe(32)}"
+    service = Membership.objects.create(
+        kind=MemberKind.SERVICE, name=name, roles=[Role.MANAGER], user=None, joined_at=now
+    )
+    row = ApiKey.objects.create(
+        name=name,
+        prefix=prefix,
+        key_hash=hash_key(key),
+        scopes=sorted({Scope(scope).value for scope in scopes}),
+        service=service,
+        created_by=by,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    return row, key
+
+
+def resolve_key(*, header: str, now: datetime) -> tuple[Tenant, Membership, KeyAccess]:
+    """The tenant, service user and scopes of an ``Authorization: Bearer KEY`` header. Raises KeyRefused."""
+    word, _space, key = header.partition(" ")
+    parts = key.strip().split("_", 2)
+    if word.lower() != "bearer" or len(parts) != 3 or parts[0] != MARK:
+        raise KeyRefused(_("Send the key as “Authorization: Bearer lsk_…”."))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM leadsys_find_api_key(%s)", [parts[1]])
+        row = cursor.fetchone()
+    if row is None:
+        raise KeyRefused(_("This key is not known."))
+    (key_id, tenant_id, service_id, key_hash, scopes, expires_at, revoked_at, last_used_at, service_name, *about) = row
+    if not hmac.compare_digest(key_hash, hash_key(key.strip())):
+        raise KeyRefused(_("This key is not known."))
+    if revoked_at is not None:
+        raise KeyRefused(_("This key was revoked."))
+    if expires_at is not None and expires_at <= now:
+        raise KeyRefused(_("This key has expired."))
+    if last_used_at is None or now - last_used_at > LAST_USED_RESOLUTION:
+        with tenant_scope(tenant_id):
+            ApiKey.objects.filter(pk=key_id).update(last_used_at=now)
+    slug, name, time_zone, language, currency, country = about
+    tenant = Tenant(
+        id=tenant_id, slug=slug, name=name, time_zone=time_zone, language=language, currency=currency, country=country
+    )
+    service = Membership(
+        id=service_id, tenant=tenant, kind=MemberKind.SERVICE, name=service_name, roles=[Role.MANAGER], is_active=True
+    )
+    return tenant, service, KeyAccess(id=key_id, scopes=frozenset(scopes))

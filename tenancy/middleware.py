@@ -1,0 +1,139 @@
+"""Language, and the one wrapper around every request to a tenant: scope, transaction, render, roll back."""
+
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+from django.utils import timezone, translation
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from tenancy.errors import Problem
+from tenancy.keys import KeyRefused, resolve_key
+from tenancy.models import Membership, Tenant
+from tenancy.scope import tenant_scope
+from tenancy.selectors import list_memberships
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class LanguageMiddleware:
+    """The person's choice, else the browser's if it is one of ours; the tenant's is filled in by TenantMiddleware."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        language = chosen_language(request)
+        request.has_chosen_language = language is not None  # type: ignore[attr-defined]
+        with translation.override(language or settings.LANGUAGE_CODE), timezone.override(None):
+            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language())
+        return response
+
+
+def chosen_language(request: HttpRequest) -> str | None:
+    """The language the person or their browser asks for, or None if neither asks for one of ours."""
+    if not is_api(request):
+        if request.user.is_authenticated and request.user.language:
+            return request.user.language
+        cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        if cookie in dict(settings.LANGUAGES):
+            return cookie
+    for code, _quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
+        if code == "*":
+            return None
+        try:
+            return get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return None
+
+
+class TenantMiddleware:
+    """Resolves tenant and member once, and runs the view and its rendering in one transaction in the tenant's scope.
+
+    ``ATOMIC_REQUESTS`` would end before a response renders and would commit a 500, which middleware sees as a response. A view
+    marked ``own_transactions`` (the capture doors: first the raw submission, then the pipeline) enters the scope itself.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.key = None  # type: ignore[attr-defined]
+        view = resolved_view(request)
+        if view is None:
+            return self.get_response(request)
+        if request.path_info.startswith("/t/"):
+            return self._page(request, view)
+        if is_api(request) and "Authorization" in request.headers:
+            return self._api(request, view)
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer an anticipated error of a page in the user's words; what the view wrote is rolled back."""
+        if not isinstance(exception, Problem) or is_api(request):
+            return None
+        response = render(request, "errors/problem.html", {"problem": exception}, status=exception.status)
+        response.rolls_back = True  # type: ignore[attr-defined]
+        return response
+
+    def _page(self, request: HttpRequest, view: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        slug = request.path_info.split("/", 3)[2]
+        # The tenant switch of the frame lists them all: one query serves both.
+        request.memberships = list_memberships(user=request.user)  # type: ignore[attr-defined]
+        found = next((pair for pair in request.memberships if pair[0].slug == slug), None)  # type: ignore[attr-defined]
+        if found is None:
+            # Absent, or another tenant's: the two look the same.
+            raise Http404
+        return self._run(request, view, *found, zone=request.user.time_zone)
+
+    def _api(self, request: HttpRequest, view: Any) -> HttpResponse:
+        try:
+            tenant, member, key = resolve_key(header=request.headers["Authorization"], now=timezone.now())
+        except KeyRefused as refusal:
+            # Answered by the API's own error handler.
+            request.key_refusal = refusal  # type: ignore[attr-defined]
+            return self.get_response(request)
+        request.key = key  # type: ignore[attr-defined]
+        return self._run(request, view, tenant, member, zone="")
+
+    def _run(self, request: HttpRequest, view: Any, tenant: Tenant, member: Membership, *, zone: str) -> HttpResponse:
+        request.tenant, request.member = tenant, member  # type: ignore[attr-defined]
+        structlog.contextvars.bind_contextvars(tenant=tenant.slug)
+        if not request.has_chosen_language:  # type: ignore[attr-defined]
+            translation.activate(tenant.language)
+            request.LANGUAGE_CODE = tenant.language  # type: ignore[attr-defined]
+        timezone.activate(zoneinfo.ZoneInfo(zone or tenant.time_zone))
+        if getattr(view, "own_transactions", False):
+            return self.get_response(request)
+        with tenant_scope(tenant.pk):
+            response = self.get_response(request)
+            if response.status_code >= 500 or getattr(response, "rolls_back", False):
+                transaction.set_rollback(True)
+        return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether a machine is asking."""
+    return request.path_info.startswith("/api/")
+
+
+def resolved_view(request: HttpRequest) -> Any | None:
+    """The view a request will reach, or None when there is none."""
+    try:
+        func = resolve(request.path_info).func
+    except Resolver404:
+        return None
+    return getattr(func, "view_class", None) or getattr(func, "cls", None) or func

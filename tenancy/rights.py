@@ -1,0 +1,65 @@
+"""Who may do what: the one table. Pages, acts and the tests are generated from it."""
+
+from typing import Final
+
+from tenancy.errors import Forbidden
+from tenancy.models import MemberKind, Membership, Role
+
+ADMIN, MANAGER, MARKETING, SDR, SALES, VIEWER = (
+    Role.ADMIN,
+    Role.MANAGER,
+    Role.MARKETING,
+    Role.SDR,
+    Role.SALES,
+    Role.VIEWER,
+)
+EVERYONE: Final = frozenset({ADMIN, MANAGER, MARKETING, SDR, SALES, VIEWER})
+STAFF: Final = EVERYONE - {VIEWER}
+
+RIGHTS: Final[dict[str, frozenset[Role]]] = {
+    "home.read": EVERYONE,
+    "lead.read": EVERYONE,
+    "lead.create": STAFF,
+    "lead.edit": STAFF,
+    # Promote, nurture, disqualify, reopen.
+    "lead.move": STAFF,
+    "lead.assign": frozenset({ADMIN, MANAGER}),
+    # Log attempts, assess, hand over; overriding missing answers is a manager's.
+    "lead.qualify": frozenset({ADMIN, MANAGER, SDR}),
+    "lead.override": frozenset({ADMIN, MANAGER}),
+    # Accept, reject, win, lose.
+    "lead.sell": frozenset({ADMIN, MANAGER, SALES}),
+    "queue.work": frozenset({ADMIN, MANAGER, SDR}),
+    "inbox.work": frozenset({ADMIN, MANAGER, SALES}),
+    "opportunity.read": EVERYONE,
+    "funnel.read": EVERYONE,
+    "outbox.read": frozenset({ADMIN, MANAGER, MARKETING}),
+    "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
+    "rules.read": EVERYONE,
+    "rules.publish": frozenset({ADMIN, MARKETING}),
+    "held.resolve": frozenset({ADMIN}),
+    "notification.read": EVERYONE,
+    "member.manage": frozenset({ADMIN}),
+    "team.manage": frozenset({ADMIN, MANAGER}),
+    "key.manage": frozenset({ADMIN}),
+    "audit.read": frozenset({ADMIN}),
+}
+
+
+class NotAllowed(Forbidden):
+    """The person's roles do not include this act."""
+
+
+def may(member: Membership, right: str) -> bool:
+    """Whether a member may do something; unknown rights raise KeyError, so a typing mistake cannot open a door."""
+    allowed = RIGHTS[right]
+    if member.kind == MemberKind.SERVICE:
+        # The key's scopes were checked at the door; inside, a service user acts as a manager.
+        return Role.MANAGER in allowed
+    return member.is_active and not allowed.isdisjoint(member.roles)
+
+
+def require(member: Membership, right: str) -> None:
+    """Raise NotAllowed unless the member may do this."""
+    if not may(member, right):
+        raise NotAllowed(f"Your roles do not include {right!r}. Ask an administrator.")

@@ -1,0 +1,78 @@
+"""The tenant scope: the only door to tenant-owned rows.
+
+Inside ``tenant_scope(tenant_id)`` the transaction carries the tenant in the setting that the row-security policies read, and
+the ORM's tenant managers work. Outside, the ORM raises and raw SQL sees nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import connection, transaction
+
+TENANT_SETTING = "leadsys.tenant_id"
+USER_SETTING = "leadsys.user_id"
+
+_tenant_id: ContextVar[int | None] = ContextVar("tenant_id", default=None)
+
+
+class NoTenantScope(RuntimeError):
+    """Tenant-owned data was touched outside a tenant scope."""
+
+
+class OtherTenantScope(RuntimeError):
+    """A scope was entered inside the scope of another tenant."""
+
+
+def current_tenant_id() -> int | None:
+    """The tenant of the scope we are in, or None."""
+    return _tenant_id.get()
+
+
+def require_tenant_id() -> int:
+    """The tenant of the scope we are in; raises NoTenantScope outside one."""
+    tenant_id = _tenant_id.get()
+    if tenant_id is None:
+        raise NoTenantScope("Enter tenancy.scope.tenant_scope(tenant_id) before touching a tenant's data.")
+    return tenant_id
+
+
+@contextmanager
+def tenant_scope(tenant_id: int) -> Iterator[None]:
+    """One transaction in which the rows of one tenant can be seen and written.
+
+    Entering the same tenant again is free; entering another raises OtherTenantScope. The scope ends with its transaction, so
+    the next user of the connection starts with none.
+    """
+    outer = _tenant_id.get()
+    if outer == tenant_id:
+        yield
+        return
+    if outer is not None:
+        raise OtherTenantScope(f"Tenant {tenant_id} was entered inside the scope of tenant {outer}.")
+    with transaction.atomic():
+        _set_local(TENANT_SETTING, str(tenant_id))
+        token = _tenant_id.set(tenant_id)
+        try:
+            yield
+        finally:
+            _tenant_id.reset(token)
+        # SET LOCAL outlives a released savepoint, so inside somebody's transaction the scope is closed by hand.
+        # An exception has no need of it: rolling back to the savepoint restores the setting.
+        if not connection.needs_rollback:
+            _set_local(TENANT_SETTING, "")
+
+
+@contextmanager
+def person_scope(user_id: int) -> Iterator[None]:
+    """One transaction in which a person sees their own memberships, in whichever tenant."""
+    with transaction.atomic():
+        _set_local(USER_SETTING, str(user_id))
+        yield
+        if not connection.needs_rollback:
+            _set_local(USER_SETTING, "")
+
+
+def _set_local(setting: str, value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [setting, value])
