@@ -33,7 +33,7 @@ def needs_database(arguments: list[str]) -> bool:
 
 def main() -> None:
     """Run one command."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python is what it is about)
         sys.exit("LeadSys needs Python 3.11 or newer; this is Python " + sys.version.split()[0] + ".")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
     from leadsys.embedded import EmbeddedError, provide_environment

@@ -30,6 +30,8 @@ class State:
     owner_password: str = field(default_factory=_new_secret)
     app_password: str = field(default_factory=_new_secret)
     valkey_password: str = field(default_factory=_new_secret)
+    secret_key: str = field(default_factory=_new_secret)
+    """What Django signs sessions and links with; one for the web server, the worker and the commands."""
     postgres_port: int = 0
     valkey_port: int = 0
     cluster: str = ""
@@ -106,6 +108,14 @@ class Home:
                     f"{path} is damaged: {error}. It holds the passwords of the data beside it; bring it back from a "
                     f"backup, or remove {self.folder} to start with empty data."
                 ) from error
+
+    def ensure_state(self) -> State:
+        """What is remembered, what was missing made up and written. Call under the lock."""
+        state = self.read_state()
+        path = self.folder / "servers.json"
+        if not path.exists() or json.loads(path.read_text("utf-8")) != asdict(state):
+            self.write_state(state)
+        return state
 
     def write_state(self, state: State) -> None:
         """Remember, in one step, so that a crash leaves the old or the new state and never half of one."""

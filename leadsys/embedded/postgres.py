@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
 
 import psutil
 import psycopg
@@ -111,7 +110,7 @@ class Postgres:
                 "leadsys.makes_databases": "on",
             }.items():
                 connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
-            connection.execute(cast("LiteralString", sql))
+            connection.execute(sql.encode())
         self.state.roles_made_by = digest
         self.home.write_state(self.state)
 

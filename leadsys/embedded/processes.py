@@ -1,8 +1,8 @@
 """Detached processes that can be found again, whoever started them and however they or their starter ended.
 
-A process holds a lock on a file from its birth: the descriptor is handed to it, its children inherit it, and the kernel lets go
-when the last of them is gone. So "is it running?" is neither fooled by a process id that was given to someone else nor by a folder
-that was copied with its pid files.
+A process holds a lock on a file from its birth: the descriptor is handed to it, its children inherit it, and the kernel
+lets go when the last of them is gone. So "is it running?" is neither fooled by a process id that was given to someone else
+nor by a folder that was copied with its pid files.
 """
 
 import fcntl

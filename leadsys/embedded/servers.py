@@ -32,19 +32,36 @@ def ensure_servers(home: Home | None = None) -> Endpoints:
     Safe to call from any number of processes at once. Raises EmbeddedError with a message that says how to mend it.
     """
     home = home or find_home()
+    start_servers(home)
+    return endpoints_of(home)
+
+
+def start_servers(home: Home) -> None:
+    """Start whichever of the home's servers doesn't run, make the roles and the database at need. Raises EmbeddedError."""
     with home.lock():
-        state = home.read_state()
+        state = home.ensure_state()
         postgres, valkey = Postgres(home, state), Valkey(home, state)
         if not (postgres.is_running() and valkey.is_running()):
             programs = find_programs()
             postgres.ensure(programs)
             valkey.ensure(programs, cluster=postgres.cluster)
         postgres.ensure_roles()
+
+
+def endpoints_of(home: Home) -> Endpoints:
+    """Where the home's servers answer, or last answered."""
+    state = home.read_state()
+    postgres = Postgres(home, state)
     return Endpoints(
         database_url=postgres.url("leadsys_app", state.app_password),
         database_owner_url=postgres.url("leadsys_owner", state.owner_password),
-        redis_url=valkey.url,
+        redis_url=Valkey(home, state).url,
     )
+
+
+def environment_for(home: Home) -> dict[str, str]:
+    """The environment variables by which Django and Celery find the home's servers and sign with the home's own key."""
+    return _as_environment(endpoints_of(home), secret_key=home.read_state().secret_key)
 
 
 def servers_are_running(home: Home | None = None) -> bool:
@@ -68,15 +85,26 @@ def stop_servers(home: Home | None = None) -> None:
 
 
 def provide_environment(*, start: bool = True) -> None:
-    """Set DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL unless DATABASE_URL is set already.
+    """Set DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL unless DATABASE_URL is set already; with them LEADSYS_SECRET_KEY.
 
     Starts the embedded servers for that, except with ``start=False`` or ``LEADSYS_NO_EMBEDDED=1``: then the addresses lead
     nowhere, which is enough for commands that talk to no server. Raises EmbeddedError.
     """
     if os.environ.get("DATABASE_URL"):
         return
-    nowhere = not start or os.environ.get("LEADSYS_NO_EMBEDDED") == "1"
-    endpoints = NOWHERE if nowhere else ensure_servers()
-    os.environ["DATABASE_URL"] = endpoints.database_url
-    os.environ["DATABASE_OWNER_URL"] = endpoints.database_owner_url
-    os.environ["REDIS_URL"] = endpoints.redis_url
+    if not start or os.environ.get("LEADSYS_NO_EMBEDDED") == "1":
+        found = _as_environment(NOWHERE, secret_key="signs-nothing-that-anyone-trusts")  # noqa: S106
+    else:
+        home = find_home()
+        start_servers(home)
+        found = environment_for(home)
+    os.environ.update(found)
+
+
+def _as_environment(endpoints: Endpoints, *, secret_key: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": endpoints.database_url,
+        "DATABASE_OWNER_URL": endpoints.database_owner_url,
+        "REDIS_URL": endpoints.redis_url,
+        "LEADSYS_SECRET_KEY": os.environ.get("LEADSYS_SECRET_KEY") or secret_key,
+    }

@@ -1,0 +1,248 @@
+"""``make run``: everything that LeadSys needs on one machine, in the foreground, until Ctrl-C.
+
+The servers are stopped at the end if this run started them. Logs of all parts are in the home's ``log`` folder, so that the
+terminal stays calm and its last lines are the address and the demo persons.
+"""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from types import FrameType
+
+from leadsys.embedded.errors import EmbeddedError
+from leadsys.embedded.home import PROJECT, Home, find_home
+from leadsys.embedded.parts import Part
+from leadsys.embedded.presence import RunPresence
+from leadsys.embedded.processes import last_lines, port_is_free
+from leadsys.embedded.servers import environment_for, servers_are_running, start_servers, stop_servers
+
+LOOK_EVERY_SECONDS = 0.25
+WEB_PATIENCE_SECONDS = 90.0
+PORT_PATIENCE_SECONDS = 3.0
+
+
+class Stopped(Exception):
+    """The person asked the run to end while it was starting."""
+
+
+@dataclass
+class Run:
+    """One run of the whole stack."""
+
+    home: Home
+    port: int
+    own_servers: bool
+    """Whether the database and the broker are the embedded ones."""
+    environment: dict[str, str] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    started_servers: bool = False
+    stopping: bool = False
+    preparing: "subprocess.Popen[str] | None" = None
+
+    def go(self) -> None:
+        """Start everything, say where it is, keep it alive until a signal comes, stop what was started."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        self.home.make()
+        self._wait_for_port()
+        try:
+            self._start_servers()
+            people = self._prepare()
+            self._start_parts()
+            self._wait_for_web()
+            say(f"Ready http://localhost:{self.port}")
+            for line in people:
+                say(line)
+            self._keep_alive()
+        except Stopped:
+            pass
+        finally:
+            self._stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _look(self) -> None:
+        """Pause between two looks. Raises Stopped after a signal."""
+        if self.stopping:
+            raise Stopped
+        time.sleep(LOOK_EVERY_SECONDS)
+        if self.stopping:
+            raise Stopped
+
+    def _wait_for_port(self) -> None:
+        """A run that was killed a moment ago may not have let go of its port yet; anyone else's is an error."""
+        deadline = time.monotonic() + PORT_PATIENCE_SECONDS
+        while not port_is_free(self.port):
+            if time.monotonic() > deadline:
+                free = next(port for port in range(self.port % 65_000 + 1, 65_536) if port_is_free(port))
+                raise EmbeddedError(
+                    f"Port {self.port} of 127.0.0.1 is taken by another program. Choose another one: "
+                    f"make run PORT={free}"
+                )
+            self._look()
+
+    def _start_servers(self) -> None:
+        if self.own_servers:
+            say(f"Starting PostgreSQL and Valkey in {self.home.folder}")
+            self.started_servers = not servers_are_running(self.home)
+            start_servers(self.home)
+        self._set_environment()
+
+    def _set_environment(self) -> None:
+        self.environment = {
+            **os.environ,
+            **(environment_for(self.home) if self.own_servers else {}),
+            "DJANGO_SETTINGS_MODULE": "leadsys.settings",
+            "LEADSYS_STATIC_ROOT": str(self.home.folder / "static"),
+            "PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _prepare(self) -> list[str]:
+        """Migrate, collect static files, make the demo persons; their lines."""
+        say("Preparing the database")
+        log = self.home.log_file("prepare")
+        with log.open("ab") as output:
+            self.preparing = subprocess.Popen(
+                [sys.executable, "-m", "leadsys.embedded.prepare"],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                text=True,
+                start_new_session=True,
+            )
+            # A few short lines, so they fit the pipe while we look for signals.
+            while self.preparing.poll() is None:
+                self._look()
+        assert self.preparing.stdout is not None
+        lines = self.preparing.stdout.read().splitlines()
+        if self.preparing.returncode != 0:
+            raise EmbeddedError(
+                f"The database could not be prepared. The end of {log}:\n{last_lines(log, count=25)}"
+            )
+        return lines
+
+    def _start_parts(self) -> None:
+        python, log_file = sys.executable, self.home.log_file
+        web = [
+            python,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        web += ["--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
+        web += ["--respawn-failed-workers", "leadsys.wsgi:application"]
+        worker = [python, "-m", "celery", "-A", "leadsys.celery", "worker", "--beat", "--concurrency", "1"]
+        # One process works and one beats. The schedule is static, so beat keeps nothing on disk that a crash could damage.
+        worker += ["--pool", "solo", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]
+        worker += ["--without-gossip", "--without-mingle", "--hostname", f"leadsys-{self.port}@localhost"]
+        demo = [python, "manage.py", "build_demo"]
+        self.parts = [
+            Part("web", web, log_file("web")),
+            Part("worker", worker, log_file("worker"), needs_child=True),
+            Part("demo", demo, log_file("demo"), once=True, polite=True),
+        ]
+        say(f"Starting the web server and the worker; logs are in {self.home.logs}")
+        for part in self.parts:
+            part.start(self.environment)
+
+    def _wait_for_web(self) -> None:
+        web = self.parts[0]
+        deadline = time.monotonic() + WEB_PATIENCE_SECONDS
+        while not self._web_answers():
+            if time.monotonic() > deadline or web.failures > 2:
+                raise EmbeddedError(
+                    f"The web server does not answer. The end of {web.log}:\n{last_lines(web.log)}"
+                )
+            self._watch()
+            self._look()
+
+    def _web_answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5.0)
+        try:
+            connection.request("GET", "/healthz", headers={"Host": f"localhost:{self.port}"})
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _keep_alive(self) -> None:
+        while True:
+            self._watch()
+            self._look()
+
+    def _watch(self) -> None:
+        if self.own_servers and not servers_are_running(self.home):
+            tell("PostgreSQL or Valkey ended; starting it again.")
+            before = self.environment
+            try:
+                start_servers(self.home)
+            except EmbeddedError as error:
+                tell(str(error))
+                return
+            self._set_environment()
+            if self.environment != before:  # another program has taken a port meanwhile
+                for part in self.parts:
+                    part.ask_to_stop()
+        for part in self.parts:
+            part.watch(self.environment, tell)
+
+    def _stop(self) -> None:
+        if self.preparing is not None and self.preparing.poll() is None:
+            self.preparing.terminate()
+            self.preparing.wait()
+        for part in self.parts:
+            part.ask_to_stop()
+        for part in self.parts:
+            part.stop()
+        if self.started_servers:
+            stop_servers(self.home)
+
+
+def say(line: str) -> None:
+    """A line for the person, at once."""
+    print(line, flush=True)
+
+
+def tell(line: str) -> None:
+    """A line about something that went wrong, beside the ordinary output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def read_port() -> int:
+    """The port of the web server: ``PORT``, else 8000. Raises EmbeddedError."""
+    raw = os.environ.get("PORT") or "8000"
+    if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw) <= 65_535:
+        raise EmbeddedError(
+            f"PORT={raw} is not a port. Choose a number from 1024 to 65535: make run PORT=8000"
+        )
+    return int(raw)
+
+
+def main() -> None:
+    """Run until a signal comes."""
+    try:
+        port = read_port()
+        home = find_home()
+        home.make()
+        with RunPresence(home).held(port=port):
+            Run(home, port, own_servers=not os.environ.get("DATABASE_URL")).go()
+    except EmbeddedError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
