@@ -21,7 +21,6 @@ class TenantKey(models.ForeignKey[Any, Any]):
             **{
                 "to": "tenancy.Tenant",
                 "on_delete": models.DO_NOTHING,
-                "default": require_tenant_id,
                 "editable": False,
                 "related_name": "+",
                 "db_index": False,
@@ -29,6 +28,9 @@ class TenantKey(models.ForeignKey[Any, Any]):
             }
             | kwargs
         )
+
+    def get_default(self) -> int:
+        return require_tenant_id()
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()

@@ -1,0 +1,120 @@
+"""Two tenants, always both; a fixed now; PostgreSQL with the application's role, flushed by nobody else."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadsys.embedded import provide_environment
+
+provide_environment()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
+
+ROOT = Path(__file__).parent.parent
+NOW = datetime(2026, 11, 18, 13, 0, tzinfo=UTC)  # a Wednesday, 10:00 in São Paulo
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing that a test starts may reach the world: mail goes to memory, password hashing is quick."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def migrations_hash() -> str:
+    """Changes whenever a migration or what it calls changes."""
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob("*/migrations/*.py"), *ROOT.glob("tenancy/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """A database for each worker, cloned from one migrated template; queries run as the application's role."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    base = os.environ.get("LEADSYS_TEST_DATABASE", "test_leadsys")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    template, name = f"{base}_template_{migrations_hash()}", f"{base}_{worker or 'main'}"
+    with django_db_blocker.unblock():
+        owner = connections["owner"]
+        home = owner.settings_dict["NAME"]
+        with owner.cursor() as cursor:
+            # One worker builds the template, the others wait for it.
+            cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [base])
+            cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{base}_template_%"])
+            templates = {row[0] for row in cursor.fetchall()}
+            for stale in templates - {template}:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{stale}" WITH (FORCE)')
+            if template not in templates:
+                cursor.execute(f'CREATE DATABASE "{template}_making"')
+                build_template(f"{template}_making", call_command)
+                cursor.execute(f'ALTER DATABASE "{template}_making" RENAME TO "{template}"')
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [base])
+        for alias in ("default", "owner"):
+            connections[alias].close()
+            connections[alias].settings_dict["NAME"] = name
+        yield
+        for alias in ("default", "owner"):
+            connections[alias].close()
+        owner.settings_dict["NAME"] = home
+        with owner.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        owner.close()
+
+
+def build_template(name: str, call_command: Any) -> None:
+    """Migrate an empty database as its owner, through a second connection."""
+    from django.db import connections
+
+    template = connections.create_connection("owner")
+    template.settings_dict = {**template.settings_dict, "NAME": name}
+    original = connections["owner"]
+    connections["owner"] = template
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        with template.cursor() as cursor:
+            # Only tests empty tables: the application's role cannot.
+            cursor.execute("GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO leadsys_app")
+    finally:
+        template.close()
+        connections["owner"] = original
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A working day, in working hours of the tenants' zone."""
+    return NOW
+
+
+@pytest.fixture
+def tenant(db: None, now: datetime) -> Any:
+    """The tenant a test is about, with the default pack."""
+    from tenancy.services import create_tenant
+
+    return create_tenant(name="Horizonte SaaS", slug="horizonte", admin_email="admin@horizonte.test", now=now)[0]
+
+
+@pytest.fixture
+def other_tenant(db: None, now: datetime) -> Any:
+    """The tenant that must see nothing of it."""
+    from tenancy.services import create_tenant
+
+    return create_tenant(name="Outra Casa", slug="outra", admin_email="admin@outra.test", now=now)[0]
+
+
+@pytest.fixture
+def in_tenant(tenant: Any) -> Iterator[Any]:
+    """Inside the scope of the tenant."""
+    from tenancy.scope import tenant_scope
+
+    with tenant_scope(tenant.pk):
+        yield tenant
