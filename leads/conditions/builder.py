@@ -1,0 +1,58 @@
+"""The vocabulary as JSON, for the condition builder of the pages."""
+
+from typing import Any
+
+from leads.conditions.facts import EVENT, LEAD, Fact, Vocabulary
+from leads.conditions.language import MAX_DEPTH, MAX_LEAVES
+from leads.conditions.operators import OPERATORS, Arity, Operator
+
+ARITIES: dict[Arity, int | str] = {Arity.NONE: 0, Arity.ONE: 1, Arity.TWO: 2, Arity.LIST: "list"}
+
+
+def builder_vocabulary() -> dict[str, Any]:
+    """What a builder offers, in the active language. Needs a tenant scope.
+
+    ``facts`` of a lead and ``event_facts`` for a ``where``: key, label, group, type, whether it is fast, whether ``is_known``
+    can be asked, whether it counts events, choices or null and whether others may be typed. ``families`` and
+    ``event_families``: prefixes after which a name may be typed. ``operators`` by type, ``limits`` of the tree.
+    """
+    return {
+        "facts": [_fact(fact) for fact in LEAD.facts()],
+        "families": _families(LEAD),
+        "event_facts": [_fact(fact) for fact in EVENT.facts()],
+        "event_families": _families(EVENT),
+        "operators": {
+            type_.value: [_operator(operator) for operator in operators]
+            for type_, operators in OPERATORS.items()
+        },
+        "limits": {"depth": MAX_DEPTH, "leaves": MAX_LEAVES},
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    choices = [{"value": choice.value, "label": str(choice.label)} for choice in fact.choices()]
+    return {
+        "key": fact.key,
+        "label": str(fact.label),
+        "group": str(fact.group),
+        "type": fact.type.value,
+        "fast": fact.is_fast,
+        "always_known": fact.is_always_known,
+        "counts_events": fact.counts_events,
+        "choices": choices or None,
+        "suggests": fact.suggests_choices,
+    }
+
+
+def _operator(operator: Operator) -> dict[str, Any]:
+    return {
+        "op": operator.key,
+        "label": str(operator.label),
+        "arity": ARITIES[operator.arity],
+        "days": operator.takes_days,
+        "fast": operator.is_fast,
+    }
+
+
+def _families(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    return [{"prefix": family.prefix, "label": str(family.label)} for family in vocabulary.open_families()]

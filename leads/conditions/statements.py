@@ -1,0 +1,186 @@
+"""Statements compiled once to SQL text and executed many times with named values.
+
+Planning a large statement costs more than running it on a small batch. A ``Statement`` keeps the text that the ORM made, with
+places for what changes from call to call (``Param``), and runs it as a prepared statement on Django's own connection, inside
+its transaction. Values are parameters, so tenants with the same rules share one text.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from string import Formatter
+from typing import Any
+
+import psycopg
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Expression, Field, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+from psycopg.types.numeric import Int8
+
+from leads.conditions.logic import cast_type
+
+# A prepared text of the size of a scoring model holds about 2 MB in the server for each connection.
+PREPARED_STATEMENTS_A_CONNECTION = 16
+CACHED_STATEMENTS = 512
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a named value among a statement's parameters."""
+
+    name: str
+
+
+class Param(Expression):
+    """A value that is given when the statement runs, cast in the text to the type of ``output_field``.
+
+    ``Param("lead_ids", ArrayField(BigIntegerField()))`` becomes ``%s::bigint[]``. Only a Statement can run a queryset that has
+    one; without a type it is an instant.
+    """
+
+    def __init__(self, name: str, output_field: "Field[Any, Any] | None" = None) -> None:
+        super().__init__(output_field=output_field or DateTimeField())
+        self.name = name
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
+    ) -> tuple[str, list[Any]]:
+        return f"%s::{cast_type(self.output_field, connection)}", [Slot(self.name)]
+
+    def get_group_by_cols(self) -> list[Any]:
+        return []
+
+
+class _PreparedCursor(psycopg.Cursor[Any]):
+    """Binds on the server and prepares at the first execution; Django's own cursor does neither."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, **{"prepare": True} | options)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL text with ``%s`` placeholders, and for each placeholder a constant or the Slot of a named value."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any, Any]) -> "Statement":
+        """Compile a queryset, as a rule one with ``values_list()``. Call it inside a tenant scope; no query is made."""
+        sql, parameters = queryset.query.get_compiler(connection=connection).as_sql()
+        return cls(sql, tuple(parameters))
+
+    @classmethod
+    def compose(cls, template: str, /, **parts: "Statement | Param") -> "Statement":
+        """SQL of our own with other statements and params at its ``{name}`` places; write ``{{`` for a brace.
+
+        ``Statement.compose("WITH plan AS ({plan}) UPDATE … WHERE tenant_id = {tenant_id}", plan=…, tenant_id=Param(…))``.
+        Nothing but fixed text may stand in the template: values go through params.
+        """
+        texts: list[str] = []
+        parameters: list[Any] = []
+        used = set()
+        for literal, name, _spec, _conversion in Formatter().parse(template):
+            texts.append(literal.replace("%", "%%"))
+            if name is None:
+                continue
+            used.add(name)
+            part = parts[name]
+            if isinstance(part, Param):
+                part = cls(f"%s::{cast_type(part.output_field, connection)}", (Slot(part.name),))
+            texts.append(part.sql)
+            parameters.extend(part.parameters)
+        if unused := parts.keys() - used:
+            raise TypeError(f"The template has no place for {', '.join(sorted(unused))}.")
+        return cls("".join(texts), tuple(parameters))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the values that an execution needs."""
+        return frozenset(slot.name for slot in self.parameters if isinstance(slot, Slot))
+
+    def bind(self, **named: Any) -> list[Any]:
+        """The parameters in order; raises TypeError unless exactly the named values are given."""
+        if missing := self.names - named.keys():
+            raise TypeError(f"The statement needs {', '.join(sorted(missing))}.")
+        if surplus := named.keys() - self.names:
+            raise TypeError(f"The statement has no place for {', '.join(sorted(surplus))}.")
+        adapted = {name: _adapt(value) for name, value in named.items()}
+        return [
+            adapted[parameter.name] if isinstance(parameter, Slot) else _adapt(parameter)
+            for parameter in self.parameters
+        ]
+
+    def rows(self, **named: Any) -> list[tuple[Any, ...]]:
+        """Execute and fetch every row. Values are as psycopg gives them; jsonb comes as text."""
+        with self._executed(named) as cursor:
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def execute(self, **named: Any) -> int:
+        """Execute and give the number of rows that were changed or found."""
+        with self._executed(named) as cursor:
+            return int(cursor.rowcount)
+
+    def _executed(self, named: Mapping[str, Any]) -> Any:
+        connection.ensure_connection()
+        raw = connection.connection
+        raw.prepared_max = PREPARED_STATEMENTS_A_CONNECTION
+        server_side: Any = _PreparedCursor(raw)
+        # Django's wrapper counts and logs the query and turns psycopg's errors into its own.
+        cursor = (
+            connection.make_debug_cursor(server_side)
+            if connection.queries_logged
+            else connection.make_cursor(server_side)
+        )
+        cursor.execute(self.sql, self.bind(**named))
+        return cursor
+
+
+def _adapt(value: Any) -> Any:
+    """Give each number one type on the wire, whatever its size: psycopg prepares a text once for each set of types."""
+    if isinstance(value, bool | str | datetime | Decimal) or value is None:
+        return value
+    if isinstance(value, int):
+        return Int8(value)
+    if isinstance(value, Sequence):
+        return [_adapt(item) for item in value]
+    return value
+
+
+class _Cache:
+    """The statements used last, shared by the threads of a process."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._statements: OrderedDict[str, Statement] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str, build: Callable[[], Statement]) -> Statement:
+        with self._lock:
+            if statement := self._statements.get(key):
+                self._statements.move_to_end(key)
+                return statement
+        # Built outside the lock: two threads may build the same text, which costs time and does no harm.
+        statement = build()
+        with self._lock:
+            self._statements[key] = statement
+            self._statements.move_to_end(key)
+            while len(self._statements) > self._size:
+                self._statements.popitem(last=False)
+        return statement
+
+
+_CACHE = _Cache(CACHED_STATEMENTS)
+
+
+def cached_statement(*, key: str, build: Callable[[], Statement]) -> Statement:
+    """The statement kept under a key in this process, built the first time.
+
+    The key must hold all that shapes the text: name the step and the content hash of its rules, never a tenant or version id.
+    """
+    return _CACHE.get(key, build)
