@@ -1,0 +1,42 @@
+/*
+  The frame's own behaviour: the theme buttons of the user menu (saved by their form, shown at once), the "why" panel, and
+  busy marks for navigation by HTMX.
+
+  Why panel: any link with class "why" and hx-get fills #why-body; the panel opens as soon as the link is pressed and
+  returns focus to it when closed. Without JavaScript the link's href opens the same explanation as a page.
+*/
+const { Offcanvas } = window.tabler ?? window.bootstrap;
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-theme-form]")) return;
+  event.preventDefault();
+  const choice = event.submitter.value;
+  const body = new FormData(form);
+  body.set("theme", choice);
+  document.documentElement.dataset.themeChoice = choice;
+  for (const button of form.querySelectorAll("button[name=theme]")) {
+    button.setAttribute("aria-pressed", String(button.value === choice));
+  }
+  fetch(form.action, { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+});
+
+const panel = document.getElementById("why-panel");
+let opener = null;
+
+if (panel) {
+  const waiting = document.getElementById("why-waiting");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, target } = event.detail;
+    if (target?.id !== "why-body") return;
+    opener = elt.closest("a, button") ?? elt;
+    target.replaceChildren(waiting.content.cloneNode(true));
+    Offcanvas.getOrCreateInstance(panel).show();
+  });
+
+  panel.addEventListener("hidden.bs.offcanvas", () => {
+    if (opener?.isConnected) opener.focus();
+    opener = null;
+  });
+}

@@ -1,0 +1,254 @@
+"""The list component: what ``components/list.html`` draws and what a view has to say for it.
+
+A view reads ``q``, ``order`` and ``cursor`` from the address, asks a selector for one page of rows, describes the list with
+``Listing`` and answers with ``render_listing``: the whole page, or for HTMX only the rows with what depends on them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.utils.formats import number_format
+from django.utils.functional import Promise, cached_property
+from django.utils.translation import gettext as _
+
+Text = str | Promise
+
+SEARCH: Final = "q"
+ORDER: Final = "order"
+CURSOR: Final = "cursor"
+ROWS_TEMPLATE: Final = "components/list.html#rows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column.
+
+    The cell shows ``template`` (which sees ``row`` and ``column``), else ``value(row)``, else the row's attribute or key
+    named ``key``. ``sort`` is the name used in ``order``. On a phone a row is a card: its title, a line without label under
+    it, pairs of label and value, or hidden there.
+    """
+
+    key: str
+    label: Text
+    sort: str = ""
+    descending_first: bool = False
+    end: bool = False
+    template: str = ""
+    value: Callable[[Any], object] | None = None
+    card: Literal["title", "line", "pair", "hidden"] = "pair"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many rows match: exact, or at least that many."""
+
+    value: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterChip:
+    """A filter that is on, in words; removing it drops ``without`` from the address or replaces parts of it."""
+
+    label: Text
+    without: Sequence[str] = ()
+    replace: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmptyState:
+    """What an empty list says, and the button that fills it."""
+
+    title: Text
+    text: Text = ""
+    icon: str = "mood-empty"
+    act_label: Text = ""
+    act_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListError:
+    """Why there are no rows to show, and what to do about it."""
+
+    title: Text
+    text: Text
+
+
+def too_slow() -> ListError:
+    """A filter that the database gave up on after its time limit."""
+    return ListError(
+        title=_("This filter takes too long"),
+        text=_("Add a filter that narrows the list first, such as a stage or an owner, and try again."),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A column's heading: where a click leads and what the order is now."""
+
+    column: Column
+    url: str
+    direction: Literal["ascending", "descending", ""]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActiveChip:
+    label: Text
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One list on one page.
+
+    ``key`` names it within the page. ``words`` puts a number into words ("12 leads"). ``filter_template`` draws the fields of
+    the filter panel inside a GET form; ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are
+    opaque.
+    """
+
+    key: str
+    request: HttpRequest
+    columns: Sequence[Column]
+    rows: Sequence[Any]
+    words: Callable[[int], str]
+    count: Count | None = None
+    order: str = ""
+    next_cursor: str | None = None
+    previous_cursor: str | None = None
+    search_label: Text = ""
+    chips: Sequence[FilterChip] = ()
+    filter_template: str = ""
+    filter_parameters: Sequence[str] = ()
+    toolbar_template: str = ""
+    empty: EmptyState | None = None
+    error: ListError | None = None
+    caption: Text = ""
+
+    @property
+    def rows_id(self) -> str:
+        return f"{self.key}-rows"
+
+    @property
+    def state_id(self) -> str:
+        return f"{self.key}-state"
+
+    @property
+    def search(self) -> str:
+        return self._query.get(SEARCH, "")
+
+    @property
+    def path(self) -> str:
+        return self.request.path
+
+    @property
+    def url(self) -> str:
+        """The address of this page of the list, without empty parts."""
+        return self.url_with({})
+
+    @cached_property
+    def heads(self) -> list[Head]:
+        """The headings in order, with the address that sorts by them."""
+        return [self._head(column) for column in self.columns]
+
+    @cached_property
+    def active_chips(self) -> list[ActiveChip]:
+        return [
+            ActiveChip(
+                label=chip.label, url=self.url_with({**dict.fromkeys(chip.without, ""), **chip.replace})
+            )
+            for chip in self.chips
+        ]
+
+    @property
+    def next_url(self) -> str:
+        return self.url_with({CURSOR: self.next_cursor}, keep_cursor=True) if self.next_cursor else ""
+
+    @property
+    def previous_url(self) -> str:
+        return self.url_with({CURSOR: self.previous_cursor}, keep_cursor=True) if self.previous_cursor else ""
+
+    @property
+    def clear_url(self) -> str:
+        """The address without search and filters."""
+        dropped = {name for chip in self.chips for name in (*chip.without, *chip.replace)}
+        return self.url_with(dict.fromkeys({SEARCH, *self.filter_parameters, *dropped}, ""))
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether rows may be missing only because of the search or a filter."""
+        return bool(self.search or self.chips)
+
+    @property
+    def state(self) -> list[tuple[str, str]]:
+        """The parameters of the address that forms on the page have to carry along."""
+        return [
+            (name, value)
+            for name, values in self._query.lists()
+            for value in values
+            if value and name != CURSOR
+        ]
+
+    @property
+    def count_text(self) -> str:
+        """ "12 leads", "more than 1,000 leads", or nothing when nobody counted."""
+        if self.count is None:
+            return ""
+        words = self.words(self.count.value)
+        return words if self.count.exact else _("more than %(words)s") % {"words": words}
+
+    def url_with(self, changes: Mapping[str, str | None], *, keep_cursor: bool = False) -> str:
+        """The address with some parameters replaced (dropped where empty); another order or filter begins at the first page."""
+        query = QueryDict(mutable=True)
+        for name, values in self._query.lists():
+            if name not in changes and (name != CURSOR or keep_cursor or not changes):
+                query.setlist(name, [value for value in values if value])
+        for name, value in changes.items():
+            if value:
+                query[name] = value
+        encoded = query.urlencode()
+        return f"{self.path}?{encoded}" if encoded else self.path
+
+    @property
+    def _query(self) -> QueryDict:
+        return self.request.GET
+
+    def _head(self, column: Column) -> Head:
+        if not column.sort:
+            return Head(column=column, url="", direction="")
+        ascending, descending = column.sort, f"-{column.sort}"
+        if self.order == ascending:
+            return Head(column=column, url=self.url_with({ORDER: descending}), direction="ascending")
+        if self.order == descending:
+            return Head(column=column, url=self.url_with({ORDER: ascending}), direction="descending")
+        first = descending if column.descending_first else ascending
+        return Head(column=column, url=self.url_with({ORDER: first}), direction="")
+
+
+def show_number(number: int) -> str:
+    """A whole number as the reader writes it: 1,000 or 1.000."""
+    return number_format(number, use_l10n=True, force_grouping=True)
+
+
+def render_listing(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, listing: Listing
+) -> HttpResponse:
+    """The page that shows a list (as ``listing``), or only its rows when HTMX asked for them."""
+    shown = {**context, "listing": listing}
+    if wants_rows(request, listing):
+        response = render(request, ROWS_TEMPLATE, shown)
+        response["HX-Push-Url"] = listing.url
+    else:
+        response = render(request, template, shown)
+    # The same address gives a page or a fragment; a cache must not mix them up.
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+def wants_rows(request: HttpRequest, listing: Listing) -> bool:
+    """Whether HTMX asked for the rows of this list alone."""
+    headers = request.headers
+    return headers.get("HX-Target") == listing.rows_id and headers.get("HX-History-Restore-Request") != "true"

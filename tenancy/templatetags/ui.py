@@ -1,0 +1,151 @@
+"""The tags behind the page's components; ``{% load ui %}``. Each is described in docs/frontend.md."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.formats import localize
+from django.utils.html import format_html, json_script
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from tenancy.components import Chart, ClockFace, StagePoint
+from tenancy.listing import Column
+from tenancy.models import Membership, Role
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, css: str = "", label: str = "") -> SafeString:
+    """``{% icon "bolt" %}``: an icon of static/icons.svg; decoration unless it has a label."""
+    url = static("icons.svg")
+    if label:
+        return format_html(
+            '<svg class="icon {}" role="img" aria-label="{}"><use href="{}#{}"></use></svg>',
+            css,
+            label,
+            url,
+            name,
+        )
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', css, url, name
+    )
+
+
+@register.simple_tag
+def why_attributes(url: str) -> SafeString:
+    """``<a class="why" {% why_attributes url %}>73</a>``: opens the explanation at ``url`` in the side panel."""
+    return format_html(
+        'href="{0}" hx-get="{0}" hx-target="#why-body" hx-swap="innerHTML" hx-push-url="false" aria-haspopup="dialog"',
+        url,
+    )
+
+
+@register.filter
+def initials(name: object) -> str:
+    """The letters of an avatar: first and last word, "MF" for Mariana Ferraz."""
+    words = [word for word in str(name or "").replace("@", " ").split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    letters = words[0][0] + (words[-1][0] if len(words) > 1 else "")
+    return unicodedata.normalize("NFC", letters).upper()
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """A number as a machine reads it, whatever the page's language."""
+    return str(number)
+
+
+@register.filter
+def message_tone(level: str) -> str:
+    """The tone of a Django message's level."""
+    return {"error": "late", "warning": "soon", "success": "good"}.get(level, "act")
+
+
+@register.filter
+def tone_icon(tone: str) -> str:
+    """The icon that goes with a tone, for those who don't see its colour."""
+    return {"late": "alert-circle", "soon": "alert-triangle", "good": "circle-check"}.get(tone, "info-circle")
+
+
+@register.filter
+def role_names(member: Membership) -> str:
+    """The member's roles in words: "Manager, SDR"."""
+    return ", ".join(str(Role(role).label) for role in member.roles)
+
+
+@register.simple_tag
+def list_cell(row: Any, column: Column) -> object:
+    """The text of a cell without a template of its own; an em dash where there is nothing."""
+    if column.value is not None:
+        value = column.value(row)
+    elif isinstance(row, Mapping):
+        value = row.get(column.key)
+    else:
+        value = getattr(row, column.key)
+    if value is None or value == "":
+        return "—"
+    return value if isinstance(value, SafeString) else localize(value)
+
+
+@register.inclusion_tag("components/clock.html")
+def clock(face: ClockFace, compact: bool = False, why_url: str = "") -> dict[str, Any]:
+    """``{% clock face %}``: time left in words and colour; ``compact=True`` for lists, ``why_url`` to explain it."""
+    return {"face": face, "compact": compact, "why_url": why_url}
+
+
+@register.inclusion_tag("components/stage_path.html")
+def stage_path(points: Sequence[StagePoint], label: str = "") -> dict[str, Any]:
+    """``{% stage_path points %}``: the stages as chevrons."""
+    return {"points": points, "label": label}
+
+
+@register.inclusion_tag("components/score_badge.html")
+def score_badge(
+    score: int | None, grade: str = "", grade_tone: str = "", score_url: str = "", grade_url: str = ""
+) -> dict[str, Any]:
+    """``{% score_badge 73 "B+" score_url=… grade_url=… %}``: both numbers explain themselves."""
+    return {
+        "score": score,
+        "grade": grade,
+        "tone": grade_tone or _grade_tone(grade),
+        "score_url": score_url,
+        "grade_url": grade_url,
+    }
+
+
+def _grade_tone(grade: str) -> str:
+    return {"A": "good", "B": "good", "C": "quiet", "D": "soon", "F": "late"}.get(grade[:1], "quiet")
+
+
+@register.inclusion_tag("components/chart.html")
+def chart(chart: Chart) -> dict[str, Any]:
+    """``{% chart chart %}``: the drawing and its table; the page's ``scripts`` block includes components/chart_assets.html."""
+    return {"chart": chart, "data": json_script(chart.as_json(), chart.data_id)}
+
+
+@register.simple_tag
+def ui_texts() -> SafeString:
+    """The sentences of the JavaScript modules, as a block of JSON that is read, not run."""
+    return json_script(
+        {
+            "undo": _("Undo"),
+            "close": _("Close"),
+            "offline": _("No connection. Nothing was saved; try again when you are online."),
+            "slow": _("The answer takes too long. Try again in a moment."),
+            "forbidden": _("Your role does not include this. Ask an administrator."),
+            "gone": _("This is no longer here. Reload the page."),
+            "tooMany": _("Too many requests. Wait a moment and try again."),
+            "failed": _("That did not work, and nothing was changed. Try again; we have been told."),
+            "updated": _("Updated %s"),
+            "nothingFound": _("Nothing found"),
+            "useWord": _("Use “%s”"),
+            "clockLeft": _("left"),
+            "clockLate": _("late"),
+        },
+        "ui-texts",
+    )
