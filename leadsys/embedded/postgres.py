@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import time
 from contextlib import suppress
@@ -17,12 +19,16 @@ from leadsys.embedded.account import Account, find_account, place_for, reachable
 from leadsys.embedded.errors import EmbeddedError, folder_errors_explained, folder_is_full
 from leadsys.embedded.home import PROJECT, Home, State
 from leadsys.embedded.processes import DetachedProcess, choose_port, last_lines
-from leadsys.embedded.programs import POSTGRES_MAJOR, Programs
+from leadsys.embedded.programs import POSTGRES_MAJOR, Programs, find_programs
 
 DATABASE = "leadsys"
 SUPERUSER = "postgres"
 START_PATIENCE_SECONDS = 180.0
 STOP_PATIENCE_SECONDS = 30.0
+ANSWER_PATIENCE_SECONDS = 20.0
+
+# The shortest question of the protocol: may we speak TLS? The answer N needs a session process but no login.
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 # For a laptop with two cores beside everything else that runs there.
 SETTINGS = {
@@ -70,12 +76,12 @@ class Postgres:
         """Whether the server itself lives; its orphaned children don't count."""
         return self.process.pid() is not None
 
-    def ensure(self, programs: Programs) -> None:
+    def ensure(self) -> None:
         """Start the server unless it runs. Raises EmbeddedError when it can't."""
-        if self.is_running():
+        if self._is_serving():
             self._wait_until_ready(None)
             return
-        account = find_account(cluster=self.cluster)
+        programs, account = find_programs(), find_account(cluster=self.cluster)
         if account is not None:
             programs = reachable_programs(account, programs)
         self._ensure_cluster(programs, account)
@@ -129,6 +135,28 @@ class Postgres:
     def url(self, role: str, password: str) -> str:
         """Address of the database for a role."""
         return f"postgresql://{role}:{password}@127.0.0.1:{self.state.postgres_port}/{DATABASE}"
+
+    def _is_serving(self) -> bool:
+        """Whether a living server answers. A process that was killed a moment ago may still look alive, so it is asked."""
+        deadline = time.monotonic() + ANSWER_PATIENCE_SECONDS
+        while self.is_running():
+            if self._answers():
+                return True
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"PostgreSQL in {self.cluster} lives but does not answer. End it (process {self.process.pid()}) and "
+                    f"try again; see {self.home.logs / 'postgres.log'}."
+                )
+            time.sleep(0.02)
+        return False
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.state.postgres_port), timeout=5.0) as connection:
+                connection.sendall(SSL_REQUEST)
+                return connection.recv(1) == b"N"
+        except OSError:
+            return False
 
     def _connect(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(

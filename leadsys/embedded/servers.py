@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from leadsys.embedded.home import Home, find_home
 from leadsys.embedded.postgres import Postgres
-from leadsys.embedded.programs import find_programs
 from leadsys.embedded.valkey import Valkey
 
 
@@ -41,10 +40,8 @@ def start_servers(home: Home) -> None:
     with home.lock():
         state = home.ensure_state()
         postgres, valkey = Postgres(home, state), Valkey(home, state)
-        if not (postgres.is_running() and valkey.is_running()):
-            programs = find_programs()
-            postgres.ensure(programs)
-            valkey.ensure(programs, cluster=postgres.cluster)
+        postgres.ensure()
+        valkey.ensure(cluster=postgres.cluster)
         postgres.ensure_roles()
 
 

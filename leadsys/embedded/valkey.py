@@ -10,7 +10,7 @@ from leadsys.embedded.account import find_account, reachable_programs
 from leadsys.embedded.errors import EmbeddedError
 from leadsys.embedded.home import Home, State
 from leadsys.embedded.processes import DetachedProcess, choose_port, last_lines
-from leadsys.embedded.programs import Programs
+from leadsys.embedded.programs import find_programs
 
 START_PATIENCE_SECONDS = 30.0
 
@@ -36,11 +36,13 @@ class Valkey:
         """Whether the server lives."""
         return self.process.pid() is not None
 
-    def ensure(self, programs: Programs, *, cluster: Path) -> None:
+    def ensure(self, *, cluster: Path) -> None:
         """Start the server unless it runs, as the owner of ``cluster`` when we are root. Raises EmbeddedError."""
         if self.is_running():
-            return
-        account = find_account(cluster=cluster)
+            if self._answers():
+                return
+            self.stop()  # killed this moment, or stuck; it holds nothing
+        programs, account = find_programs(), find_account(cluster=cluster)
         if account is not None:
             programs = reachable_programs(account, programs)
         log = self.home.log_file("valkey")
