@@ -14,8 +14,10 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed when run again: a deadlock, a lost connection, a server that is going down."""
     cause = error.__cause__ if isinstance(error, DatabaseError) else None
     sqlstate = getattr(cause, "sqlstate", None)
-    return sqlstate in RETRYABLE_SQLSTATES or (isinstance(error, OperationalError) and sqlstate is None) or (
-        sqlstate is not None and sqlstate[:2] in {"08", "57"}
+    return (
+        sqlstate in RETRYABLE_SQLSTATES
+        or (isinstance(error, OperationalError) and sqlstate is None)
+        or (sqlstate is not None and sqlstate[:2] in {"08", "57"})
     )
 
 

@@ -19,16 +19,16 @@ class ForgivingRedisCache(RedisCache):
         self._forgive("set", None, key, value, *args, **kwargs)
 
     def add(self, key: Any, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._forgive("add", True, key, value, *args, **kwargs)
+        return self._forgive("add", value is not None, key, value, *args, **kwargs)
 
     def delete(self, key: Any, version: int | None = None) -> Any:
-        return self._forgive("delete", False, key, version)
+        return bool(self._forgive("delete", None, key, version))
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> Any:
         return self._forgive("incr", delta, key, delta, version)
 
     def touch(self, key: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._forgive("touch", False, key, *args, **kwargs)
+        return bool(self._forgive("touch", None, key, *args, **kwargs))
 
     def _forgive(self, method: str, otherwise: Any, *args: Any, **kwargs: Any) -> Any:
         try:

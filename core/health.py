@@ -28,7 +28,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
     except DatabaseError as error:
         checks["database"] = f"{type(error).__name__}"
     is_ready = all(state == "ok" for part, state in checks.items() if part != "broker")
-    return JsonResponse({"status": "ok" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
+    return JsonResponse(
+        {"status": "ok" if is_ready else "not ready", **checks}, status=200 if is_ready else 503
+    )
 
 
 def role_can_bypass() -> bool:
@@ -48,7 +50,9 @@ def role_can_bypass() -> bool:
 def broker_state() -> str:
     """Whether the broker answers within half a second."""
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5) as client:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5
+        ) as client:
             client.ping()
     except redis.RedisError as error:
         return f"away: {type(error).__name__}"

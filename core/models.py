@@ -20,12 +20,18 @@ class DueRow(TenantModel):
     held_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "kind", "subject"], name="due_row_once_per_subject")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "kind", "subject"], name="due_row_once_per_subject")
+        ]
         indexes = [
             # The tenant comes second: one scan finds every tenant with something due.
-            models.Index(fields=["due_at", "tenant"], condition=models.Q(held_at__isnull=True), name="due_row_next"),
             models.Index(
-                fields=["tenant", "kind", "due_at"], condition=models.Q(held_at__isnull=True), name="due_row_of_kind"
+                fields=["due_at", "tenant"], condition=models.Q(held_at__isnull=True), name="due_row_next"
+            ),
+            models.Index(
+                fields=["tenant", "kind", "due_at"],
+                condition=models.Q(held_at__isnull=True),
+                name="due_row_of_kind",
             ),
         ]
 
@@ -45,6 +51,8 @@ class Notification(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "member", "-at", "-id"], name="notification_newest"),
             models.Index(
-                fields=["tenant", "member"], condition=models.Q(read_at__isnull=True), name="notification_unread"
+                fields=["tenant", "member"],
+                condition=models.Q(read_at__isnull=True),
+                name="notification_unread",
             ),
         ]

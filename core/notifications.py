@@ -42,7 +42,11 @@ def tell(*, notices: Iterable[Notice], now: datetime) -> None:
     """Write notifications in one statement."""
     rows = [
         Notification(
-            member_id=notice.member_id, kind=_kinds[notice.kind].name, values=notice.values, lead_id=notice.lead_id, at=now
+            member_id=notice.member_id,
+            kind=_kinds[notice.kind].name,
+            values=notice.values,
+            lead_id=notice.lead_id,
+            at=now,
         )
         for notice in notices
     ]

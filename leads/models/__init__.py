@@ -9,7 +9,7 @@ from leads.models.event import Event, Touch
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.qualification import Answer
-from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, Stage, StageChange
+from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
 
 __all__ = [
     "FORWARD_STAGES",
@@ -36,6 +36,7 @@ __all__ = [
     "Lead",
     "LeadState",
     "LeadTag",
+    "MoveAct",
     "Opportunity",
     "OpportunityOutcome",
     "Origin",

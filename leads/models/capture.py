@@ -31,7 +31,9 @@ class Submission(TenantModel):
     state = models.CharField(max_length=9, choices=SubmissionState.choices, default=SubmissionState.RECEIVED)
     api_key = TenantForeignKey(ApiKey, on_delete=models.SET_NULL, null=True, related_name="+")
     member = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
-    form = TenantForeignKey("leads.CaptureForm", on_delete=models.SET_NULL, null=True, related_name="submissions")
+    form = TenantForeignKey(
+        "leads.CaptureForm", on_delete=models.SET_NULL, null=True, related_name="submissions"
+    )
     idempotency_key = models.CharField(max_length=200, null=True)
     body_hash = models.CharField(max_length=64, null=True)
     # What the first caller was answered, for a replay.
@@ -75,7 +77,9 @@ class CaptureForm(TenantModel):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="capture_form_key_unique_per_tenant")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="capture_form_key_unique_per_tenant")
+        ]
 
 
 class ImportRun(TenantModel):

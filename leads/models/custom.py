@@ -25,7 +25,9 @@ class CustomField(TenantModel):
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="custom_field_name_unique_per_tenant")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="custom_field_name_unique_per_tenant")
+        ]
 
 
 class CustomValue(TenantModel):

@@ -43,7 +43,9 @@ class RuleVersion(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "kind", "name", "number"], name="rule_version_numbered"),
+            models.UniqueConstraint(
+                fields=["tenant", "kind", "name", "number"], name="rule_version_numbered"
+            ),
             models.UniqueConstraint(
                 fields=["tenant", "kind", "name"],
                 condition=models.Q(status="published"),
@@ -70,7 +72,9 @@ class Decision(TenantModel):
     # What the decision is about within its kind: the gate, the function, the kind of clock, the sequence.
     topic = models.CharField(max_length=64, blank=True)
     at = models.DateTimeField()
-    version = TenantForeignKey(RuleVersion, on_delete=models.SET_NULL, loose=True, null=True, related_name="+")
+    version = TenantForeignKey(
+        RuleVersion, on_delete=models.SET_NULL, loose=True, null=True, related_name="+"
+    )
     result = models.CharField(max_length=120)
     # Scores: {"points": {rule id: points}}. Others: {"rules": [...], "inputs": {...}}; personal values only as inputs,
     # which erasure purges in place.

@@ -28,13 +28,16 @@ class Event(TenantModel):
                 name="event_message_unique_per_tenant",
             ),
             models.CheckConstraint(
-                condition=models.Q(lead__isnull=False) | models.Q(visitor__isnull=False), name="event_has_a_subject"
+                condition=models.Q(lead__isnull=False) | models.Q(visitor__isnull=False),
+                name="event_has_a_subject",
             ),
         ]
         indexes = [
             models.Index(fields=["tenant", "lead", "occurred_at"], name="event_by_lead"),
             models.Index(
-                fields=["tenant", "visitor"], condition=models.Q(visitor__isnull=False), name="event_by_visitor"
+                fields=["tenant", "visitor"],
+                condition=models.Q(visitor__isnull=False),
+                name="event_by_visitor",
             ),
         ]
 

@@ -60,7 +60,9 @@ class Handover(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "lead"], condition=models.Q(answer__isnull=True), name="handover_one_open_per_lead"
+                fields=["tenant", "lead"],
+                condition=models.Q(answer__isnull=True),
+                name="handover_one_open_per_lead",
             ),
         ]
         indexes = [models.Index(fields=["tenant", "lead", "-offered_at"], name="handover_by_lead")]

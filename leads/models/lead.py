@@ -121,7 +121,9 @@ class Lead(TenantModel):
             models.Index(fields=["tenant", "name_key", "id"], name="lead_by_name"),
             models.Index(fields=["tenant", "origin", "-created_at", "-id"], name="lead_by_origin"),
             models.Index(
-                fields=["tenant", "company"], condition=models.Q(company__isnull=False), name="lead_by_company"
+                fields=["tenant", "company"],
+                condition=models.Q(company__isnull=False),
+                name="lead_by_company",
             ),
         ]
 
@@ -135,15 +137,22 @@ class LeadState(TenantModel):
     lead = TenantOneToOneField(Lead, on_delete=models.CASCADE, primary_key=True, related_name="standing")
     stage = models.CharField(_("stage"), max_length=12, choices=Stage.choices, default=Stage.NEW)
     stage_at = models.DateTimeField(_("in stage since"))
+    # The act that brought the lead there and the reason it was given (see StageChange).
+    stage_act = models.CharField(max_length=20, default="")
+    stage_reason = models.CharField(max_length=64, default="")
     # Ordinal in FORWARD_STAGES of the furthest stage ever.
     furthest_stage = models.SmallIntegerField(default=0)
     score = models.IntegerField(_("score"), default=0)
     grade = models.SmallIntegerField(_("grade"), choices=Grade.choices, default=Grade.D)
     last_event_at = models.DateTimeField(_("last event"), null=True)
-    # History until the next live event: nothing promotes, routes, times or enrols such a lead by itself.
-    is_history = models.BooleanField(default=False)
-    # The lead has asked to be called and that request has not yet led to mql.
+    # Of the events that a positive scoring rule counts: a lead in nurture needs one after it came there to rise again.
+    last_positive_at = models.DateTimeField(null=True)
+    # Null for a lead that only files tell of: until its next live event nothing promotes, routes, times or enrols it.
+    live_since = models.DateTimeField(null=True)
+    # A form asked for a call, a price or a demo, and that has not yet led to mql.
     asked_for_contact_at = models.DateTimeField(null=True)
+    # Set by nurturing when the lead last entered a sequence: what a waiting clock looks at.
+    enrolled_at = models.DateTimeField(null=True)
     owner_marketing = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     owner_sdr = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     owner_sales = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -157,7 +166,9 @@ class LeadState(TenantModel):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(score__gte=0), name="lead_state_score_from_zero"),
-            models.CheckConstraint(condition=models.Q(grade__gte=0, grade__lte=12), name="lead_state_grade_in_scale"),
+            models.CheckConstraint(
+                condition=models.Q(grade__gte=0, grade__lte=12), name="lead_state_grade_in_scale"
+            ),
             models.CheckConstraint(condition=models.Q(stage__in=Stage.values), name="lead_state_stage_known"),
         ]
         indexes = [

@@ -21,5 +21,7 @@ class Answer(TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "lead", "framework", "question"], name="answer_once_per_question")
+            models.UniqueConstraint(
+                fields=["tenant", "lead", "framework", "question"], name="answer_once_per_question"
+            )
         ]

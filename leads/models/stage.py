@@ -40,6 +40,26 @@ OPEN_STAGES = (
 )
 
 
+class MoveAct(models.TextChoices):
+    """What can move a lead; each has its row in the table of moves (leads.lifecycle)."""
+
+    CAPTURE = "capture", _("Captured")
+    IMPORT = "import", _("Imported")
+    GATE = "gate", _("Met the criteria")
+    ASKED_FOR_CONTACT = "asked_for_contact", _("Asked for contact")
+    PROMOTE = "promote", _("Promoted by hand")
+    ATTEMPT = "attempt", _("Contact attempted")
+    HAND_OVER = "hand_over", _("Handed over to sales")
+    ACCEPT = "accept", _("Accepted by sales")
+    REJECT = "reject", _("Rejected by sales")
+    RETURN = "return", _("Returned")
+    WIN = "win", _("Won")
+    LOSE = "lose", _("Lost")
+    NURTURE = "nurture", _("Sent to nurture")
+    DISQUALIFY = "disqualify", _("Disqualified")
+    REOPEN = "reopen", _("Reopened")
+
+
 class StageChange(TenantModel):
     """One move, with how long the lead had been in the stage it left. Written once."""
 
@@ -49,9 +69,9 @@ class StageChange(TenantModel):
     at = models.DateTimeField()
     seconds_in_from_stage = models.BigIntegerField(null=True)
     actor = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    act = models.CharField(max_length=20, choices=MoveAct.choices)
     reason = models.CharField(max_length=64, blank=True)
     note = models.TextField(blank=True)
-    is_imported = models.BooleanField(default=False)
 
     class Meta:
         indexes = [

@@ -1,0 +1,188 @@
+"""Rule documents and their versions: draft, published, archived. Every engine keeps its rules here.
+
+A version is one validated JSON document. A published one never changes; decisions keep pointing at the version that made
+them. Each engine registers how its documents are parsed, so a bad rule is refused when it is saved.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
+
+from leads.models import RuleKind, RuleVersion, VersionStatus
+from tenancy.errors import Conflict, FieldProblem, Invalid
+from tenancy.models import Membership
+
+Json = Any
+
+
+class InvalidDocument(Invalid):
+    """A rule document that cannot be saved; ``errors`` name each place by its JSON path."""
+
+
+class VersionNotDraft(Conflict):
+    """Only a draft can be published."""
+
+
+@dataclass(frozen=True)
+class DocumentKind:
+    """``parse`` turns a JSON document into the engine's typed rules, or raises InvalidDocument."""
+
+    kind: RuleKind
+    parse: Callable[[Json], Any]
+
+
+_kinds: dict[str, DocumentKind] = {}
+_published_listeners: list[Callable[[RuleVersion, datetime], None]] = []
+
+
+def register_document_kind(kind: DocumentKind) -> None:
+    """Say once, when an app is ready, how documents of a kind are parsed."""
+    _kinds[kind.kind] = kind
+
+
+def on_published(listener: Callable[[RuleVersion, datetime], None]) -> None:
+    """Call ``listener(version, now)`` in the transaction that publishes a version."""
+    _published_listeners.append(listener)
+
+
+def content_hash(document: Json) -> str:
+    """Equal for equal documents, whatever the order of their keys."""
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def path_problem(path: str, message: Any, code: str = "invalid") -> FieldProblem:
+    """One place of a document that has to be mended."""
+    return FieldProblem(path, code, message)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published document as the engines use it. ``rules`` is what the kind's parser made of the JSON."""
+
+    version_id: int
+    number: int
+    name: str
+    content_hash: str
+    rules: Any
+
+
+class Rulebook:
+    """The published documents of the current tenant as they stood when it was opened: one query, whatever is asked."""
+
+    def __init__(self, published: Sequence[Published], kinds: Sequence[str]) -> None:
+        self._by_kind: dict[str, dict[str, Published]] = {}
+        for kind, document in zip(kinds, published, strict=True):
+            self._by_kind.setdefault(kind, {})[document.name] = document
+
+    def get(self, kind: RuleKind, name: str = "main") -> Published | None:
+        """The published document of a kind, or None if there is none."""
+        return self._by_kind.get(kind, {}).get(name)
+
+    def list(self, kind: RuleKind) -> list[Published]:
+        """All published documents of a kind, by name."""
+        return [document for _name, document in sorted(self._by_kind.get(kind, {}).items())]
+
+
+def open_rulebook() -> Rulebook:
+    """Read which versions are published now; documents already parsed in this process are not read again."""
+    rows = list(
+        RuleVersion.objects.filter(status=VersionStatus.PUBLISHED).values_list(
+            "id", "kind", "name", "number", "content_hash"
+        )
+    )
+    unparsed = [(kind, digest) for _id, kind, _name, _number, digest in rows if (kind, digest) not in _parsed]
+    if unparsed:
+        ids = [row[0] for row in rows if (row[1], row[4]) in set(unparsed)]
+        for kind, digest, document in RuleVersion.objects.filter(id__in=ids).values_list(
+            "kind", "content_hash", "document"
+        ):
+            _remember(kind, digest, document)
+    published = [
+        Published(version_id, number, name, digest, _parsed[kind, digest])
+        for version_id, kind, name, number, digest in rows
+    ]
+    return Rulebook(published, [row[1] for row in rows])
+
+
+# Documents never change once published, so what was parsed stays right; equal documents of two tenants are parsed once.
+_parsed: dict[tuple[str, str], Any] = {}
+_PARSED_LIMIT = 2000
+
+
+def _remember(kind: str, digest: str, document: Json) -> None:
+    if len(_parsed) >= _PARSED_LIMIT:
+        _parsed.clear()
+    _parsed[kind, digest] = _kinds[kind].parse(document)
+
+
+@lru_cache(maxsize=256)
+def _parse_cached(kind: str, digest: str, text: str) -> Any:
+    return _kinds[kind].parse(json.loads(text))
+
+
+def parse_document(*, kind: RuleKind | str, document: Json) -> Any:
+    """The typed rules of any version's document. Raises InvalidDocument."""
+    return _parse_cached(str(kind), content_hash(document), json.dumps(document))
+
+
+def save_draft(
+    *, kind: RuleKind, document: Json, by: Membership | None, now: datetime, name: str = "main"
+) -> RuleVersion:
+    """Keep a new draft after the engine has accepted its document. Raises InvalidDocument."""
+    _kinds[kind].parse(document)
+    newest = RuleVersion.objects.filter(kind=kind, name=name).aggregate(newest=Max("number"))["newest"]
+    version: RuleVersion = RuleVersion.objects.create(
+        kind=kind,
+        name=name,
+        number=(newest or 0) + 1,
+        document=document,
+        content_hash=content_hash(document),
+        created_at=now,
+        created_by=by,
+    )
+    return version
+
+
+def publish_version(*, version: RuleVersion, by: Membership | None, now: datetime) -> RuleVersion:
+    """Publish a draft, or roll back to an archived version; what was published before is archived."""
+    with transaction.atomic():
+        siblings = RuleVersion.objects.select_for_update().filter(kind=version.kind, name=version.name)
+        current = {sibling.pk: sibling for sibling in siblings}[version.pk]
+        if current.status == VersionStatus.PUBLISHED:
+            raise VersionNotDraft(_("Version %(number)s is published already.") % {"number": version.number})
+        siblings.filter(status=VersionStatus.PUBLISHED).update(status=VersionStatus.ARCHIVED)
+        siblings.filter(pk=version.pk).update(
+            status=VersionStatus.PUBLISHED, published_at=now, published_by=by
+        )
+        current.refresh_from_db()
+        for listener in _published_listeners:
+            listener(current, now)
+    return current
+
+
+def publish_default(
+    *, kind: RuleKind, document: Json, by: Membership | None, now: datetime, name: str = "main"
+) -> None:
+    """Give a new tenant a published first version; there are no leads yet that it could move."""
+    _kinds[kind].parse(document)
+    RuleVersion.objects.create(
+        kind=kind,
+        name=name,
+        number=1,
+        status=VersionStatus.PUBLISHED,
+        document=document,
+        content_hash=content_hash(document),
+        created_at=now,
+        created_by=by,
+        published_at=now,
+        published_by=by,
+    )
