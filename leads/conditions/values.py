@@ -147,9 +147,10 @@ def read_date_or_instant(raw: object) -> date:
 
 
 def read_choice(raw: object, fact: Fact) -> str:
-    """One of the fact's choices."""
-    choices = [str(choice.value) for choice in fact.choices()]
-    return read_text(raw, fact) if fact.suggests_choices or not choices else read_one_of(raw, choices)
+    """One of the fact's choices, or any text where they are suggestions."""
+    if fact.suggests_choices:
+        return read_text(raw, fact)
+    return read_one_of(raw, [str(choice.value) for choice in fact.choices()])
 
 
 def read_one_of(raw: object, allowed: Sequence[str]) -> str:
