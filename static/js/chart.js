@@ -53,7 +53,7 @@ function options(data, tint) {
     animation: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
     animationDuration: 250,
     textStyle: text,
-    grid: { left: 4, right: data.horizontal && !data.stacked ? 96 : 12, top: data.series.length > 1 ? 32 : 12, bottom: 4, containLabel: true },
+    grid: { left: 4, right: data.horizontal ? (data.stacked ? 24 : 96) : 12, top: data.series.length > 1 ? 32 : 12, bottom: 4, containLabel: true },
     legend: data.series.length > 1 ? { top: 0, left: 0, icon: "roundRect", textStyle: text } : undefined,
     tooltip: {
       trigger: "axis",

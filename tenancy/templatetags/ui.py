@@ -1,5 +1,6 @@
 """The tags behind the page's components; ``{% load ui %}``. Each is described in docs/frontend.md."""
 
+import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from django.utils.formats import localize
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from tenancy.components import Chart, ClockFace, StagePoint
 from tenancy.listing import Column
@@ -126,6 +128,64 @@ def _grade_tone(grade: str) -> str:
 def chart(chart: Chart) -> dict[str, Any]:
     """``{% chart chart %}``: the drawing and its table; the page's ``scripts`` block includes components/chart_assets.html."""
     return {"chart": chart, "data": json_script(chart.as_json(), chart.data_id)}
+
+
+@register.inclusion_tag("components/condition_builder.html")
+def condition_builder(
+    *,
+    name: str,
+    vocabulary: Mapping[str, Any],
+    label: str,
+    tree: object = None,
+    errors: Sequence[Any] = (),
+    help: str = "",  # noqa: A002  the word of the template
+    speed: bool = False,
+) -> dict[str, Any]:
+    """``{% condition_builder name="gate" vocabulary=… tree=… errors=… label=… %}``: see components/condition_builder.html."""
+    faults = [error if isinstance(error, Mapping) else vars(error) for error in errors]
+    return {
+        "name": name,
+        "label": label,
+        "help": help,
+        "speed": speed,
+        "value": tree if isinstance(tree, str) else json.dumps(tree) if tree else "",
+        "general_errors": [fault for fault in faults if not fault["path"]],
+        "vocabulary_json": json_script(vocabulary),
+        "errors_json": json_script([fault for fault in faults if fault["path"]]),
+    }
+
+
+@register.simple_tag
+def condition_builder_texts() -> SafeString:
+    """The sentences of the condition builder."""
+    return json_script(
+        {
+            "chooseFact": _("Choose…"),
+            "choose": _("Choose…"),
+            "byName": _("By name"),
+            "typeValues": _("Type a value, then Enter"),
+            "eventType": _("Type of event"),
+            "anyEvent": _("any event"),
+            "days": _("Number of days"),
+            "lastUnit": pgettext("the last … days", "last"),
+            "daysUnit": _("days"),
+            "ever": _("ever"),
+            "timesUnit": _("times"),
+            "from": _("From"),
+            "to": _("To"),
+            "and": _("and"),
+            "or": _("or"),
+            "noneOf": _("none of: %(conditions)s"),
+            "eventSentence": _("%(fact)s (%(event)s) %(operator)s %(count)s"),
+            "lastDays": _("in the last %(days)s days"),
+            "whereSentence": _("where %(condition)s"),
+            "nothing": _("No condition: this holds for every lead."),
+            "nameMissing": _("Type the name."),
+            "comparisonMissing": _("Choose how to compare."),
+            "valueMissing": _("Give a value, or remove this condition."),
+        },
+        "condition-builder-texts",
+    )
 
 
 @register.simple_tag
