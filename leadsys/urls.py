@@ -5,11 +5,13 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.health import healthz, readyz
+from tenancy.preferences import save_preferences
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("operator/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("preferences/", save_preferences, name="preferences"),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]
