@@ -55,7 +55,8 @@ def tell(*, notices: Iterable[Notice], now: datetime) -> None:
 
 def text_of(notification: Notification) -> str:
     """The words of a notification in the active language."""
-    return str(_kinds[notification.kind].text) % notification.values
+    words: str = str(_kinds[notification.kind].text)
+    return words % dict(notification.values)
 
 
 def list_notifications(*, member: Membership, limit: int = 50) -> list[Notification]:

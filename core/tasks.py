@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from celery import Task, shared_task  # noqa: TID251 - the one place that makes tasks
@@ -12,16 +12,18 @@ from django.utils import timezone
 from core.due import sweep
 from tenancy.scope import NoTenantScope, require_tenant_id, tenant_scope
 
+AnyTask: TypeAlias = "Task[..., Any]"
+
 log = structlog.get_logger(__name__)
 
 
-def tenant_task(*, name: str) -> Callable[[Callable[..., None]], Task]:
+def tenant_task(*, name: str) -> Callable[[Callable[..., None]], AnyTask]:
     """Make a task that runs in one transaction inside the scope of the tenant it was given.
 
     Called without ``tenant_id`` it raises: a task that silently sees no rows is a bug that nobody notices.
     """
 
-    def decorate(function: Callable[..., None]) -> Task:
+    def decorate(function: Callable[..., None]) -> AnyTask:
         @functools.wraps(function)
         def run(*, tenant_id: int | None = None, **arguments: Any) -> None:
             if tenant_id is None:
@@ -34,26 +36,25 @@ def tenant_task(*, name: str) -> Callable[[Callable[..., None]], Task]:
     return decorate
 
 
-def system_task(*, name: str) -> Callable[[Callable[..., None]], Task]:
+def system_task(*, name: str) -> Callable[[Callable[..., None]], AnyTask]:
     """Make a task that looks for work in every tenant and enters each scope itself."""
 
-    def decorate(function: Callable[..., None]) -> Task:
+    def decorate(function: Callable[..., None]) -> AnyTask:
         return _make_task(function, name)
 
     return decorate
 
 
-def _make_task(function: Callable[..., None], name: str) -> Task:
+def _make_task(function: Callable[..., None], name: str) -> AnyTask:
     @functools.wraps(function)
     def run(**arguments: Any) -> None:
         close_old_connections()
         function(**arguments)
 
-    task: Task = shared_task(run, name=name, ignore_result=True)
-    return task
+    return shared_task(name=name, ignore_result=True)(run)
 
 
-def wake(task: Task, **arguments: Any) -> None:
+def wake(task: AnyTask, **arguments: Any) -> None:
     """Ask a worker to run a task of this tenant once the transaction is committed.
 
     The work itself is rows; if the broker is away the next sweep finds them. So this never raises and hardly waits.
@@ -62,7 +63,7 @@ def wake(task: Task, **arguments: Any) -> None:
     transaction.on_commit(lambda: send(task, call), robust=True)
 
 
-def send(task: Task, arguments: dict[str, Any]) -> None:
+def send(task: AnyTask, arguments: dict[str, Any]) -> None:
     """Enqueue now; a broker that cannot be reached is logged and forgotten."""
     try:
         task.apply_async(kwargs=arguments, expires=60, retry=False)

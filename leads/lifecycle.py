@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
@@ -97,7 +97,7 @@ def move_leads(*, moves: Iterable[Move], now: datetime, act_check: bool = True) 
         return sorted(lead_id for (lead_id,) in cursor.fetchall())
 
 
-def _parameters(rows: Sequence[Move], now: datetime) -> dict[str, object]:
+def _parameters(rows: Sequence[Move], now: datetime) -> dict[str, Any]:
     return {
         "tenant": require_tenant_id(),
         "now": now,

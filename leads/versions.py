@@ -156,7 +156,7 @@ def publish_version(*, version: RuleVersion, by: Membership | None, now: datetim
     """Publish a draft, or roll back to an archived version; what was published before is archived."""
     with transaction.atomic():
         siblings = RuleVersion.objects.select_for_update().filter(kind=version.kind, name=version.name)
-        current = {sibling.pk: sibling for sibling in siblings}[version.pk]
+        current: RuleVersion = {sibling.pk: sibling for sibling in siblings}[version.pk]
         if current.status == VersionStatus.PUBLISHED:
             raise VersionNotDraft(_("Version %(number)s is published already.") % {"number": version.number})
         siblings.filter(status=VersionStatus.PUBLISHED).update(status=VersionStatus.ARCHIVED)

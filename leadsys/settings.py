@@ -168,7 +168,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_USER_MODEL_USERNAME_FIELD: str | None = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenancy.accounts.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = True
@@ -278,5 +278,5 @@ CELERY_BEAT_SCHEDULE = {
     "drain submissions": {"task": "leads.drain_submissions", "schedule": 2.0, "options": {"expires": 5}},
 }
 
-LOGGING_CONFIG = None
+LOGGING_CONFIG: str | None = None
 configure_logging(level=os.environ.get("LEADSYS_LOG_LEVEL", "INFO"), as_json=PRODUCTION)

@@ -13,5 +13,6 @@ urlpatterns = [
     path("operator/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("preferences/", save_preferences, name="preferences"),
+    path("api/v1/", include("insights.api")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]

@@ -17,17 +17,15 @@ class TenantKey(models.ForeignKey[Any, Any]):
 
     def __init__(self, *, loose: bool = False, **kwargs: Any) -> None:
         self.loose = loose
-        super().__init__(
-            **{
-                "to": "tenancy.Tenant",
-                "on_delete": models.DO_NOTHING,
-                "editable": False,
-                "related_name": "+",
-                "db_index": False,
-                "db_constraint": False,
-            }
-            | kwargs
-        )
+        fixed: dict[str, Any] = {
+            "to": "tenancy.Tenant",
+            "on_delete": models.DO_NOTHING,
+            "editable": False,
+            "related_name": "+",
+            "db_index": False,
+            "db_constraint": False,
+        }
+        super().__init__(**fixed | kwargs)
 
     def get_default(self) -> int:
         return require_tenant_id()

@@ -34,7 +34,7 @@ class LanguageMiddleware:
         language = chosen_language(request)
         request.has_chosen_language = language is not None  # type: ignore[attr-defined]
         with translation.override(language or settings.LANGUAGE_CODE), timezone.override(None):
-            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = translation.get_language()
             response = self.get_response(request)
             response.headers.setdefault("Content-Language", translation.get_language())
         return response
@@ -114,7 +114,7 @@ class TenantMiddleware:
         structlog.contextvars.bind_contextvars(tenant=tenant.slug)
         if not request.has_chosen_language:  # type: ignore[attr-defined]
             translation.activate(tenant.language)
-            request.LANGUAGE_CODE = tenant.language  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = tenant.language
         timezone.activate(zoneinfo.ZoneInfo(zone or tenant.time_zone))
         if getattr(view, "own_transactions", False):
             return self.get_response(request)

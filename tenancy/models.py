@@ -172,7 +172,7 @@ class Team(TenantModel):
         related_name="led_teams",
         verbose_name=_("team lead"),
     )
-    members = models.ManyToManyField(Membership, through="TeamMember", related_name="teams")
+    members: Any = models.ManyToManyField(Membership, through="TeamMember", related_name="teams")
 
     class Meta:
         verbose_name = _("team")

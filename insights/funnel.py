@@ -1,0 +1,250 @@
+"""The funnel: how many leads reached each stage, and how long it took them. Meanings as docs/funnel.md defines them.
+
+*cohort* follows the leads created in a period wherever they went since; *flow* counts the moves that happened in a period.
+"""
+
+import re
+import zoneinfo
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final, Literal
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from leads.models import FORWARD_STAGES, CustomField, CustomType, Stage
+from tenancy.errors import FieldProblem, Invalid
+from tenancy.models import Tenant
+
+Mode = Literal["cohort", "flow"]
+MODES: Final = ("cohort", "flow")
+GROUPINGS: Final = ("origin", "campaign", "landing_page", "sdr", "sales_rep")
+CUSTOM_GROUPING: Final = re.compile(r"^custom\.([a-z0-9_]+)$")
+TIMED_STAGES: Final = FORWARD_STAGES[1:]
+DAY_IN_MICROSECONDS: Final = Decimal(86_400_000_000)
+
+
+class FunnelQuestionInvalid(Invalid):
+    """The mode, the period or the grouping is not one of those offered."""
+
+
+@dataclass(frozen=True)
+class FunnelQuestion:
+    """What is asked. Dates are local days of the tenant, both inclusive; None is open-ended."""
+
+    mode: Mode = "cohort"
+    first_day: date | None = None
+    last_day: date | None = None
+    by: str | None = None
+
+
+@dataclass
+class FunnelRow:
+    """One group: ``reached`` and ``median_days`` by stage value; a median is None where no time is known."""
+
+    key: str | None
+    label: str
+    reached: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys((stage.value for stage in FORWARD_STAGES), 0)
+    )
+    median_days: dict[str, float | None] = field(
+        default_factory=lambda: dict.fromkeys((stage.value for stage in TIMED_STAGES), None)
+    )
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The answer: rows by size, their total, and how many leads are won before they were created."""
+
+    question: FunnelQuestion
+    rows: list[FunnelRow]
+    total: FunnelRow
+    flagged: int
+
+
+def parse_question(*, mode: str, first_day: str, last_day: str, by: str) -> FunnelQuestion:
+    """The question from texts as they come from a URL; empty means not given. Raises FunnelQuestionInvalid."""
+    problems = []
+    if mode not in MODES:
+        problems.append(FieldProblem("mode", "invalid", _("Choose cohort or flow.")))
+    if by and by not in GROUPINGS and not CUSTOM_GROUPING.match(by):
+        offered = ", ".join([*GROUPINGS, "custom.NAME"])
+        problems.append(
+            FieldProblem("by", "invalid", _("Choose one of: %(offered)s.") % {"offered": offered})
+        )
+    days: list[date | None] = []
+    for name, text in (("from", first_day), ("to", last_day)):
+        try:
+            days.append(date.fromisoformat(text) if text else None)
+        except ValueError:
+            days.append(None)
+            problems.append(FieldProblem(name, "invalid", _("Write the day as YYYY-MM-DD.")))
+    if days[0] and days[1] and days[0] > days[1]:
+        problems.append(FieldProblem("to", "before_from", _("The last day is before the first.")))
+    if problems:
+        raise FunnelQuestionInvalid(_("The funnel cannot be asked like this."), errors=problems)
+    return FunnelQuestion("flow" if mode == "flow" else "cohort", days[0], days[1], by or None)
+
+
+def get_funnel(*, tenant: Tenant, question: FunnelQuestion) -> Funnel:
+    """Count the leads of the current tenant. Raises FunnelQuestionInvalid for a custom field that does not exist."""
+    source = _grouping(question.by)
+    since, until = _instants(tenant, question)
+    parameters = {"since": since, "until": until, **source.parameters}
+    statement = _COHORT if question.mode == "cohort" else _FLOW
+    rows: dict[str | None, FunnelRow] = {}
+    total, flagged = FunnelRow(None, _("Total")), 0
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(key=source.key, label=source.label, joins=source.joins), parameters)
+        for is_total, key, label, stage, reached, median, is_flagged in cursor.fetchall():
+            row = (
+                total
+                if is_total
+                else rows.setdefault(key, FunnelRow(key, label if key is not None else "(blank)"))
+            )
+            row.reached[stage] = reached
+            if stage != Stage.NEW:
+                row.median_days[stage] = days_from_microseconds(median)
+            if is_total and stage == Stage.CUSTOMER:
+                flagged = is_flagged
+    ordered = sorted(rows.values(), key=lambda row: (-row.reached["new"], row.key is None, row.key or ""))
+    return Funnel(question, ordered if question.by else [], total, flagged)
+
+
+def days_from_microseconds(median: float | None) -> float | None:
+    """Days with one decimal, rounded half up; the middle of two whole microseconds is exact in a float."""
+    if median is None:
+        return None
+    return float((Decimal(median) / DAY_IN_MICROSECONDS).quantize(Decimal("0.1"), ROUND_HALF_UP))
+
+
+def _instants(tenant: Tenant, question: FunnelQuestion) -> tuple[datetime | None, datetime | None]:
+    """The period as instants: from the local midnight that opens it to the one that ends it."""
+    zone = zoneinfo.ZoneInfo(tenant.time_zone)
+    since = datetime.combine(question.first_day, time(), zone) if question.first_day else None
+    until = (
+        datetime.combine(question.last_day + timedelta(days=1), time(), zone) if question.last_day else None
+    )
+    return since, until
+
+
+@dataclass(frozen=True)
+class _Grouping:
+    """SQL for a group's key and label; nothing in it comes from outside but the parameters."""
+
+    key: str
+    label: str
+    joins: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def _grouping(by: str | None) -> _Grouping:
+    if by is None:
+        return _Grouping("NULL::text", "NULL::text")
+    if by in ("campaign", "landing_page"):
+        return _Grouping(f"lead.{by}", f"lead.{by}")
+    if by == "origin":
+        return _Grouping(
+            "lead.origin",
+            "origin.label",
+            "LEFT JOIN leads_origin origin ON origin.tenant_id = lead.tenant_id AND origin.key = lead.origin",
+        )
+    if by in ("sdr", "sales_rep"):
+        return _people(function="sdr" if by == "sdr" else "sales")
+    return _custom(by)
+
+
+def _people(*, function: str) -> _Grouping:
+    joins = f"""
+        LEFT JOIN tenancy_membership member
+            ON member.tenant_id = state.tenant_id AND member.id = state.owner_{function}_id
+        LEFT JOIN tenancy_user person ON person.id = member.user_id
+        LEFT JOIN leads_keptperson kept ON kept.tenant_id = state.tenant_id AND kept.id = state.kept_{function}_id
+    """
+    return _Grouping("COALESCE(person.email, kept.text)", "COALESCE(member.name, kept.text)", joins)
+
+
+# How a value of each type reads as a key; decimals are kept as millionths.
+_CUSTOM_KEYS: Final = {
+    CustomType.TEXT: "value.text_value",
+    CustomType.INTEGER: "value.integer_value::text",
+    CustomType.DECIMAL: "trim_scale(value.decimal_value / 1000000.0)::text",
+    CustomType.DATE: "value.date_value::text",
+}
+
+
+def _custom(by: str) -> _Grouping:
+    match = CUSTOM_GROUPING.match(by)
+    custom = CustomField.objects.filter(name=match.group(1) if match else "").first()
+    if custom is None:
+        problem = FieldProblem("by", "unknown_field", _("There is no custom field %(name)s.") % {"name": by})
+        raise FunnelQuestionInvalid(_("The funnel cannot be asked like this."), errors=[problem])
+    key = _CUSTOM_KEYS[CustomType(custom.type)]
+    joins = """
+        LEFT JOIN leads_customvalue value
+            ON value.tenant_id = lead.tenant_id AND value.lead_id = lead.id AND value.field_id = %(field)s
+    """
+    return _Grouping(key, key, joins, {"field": custom.pk})
+
+
+def _stage_values(stages: Sequence[Stage]) -> str:
+    return ", ".join(f"('{stage.value}', {FORWARD_STAGES.index(stage)})" for stage in stages)
+
+
+# Only constants and the fixed fragments above are put into these texts; values are parameters.
+# A lead counts in a stage if it came that far, by whichever way; only known times, not before the lead, make medians.
+_COHORT: Final = f"""
+WITH cohort AS (
+    SELECT lead.id, lead.created_at, state.furthest_stage, {{key}} AS key, {{label}} AS label
+    FROM leads_lead lead
+    JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
+    {{joins}}
+    WHERE (%(since)s::timestamptz IS NULL OR lead.created_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR lead.created_at < %(until)s)
+), entered AS (
+    SELECT change.lead_id, change.to_stage, min(change.at) AS at
+    FROM leads_stagechange change JOIN cohort ON cohort.id = change.lead_id
+    GROUP BY change.lead_id, change.to_stage
+), counted AS (
+    SELECT cohort.key, cohort.label, stage.name AS stage, entered.at < cohort.created_at AS is_early,
+           EXTRACT(EPOCH FROM entered.at - cohort.created_at) * 1000000 AS microseconds
+    FROM cohort
+    JOIN (VALUES {_stage_values(FORWARD_STAGES)}) AS stage (name, ordinal) ON cohort.furthest_stage >= stage.ordinal
+    LEFT JOIN entered ON entered.lead_id = cohort.id AND entered.to_stage = stage.name
+)
+SELECT GROUPING(key) = 1, key, min(label), stage, count(*),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY microseconds) FILTER (WHERE NOT is_early),
+       count(*) FILTER (WHERE is_early)
+FROM counted
+GROUP BY GROUPING SETS ((key, stage), (stage))
+"""  # noqa: S608
+
+_FLOW: Final = f"""
+WITH moved AS (
+    SELECT change.lead_id, change.to_stage AS stage, min(change.at) AS at
+    FROM leads_stagechange change
+    WHERE change.to_stage IN ({", ".join(f"'{stage.value}'" for stage in TIMED_STAGES)})
+      AND (%(since)s::timestamptz IS NULL OR change.at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR change.at < %(until)s)
+    GROUP BY change.lead_id, change.to_stage
+    UNION ALL
+    SELECT lead.id, 'new', lead.created_at
+    FROM leads_lead lead
+    WHERE (%(since)s::timestamptz IS NULL OR lead.created_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR lead.created_at < %(until)s)
+), counted AS (
+    SELECT {{key}} AS key, {{label}} AS label, moved.stage, moved.at < lead.created_at AS is_early,
+           EXTRACT(EPOCH FROM moved.at - lead.created_at) * 1000000 AS microseconds
+    FROM moved
+    JOIN leads_lead lead ON lead.id = moved.lead_id
+    JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
+    {{joins}}
+)
+SELECT GROUPING(key) = 1, key, min(label), stage, count(*),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY microseconds) FILTER (WHERE NOT is_early),
+       count(*) FILTER (WHERE is_early)
+FROM counted
+GROUP BY GROUPING SETS ((key, stage), (stage))
+"""  # noqa: S608
