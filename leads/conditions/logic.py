@@ -161,7 +161,7 @@ class ContainsText(Truth):
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Sql:
         (value, part), params = self.compiled(compiler)
-        return f"(position(lower({part}) in lower({value})) > 0)", params
+        return f"(strpos(lower({value}), lower({part})) > 0)", params
 
 
 class Unknown(Truth):

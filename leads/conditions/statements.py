@@ -105,11 +105,12 @@ class Statement:
         return frozenset(slot.name for slot in self.parameters if isinstance(slot, Slot))
 
     def bind(self, **named: Any) -> list[Any]:
-        """The parameters in order; raises TypeError unless exactly the named values are given."""
+        """The parameters in order; raises TypeError if a value is missing.
+
+        A name without a place is left aside: whether rules read ``now`` is theirs to say.
+        """
         if missing := self.names - named.keys():
             raise TypeError(f"The statement needs {', '.join(sorted(missing))}.")
-        if surplus := named.keys() - self.names:
-            raise TypeError(f"The statement has no place for {', '.join(sorted(surplus))}.")
         adapted = {name: _adapt(value) for name, value in named.items()}
         return [
             adapted[parameter.name] if isinstance(parameter, Slot) else _adapt(parameter)
