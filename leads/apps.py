@@ -7,6 +7,11 @@ class LeadsConfig(AppConfig):
     def ready(self) -> None:
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
+        from leads.qualification.frameworks import publish_default_frameworks
+        from leads.reasons import publish_default_reasons
+        from tenancy.defaults import register_default_part
 
         register_lead_facts()
         register_event_facts()
+        register_default_part(publish_default_reasons)
+        register_default_part(publish_default_frameworks)
