@@ -47,8 +47,16 @@ def postgres(url: str, *, name: str) -> dict[str, Any]:
         # A connection costs more than a request.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"prepare_threshold": None, "connect_timeout": 5},
+        "OPTIONS": {"connect_timeout": 5} | prepared_statements(),
     }
+
+
+def prepared_statements() -> dict[str, Any]:
+    """Only leads.conditions.statements prepares; a pooler that gives each transaction another connection needs it off."""
+    if not env_flag("LEADSYS_PREPARED_STATEMENTS", default=True):
+        return {"prepare_threshold": None}
+    # Planning a scoring model costs more than running it on a few leads: one plan for all values.
+    return {"prepare_threshold": 5, "options": "-c plan_cache_mode=force_generic_plan"}
 
 
 DEBUG = env_flag("LEADSYS_DEBUG", default=False)
