@@ -48,7 +48,9 @@ class ClockFace:
         """The icon that tells the states apart without colour."""
         if self.is_late:
             return "clock-exclamation"
-        return {"met": "clock-check", "paused": "clock-pause", "cancelled": "clock-x"}.get(self.state, "clock")
+        return {"met": "clock-check", "paused": "clock-pause", "cancelled": "clock-x"}.get(
+            self.state, "clock"
+        )
 
     @property
     def tone(self) -> Tone:

@@ -82,6 +82,7 @@ function ask(question, act, andThen) {
   };
   button.addEventListener("click", proceed, { once: true });
   dialog.addEventListener("hidden.bs.modal", () => button.removeEventListener("click", proceed), { once: true });
+  dialog.addEventListener("shown.bs.modal", () => button.focus(), { once: true });
   modal.show();
 }
 

@@ -77,9 +77,21 @@ document.addEventListener("toast", (event) => show(event.detail));
 
 document.addEventListener("htmx:sendError", () => show({ text: texts.offline, tone: "late" }));
 document.addEventListener("htmx:timeout", () => show({ text: texts.slow, tone: "late" }));
+
+// An anticipated error comes as its page (errors/card.html): its own words are the best ones.
+function wordsOf(xhr) {
+  const page = new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector("[data-problem]");
+  if (!page) return "";
+  const parts = [page.querySelector("[data-problem-text]"), ...page.querySelectorAll("li")];
+  return parts.map((part) => part?.textContent.trim()).filter(Boolean).join(" ");
+}
+
 document.addEventListener("htmx:responseError", (event) => {
-  const { status } = event.detail.xhr;
-  if (status === 401) window.location.reload();
+  const { xhr } = event.detail;
+  const { status } = xhr;
+  const said = wordsOf(xhr);
+  if (said) show({ text: said, tone: "late" });
+  else if (status === 401) window.location.reload();
   else if (status === 403) show({ text: texts.forbidden, tone: "late" });
   else if (status === 404) show({ text: texts.gone, tone: "late" });
   else if (status === 429) show({ text: texts.tooMany, tone: "soon" });

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
-from django.utils.formats import localize
+from django.utils.formats import localize, number_format
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from django.utils.translation import pgettext
 
 from tenancy.components import Chart, ClockFace, StagePoint
 from tenancy.listing import Column
-from tenancy.models import Membership, Role
+from tenancy.models import Membership, Role, Tenant
 
 register = template.Library()
 
@@ -63,6 +63,12 @@ def unlocalized(number: float) -> str:
 
 
 @register.filter
+def as_number(number: float) -> str:
+    """A number as the reader writes it, thousands grouped: 4,210 or 4.210."""
+    return number_format(number, use_l10n=True, force_grouping=True)
+
+
+@register.filter
 def message_tone(level: str) -> str:
     """The tone of a Django message's level."""
     return {"error": "late", "warning": "soon", "success": "good"}.get(level, "act")
@@ -72,6 +78,12 @@ def message_tone(level: str) -> str:
 def tone_icon(tone: str) -> str:
     """The icon that goes with a tone, for those who don't see its colour."""
     return {"late": "alert-circle", "soon": "alert-triangle", "good": "circle-check"}.get(tone, "info-circle")
+
+
+@register.filter
+def tenant_home(tenant: Tenant) -> str:
+    """Where a tenant's pages begin."""
+    return f"/t/{tenant.slug}/"
 
 
 @register.filter
