@@ -310,15 +310,20 @@ def _compile_tags(leaf: Leaf) -> Truth:
     raise ValueError(f"{leaf.operator.key!r} can't be asked of tags.")
 
 
+# Beyond so many tags, counting them is the shorter way.
+TAGS_ASKED_ONE_BY_ONE = 10
+
+
 def _leaf_by_rows(leaf: Leaf, reading: Reading) -> Truth | None:
     """The leaf as EXISTS over its fact's rows, where that selects the same leads; else None."""
     rows = leaf.fact.rows
-    if (
-        rows is None
-        or leaf.fact.type is FactType.TAGS
-        or (leaf.operator.arity is Arity.LIST and not leaf.values)
-    ):
+    if rows is None or (leaf.operator.arity is Arity.LIST and not leaf.values):
         return None
+    if leaf.fact.type is FactType.TAGS:
+        if leaf.operator.key != "has_all" or len(leaf.values) > TAGS_ASKED_ONE_BY_ONE:
+            return None
+        named = [Compare(F(rows.column), "=", _bound(leaf, tag)) for tag in leaf.values]
+        return AllOf(*(Exists(rows.of_lead().filter(tag)) for tag in named))
     if leaf.operator.key == "is_unknown":
         return NoneOf(Exists(rows.of_lead()))
     return AllOf(Exists(rows.of_lead().filter(ask(F(rows.column), leaf, reading))))

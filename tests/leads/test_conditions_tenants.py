@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
+from django.db.models import BigIntegerField
 
 from leads.conditions.compile import compile_condition, compile_filter
 from leads.conditions.explain import NoSuchLead, explain_condition
-from leads.conditions.language import Condition, content_hash, parse_condition
+from leads.conditions.language import Condition, content_hash, is_fast, parse_condition
 from leads.conditions.statements import Param, Statement
 from leads.models import CustomField, CustomValue, Lead, LeadState
 from tenancy.scope import NoTenantScope, tenant_scope
@@ -95,3 +96,66 @@ def test_the_operators_of_fast_facts_are_leakproof(type_: str, operator: str) ->
             [operator, type_, type_],
         )
         assert cursor.fetchone() == (True, 1)
+
+
+# Under row security the values of a question reach an index only through leakproof operators.
+INDEXES = [
+    ({"fact": "email", "op": "eq", "value": "ana@empresa.test"}, "lead_email_unique_per_tenant", "email"),
+    ({"fact": "email", "op": "starts_with", "value": "ana"}, "lead_email_unique_per_tenant", "email"),
+    (
+        {"fact": "external_id", "op": "in", "value": ["a", "b"]},
+        "lead_external_id_unique_per_tenant",
+        "external_id",
+    ),
+    ({"fact": "origin", "op": "eq", "value": "o7"}, "lead_by_origin", "origin"),
+    ({"fact": "created_at", "op": "in_last_days", "value": 7}, "lead_newest", "created_at"),
+    ({"fact": "created_at", "op": "on", "value": "2024-11-15"}, "lead_newest", "created_at"),
+    ({"fact": "score", "op": "gte", "value": 999}, "lead_state_by_score", "score"),
+    ({"fact": "grade", "op": "gte", "value": "B"}, "lead_state_by_grade", "grade"),
+    ({"fact": "stage", "op": "in", "value": ["mql", "sql"]}, "lead_state_by_stage", "stage"),
+    ({"fact": "owner_sdr", "op": "eq", "value": 1}, "lead_state_by_owner_sdr", "owner_sdr_id"),
+    ({"fact": "tags", "op": "has_any", "value": ["t7"]}, "lead_tag_by_tag", "tag"),
+    ({"fact": "tags", "op": "has_all", "value": ["t7", "t8"]}, "lead_tag_by_tag", "tag"),
+    ({"fact": "custom.plants", "op": "between", "value": [3, 5]}, "custom_value_by_integer", "integer_value"),
+]
+
+
+MANY_LEADS = """
+    WITH lead AS (
+        INSERT INTO leads_lead (tenant_id, email, external_id, origin, created_at)
+        SELECT {tenant}, 'p' || i || '@x.test', 'x' || i, 'o' || i % 200, now() - i * interval '1 hour'
+        FROM generate_series(1, 20000) i RETURNING id, tenant_id
+    ), state AS (
+        INSERT INTO leads_leadstate (tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade)
+        SELECT tenant_id, id, 'new', now(), '', '', 0, id % 1000, 2 FROM lead
+    ), tag AS (
+        INSERT INTO leads_leadtag (tenant_id, lead_id, tag) SELECT tenant_id, id, 't' || id % 500 FROM lead
+    )
+    INSERT INTO leads_customvalue (tenant_id, lead_id, field_id, integer_value)
+    SELECT tenant_id, id, {field}, id % 1000 FROM lead
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+def test_an_index_serves_each_fast_fact_under_row_security(tenant: Any) -> None:
+    with tenant_scope(tenant.pk):
+        field = CustomField.objects.create(name="plants", label="Plants", type="integer")
+        Statement.compose(
+            MANY_LEADS,
+            tenant=Param("tenant_id", BigIntegerField()),
+            field=Param("field_id", BigIntegerField()),
+        ).execute(tenant_id=tenant.pk, field_id=field.pk)
+    with connections["owner"].cursor() as owner:
+        owner.execute("ANALYZE leads_lead, leads_leadstate, leads_leadtag, leads_customvalue")
+    with tenant_scope(tenant.pk):
+        plans = [plan_of(parse_condition(document)) for document, _index, _column in INDEXES]
+    for plan, (document, index, column) in zip(plans, INDEXES, strict=True):
+        assert index in plan, (document, plan)
+        assert any(column in line for line in plan.splitlines() if "Index Cond" in line), (document, plan)
+
+
+def plan_of(condition: Condition) -> str:
+    assert is_fast(condition)
+    rows = Lead.objects.filter(compile_filter(condition, now=datetime.now(UTC)))
+    return rows.order_by("-created_at", "-id").values_list("pk")[:50].explain()
