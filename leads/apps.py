@@ -5,6 +5,7 @@ class LeadsConfig(AppConfig):
     name = "leads"
 
     def ready(self) -> None:
+        from leads.acts.owning import register_claims
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
         from leads.qualification.frameworks import publish_default_frameworks
@@ -13,5 +14,6 @@ class LeadsConfig(AppConfig):
 
         register_lead_facts()
         register_event_facts()
+        register_claims()
         register_default_part(publish_default_reasons)
         register_default_part(publish_default_frameworks)

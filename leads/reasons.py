@@ -147,8 +147,8 @@ def _read_list(raw: Any, which: ReasonList, problems: list[FieldProblem]) -> tup
     choices = tuple(choice for choice in read if choice is not None)
     keys = [choice.key for choice in choices]
     twice = sorted({key for key in keys if keys.count(key) > 1})
-    message = _("“%(key)s” stands here twice.")
-    problems.extend(path_problem(which.value, message % {"key": key}) for key in twice)
+    fault = _("“%(key)s” stands here twice.")
+    problems.extend(path_problem(which.value, fault % {"key": key}) for key in twice)
     return choices
 
 

@@ -81,8 +81,8 @@ def _read_questions(raw: Any, problems: list[FieldProblem]) -> tuple[Question, .
     questions = tuple(question for question in read if question is not None)
     keys = [question.key for question in questions]
     twice = sorted({key for key in keys if keys.count(key) > 1})
-    message = _("“%(key)s” stands here twice.")
-    problems.extend(path_problem("questions", message % {"key": key}) for key in twice)
+    fault = _("“%(key)s” stands here twice.")
+    problems.extend(path_problem("questions", fault % {"key": key}) for key in twice)
     return questions
 
 
