@@ -1,17 +1,18 @@
 """Every address, app by app."""
 
-from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.health import healthz, readyz
+from tenancy.admin import operator_site
 from tenancy.preferences import save_preferences
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
-    path("operator/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("operator/", operator_site.urls),
+    path("accounts/", include("tenancy.account_urls")),
+    path("", include("tenancy.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("api/v1/", include("insights.api")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
+from tenancy.audit import record
 from tenancy.errors import Conflict, Problem
 from tenancy.models import ApiKey, MemberKind, Membership, Role, Scope, Tenant
 from tenancy.requests import KeyAccess
@@ -48,7 +49,9 @@ def create_key(
     Returns the row and the key itself, which is never shown again. Raises KeyNameTaken.
     """
     if ApiKey.objects.filter(name=name).exists():
-        raise KeyNameTaken(_("There is already a key of this name: %(name)s. Choose another.") % {"name": name})
+        raise KeyNameTaken(
+            _("There is already a key of this name: %(name)s. Choose another.") % {"name": name}
+        )
     prefix = secrets.token_hex(6)
     key = f"{MARK}_{prefix}_{secrets.token_urlsafe(32)}"
     service = Membership.objects.create(
@@ -64,7 +67,15 @@ def create_key(
         created_at=now,
         expires_at=expires_at,
     )
+    detail = {"scopes": row.scopes, "expires_at": expires_at.isoformat() if expires_at else None}
+    record(act="key.created", subject=name, by=by, now=now, detail=detail)
     return row, key
+
+
+def revoke_key(*, key: ApiKey, by: Membership | None, now: datetime) -> None:
+    """Make a key useless at once and for ever; revoking it again changes nothing."""
+    if ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
+        record(act="key.revoked", subject=key.name, by=by, now=now)
 
 
 def resolve_key(*, header: str, now: datetime) -> tuple[Tenant, Membership, KeyAccess]:
@@ -78,7 +89,18 @@ def resolve_key(*, header: str, now: datetime) -> tuple[Tenant, Membership, KeyA
         row = cursor.fetchone()
     if row is None:
         raise KeyRefused(_("This key is not known."))
-    (key_id, tenant_id, service_id, key_hash, scopes, expires_at, revoked_at, last_used_at, service_name, *about) = row
+    (
+        key_id,
+        tenant_id,
+        service_id,
+        key_hash,
+        scopes,
+        expires_at,
+        revoked_at,
+        last_used_at,
+        service_name,
+        *about,
+    ) = row
     if not hmac.compare_digest(key_hash, hash_key(key.strip())):
         raise KeyRefused(_("This key is not known."))
     if revoked_at is not None:
@@ -90,9 +112,20 @@ def resolve_key(*, header: str, now: datetime) -> tuple[Tenant, Membership, KeyA
             ApiKey.objects.filter(pk=key_id).update(last_used_at=now)
     slug, name, time_zone, language, currency, country = about
     tenant = Tenant(
-        id=tenant_id, slug=slug, name=name, time_zone=time_zone, language=language, currency=currency, country=country
+        id=tenant_id,
+        slug=slug,
+        name=name,
+        time_zone=time_zone,
+        language=language,
+        currency=currency,
+        country=country,
     )
     service = Membership(
-        id=service_id, tenant=tenant, kind=MemberKind.SERVICE, name=service_name, roles=[Role.MANAGER], is_active=True
+        id=service_id,
+        tenant=tenant,
+        kind=MemberKind.SERVICE,
+        name=service_name,
+        roles=[Role.MANAGER],
+        is_active=True,
     )
     return tenant, service, KeyAccess(id=key_id, scopes=frozenset(scopes))

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from django.utils.translation import gettext_lazy as _
+
 from tenancy.errors import Forbidden
 from tenancy.models import MemberKind, Membership, Role
 
@@ -56,10 +58,12 @@ def may(member: Membership, right: str) -> bool:
     if member.kind == MemberKind.SERVICE:
         # The key's scopes were checked at the door; inside, a service user acts as a manager.
         return Role.MANAGER in allowed
-    return member.is_active and not allowed.isdisjoint(member.roles)
+    return member.is_active and any(role in allowed for role in member.roles)
 
 
 def require(member: Membership, right: str) -> None:
     """Raise NotAllowed unless the member may do this."""
     if not may(member, right):
-        raise NotAllowed(f"Your roles do not include {right!r}. Ask an administrator.")
+        raise NotAllowed(
+            _("Your roles do not include this (%(right)s). Ask an administrator.") % {"right": right}
+        )

@@ -26,7 +26,11 @@ def test_raw_sql_without_where_sees_only_the_scope(tenant: Tenant, other_tenant:
 
 
 def test_writing_into_another_tenant_fails(tenant: Tenant, other_tenant: Tenant) -> None:
-    with tenant_scope(tenant.pk), pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
+    with (
+        tenant_scope(tenant.pk),
+        pytest.raises(DatabaseError, match="row-level security"),
+        transaction.atomic(),
+    ):
         Team.objects.create(tenant=other_tenant, name="Intruders", function="sdr")
 
 
