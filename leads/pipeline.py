@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from core.bisection import run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
-from leads.models import HeldLead, Lead
+from leads.models import HeldLead, Lead, Submission, SubmissionState
 from leads.versions import Rulebook, open_rulebook
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
@@ -170,10 +170,13 @@ def hold_lead(*, lead_id: int, step: str, reason: Reason, error: Exception, now:
 
 
 def release_leads(*, lead_ids: Sequence[int]) -> None:
-    """Forget earlier failures of leads that have now gone through."""
+    """Forget earlier failures of leads that have now gone through; what brought them in is processed now."""
     released = list(HeldLead.objects.filter(lead_id__in=lead_ids).values_list("lead_id", flat=True))
     if released:
         HeldLead.objects.filter(lead_id__in=released).delete()
+        Submission.objects.filter(lead_id__in=released, state=SubmissionState.HELD).update(
+            state=SubmissionState.PROCESSED, error=""
+        )
         cancel(kind=RETRY_KIND, subjects=released)
 
 

@@ -283,7 +283,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "wake the sweeps": {"task": "core.sweep", "schedule": 1.0, "options": {"expires": 5}},
-    "drain submissions": {"task": "leads.drain_submissions", "schedule": 2.0, "options": {"expires": 5}},
 }
 
 LOGGING_CONFIG: str | None = None

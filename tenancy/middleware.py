@@ -62,7 +62,8 @@ class TenantMiddleware:
     """Resolves tenant and member once, and runs the view and its rendering in one transaction in the tenant's scope.
 
     ``ATOMIC_REQUESTS`` would end before a response renders and would commit a 500, which middleware sees as a response. A view
-    marked ``own_transactions`` (the capture doors: first the raw submission, then the pipeline) enters the scope itself.
+    with ``own_transactions = frozenset({"POST"})`` (the capture doors: first the raw submission, then the pipeline) enters the
+    scope itself for these methods.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -116,7 +117,7 @@ class TenantMiddleware:
             translation.activate(tenant.language)
             request.LANGUAGE_CODE = tenant.language
         timezone.activate(zoneinfo.ZoneInfo(zone or tenant.time_zone))
-        if getattr(view, "own_transactions", False):
+        if request.method in getattr(view, "own_transactions", ()):
             return self.get_response(request)
         with tenant_scope(tenant.pk):
             response = self.get_response(request)

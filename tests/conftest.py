@@ -112,7 +112,7 @@ def other_tenant(db: None, now: datetime) -> Any:
 
 
 @pytest.fixture
-def in_tenant(tenant: Any) -> Iterator[Any]:
+def in_tenant(tenant: Any, other_tenant: Any) -> Iterator[Any]:
     """Inside the scope of the tenant."""
     from tenancy.scope import tenant_scope
 

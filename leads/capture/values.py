@@ -203,15 +203,17 @@ _MORE_COUNTRY_NAMES: Final = {
     "palestine": "PS",
     "republica federativa do brasil": "BR",
 }
+_NOT_IN_WORDS: Final = re.compile(r"[\W_]+")
 _BRAZILIAN_POSTAL_CODE: Final = re.compile(r"([0-9]{5})[ .-]?([0-9]{3})|([0-9]{2})\.([0-9]{3})-([0-9]{3})")
 
 
 def fold_text(text: str) -> str:
     """A text without accents, case and punctuation, words apart by one blank: for finding names in lists."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return " ".join(
-        re.sub(r"[^\w]|_", " ", "".join(each for each in plain if not unicodedata.combining(each))).split()
-    )
+    plain = text.casefold()
+    if not plain.isascii():
+        marked = unicodedata.normalize("NFKD", plain).casefold()
+        plain = "".join(each for each in marked if not unicodedata.combining(each))
+    return " ".join(_NOT_IN_WORDS.sub(" ", plain).split())
 
 
 @lru_cache(maxsize=1)

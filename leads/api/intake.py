@@ -1,0 +1,219 @@
+"""Leads and events over HTTP: the capture doors, and where a submission's fate can be seen."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leads.api.schemas import (
+    BATCH_BODY,
+    BATCH_RESULT,
+    EVENT_BODY,
+    EVENT_RESULT,
+    LEAD_BODY,
+    LEAD_RESULT,
+    SUBMISSION,
+)
+from leads.capture.event_intake import record_batch
+from leads.capture.submissions import (
+    GRACE,
+    Answer,
+    Raw,
+    Replay,
+    accepted,
+    process_now,
+    receive,
+    receive_once,
+)
+from leads.models import Submission, SubmissionState
+from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid, NotFound, TooLarge
+from tenancy.models import Scope, Tenant
+
+MAX_BATCH = 1000
+MAX_IDEMPOTENCY_KEY = 200
+_PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, enum=["respond-async"])
+_IDEMPOTENCY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
+
+
+class CaptureView(TenantAPIView):
+    """A capture door enters the scope itself: one transaction keeps what came in, a second processes it."""
+
+    own_transactions = frozenset({"POST"})
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
+
+    @property
+    def tenant(self) -> Tenant:
+        tenant: Tenant = self.request._request.tenant  # type: ignore[attr-defined]
+        return tenant
+
+    def is_async(self) -> bool:
+        """Whether the caller prefers not to wait (RFC 7240)."""
+        preferences = self.request.headers.get("Prefer", "").lower().split(",")
+        return "respond-async" in {preference.strip() for preference in preferences}
+
+    def raw(self, payload: Any, *, idempotency_key: str | None = None) -> Raw:
+        """A submission of this request's key."""
+        key = self.request._request.key  # type: ignore[attr-defined]
+        return Raw(
+            payload=payload,
+            source=Submission.Source.API,
+            api_key_id=key.id,
+            member_id=self.member.pk,
+            idempotency_key=idempotency_key,
+        )
+
+
+class LeadIntakeView(CaptureView):
+    """Capture one lead. The list of leads stands at the same address: see leads.api.leads."""
+
+    @extend_schema(
+        operation_id="leads_capture",
+        request=LEAD_BODY,
+        responses={
+            200: LEAD_RESULT,
+            201: LEAD_RESULT,
+            202: OpenApiResponse(description="Accepted; see Location."),
+        },
+        parameters=[_PREFER, _IDEMPOTENCY],
+    )
+    def post(self, request: Request) -> Response:
+        now = timezone.now()
+        key = idempotency_key(request)
+        body = object_body(request)
+        due_at = now if self.is_async() else now + GRACE
+        received = receive_once(
+            tenant_id=self.tenant.pk, raw=self.raw(body, idempotency_key=key), now=now, due_at=due_at
+        )
+        if isinstance(received, Replay):
+            return as_response(Answer(0, received.status, received.body))
+        if self.is_async():
+            return as_response(accepted(received, SubmissionState.RECEIVED))
+        [answer] = process_now(tenant=self.tenant, submission_ids=[received], now=now)
+        return as_response(answer)
+
+
+class LeadBatchView(CaptureView):
+    """Capture up to 1,000 leads in order; later rows see earlier ones."""
+
+    @extend_schema(
+        operation_id="leads_batch", request=BATCH_BODY, responses={200: BATCH_RESULT}, parameters=[_PREFER]
+    )
+    def post(self, request: Request) -> Response:
+        now = timezone.now()
+        rows = list_body(request, "leads")
+        objects = [row if isinstance(row, dict) else {"lead": row} for row in rows]
+        due_at = now if self.is_async() else now + GRACE
+        ids = receive(
+            tenant_id=self.tenant.pk, raws=[self.raw(row) for row in objects], now=now, due_at=due_at
+        )
+        if self.is_async():
+            answers = [accepted(submission_id, SubmissionState.RECEIVED) for submission_id in ids]
+        else:
+            answers = process_now(tenant=self.tenant, submission_ids=ids, now=now)
+        return Response({"results": [batch_result(index, answer) for index, answer in enumerate(answers)]})
+
+
+class SubmissionView(TenantAPIView):
+    """What became of a submission."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+
+    @extend_schema(operation_id="submission", responses=SUBMISSION)
+    def get(self, request: Request, submission_id: int) -> Response:
+        submission = Submission.objects.filter(pk=submission_id).first()
+        if submission is None:
+            raise NotFound(_("There is no such submission."))
+        return Response(
+            {
+                "id": submission.pk,
+                "state": submission.state,
+                "received_at": submission.received_at,
+                "processed_at": submission.processed_at,
+                "lead": submission.lead_id,
+                "error": submission.error,
+            }
+        )
+
+
+class EventIntakeView(CaptureView):
+    """Record one event or up to 1,000."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
+    own_transactions = frozenset()
+
+    @extend_schema(
+        operation_id="events_record", request=EVENT_BODY, responses={200: EVENT_RESULT, 201: EVENT_RESULT}
+    )
+    def post(self, request: Request) -> Response:
+        body = object_body(request)
+        is_batch = "events" in body
+        events = list_body(request, "events") if is_batch else [body]
+        recorded = record_batch(tenant=self.tenant, events=events, now=timezone.now())
+        if is_batch:
+            return Response(
+                {
+                    "results": [
+                        {"index": index, **one.body, "status": one.status}
+                        for index, one in enumerate(recorded)
+                    ]
+                }
+            )
+        [one] = recorded
+        if one.problem is not None:
+            raise one.problem
+        return Response(one.body, status=one.status)
+
+
+def as_response(answer: Answer) -> Response:
+    """An HTTP answer; 202 says where to look, an error is a problem document."""
+    response = Response(answer.body, status=answer.status)
+    if answer.status == 202:
+        response["Location"] = answer.body["href"]
+    elif answer.status >= 400:
+        response.content_type = "application/problem+json"
+    return response
+
+
+def batch_result(index: int, answer: Answer) -> dict[str, Any]:
+    """One line of a batch's answer."""
+    if answer.status >= 400:
+        return {
+            "index": index,
+            "status": answer.status,
+            "detail": answer.body["detail"],
+            "errors": answer.body["errors"],
+        }
+    body = answer.body
+    if answer.status == 202:
+        return {"index": index, "status": 202, "href": body["href"], "state": body["state"]}
+    return {"index": index, "status": answer.status, "id": body["id"], "outcome": body["outcome"]}
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The caller's idempotency key. Raises Invalid for an overlong one."""
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > MAX_IDEMPOTENCY_KEY:
+        raise Invalid(_("An idempotency key has at most 200 characters."))
+    return key or None
+
+
+def object_body(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises Invalid."""
+    if not isinstance(request.data, dict):
+        raise Invalid(_("Send a JSON object."))
+    return request.data
+
+
+def list_body(request: Request, name: str) -> list[Any]:
+    """The list under ``name`` in the body. Raises Invalid, TooLarge."""
+    rows = object_body(request).get(name)
+    if not isinstance(rows, list) or not rows:
+        problem = FieldProblem(name, "required", _("Send a list with at least one entry."))
+        raise Invalid(_("The body needs a list “%(name)s”.") % {"name": name}, errors=[problem])
+    if len(rows) > MAX_BATCH:
+        raise TooLarge(_("Send at most %(most)s entries at once.") % {"most": MAX_BATCH})
+    return rows

@@ -1,0 +1,124 @@
+"""Shapes of the API's bodies, for the OpenAPI description."""
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers as s
+
+from leads.models import Stage, SubmissionState
+
+PERSON = inline_serializer(
+    "Person", {"id": s.IntegerField(allow_null=True), "name": s.CharField()}, allow_null=True
+)
+OWNERS = inline_serializer(
+    "Owners",
+    {
+        function: inline_serializer(
+            f"Owner{function.title()}",
+            {"id": s.IntegerField(allow_null=True), "name": s.CharField()},
+            required=False,
+        )
+        for function in ("marketing", "sdr", "sales")
+    },
+)
+CLOCK = inline_serializer(
+    "Clock",
+    {
+        "kind": s.CharField(),
+        "state": s.ChoiceField(["running", "paused", "met", "broken", "cancelled"]),
+        "due_at": s.DateTimeField(),
+    },
+)
+CONSENT = inline_serializer(
+    "Consent",
+    {"purpose": s.CharField(), "basis": s.CharField(required=False), "text": s.CharField(required=False)},
+)
+EVENT = inline_serializer(
+    "Event",
+    {
+        "type": s.RegexField(r"^[a-z0-9_]{1,64}$"),
+        "occurred_at": s.DateTimeField(required=False, allow_null=True),
+        "message_id": s.CharField(required=False, allow_null=True, max_length=200),
+        "properties": s.DictField(required=False),
+    },
+)
+COMPANY = inline_serializer(
+    "Company",
+    {
+        "name": s.CharField(required=False, allow_null=True),
+        "domain": s.CharField(required=False, allow_null=True),
+        "size": s.IntegerField(required=False, allow_null=True),
+        "revenue": s.FloatField(required=False, allow_null=True),
+        "industry": s.CharField(required=False, allow_null=True),
+        "cnpj": s.CharField(required=False, allow_null=True),
+    },
+    required=False,
+    allow_null=True,
+)
+_TEXTS = (
+    *("external_id", "email", "first_name", "last_name", "name", "phone", "job_title", "seniority"),
+    *("country", "state", "city", "postal_code", "language", "time_zone"),
+    *("origin", "campaign", "medium", "landing_page"),
+)
+LEAD_BODY = inline_serializer(
+    "LeadBody",
+    {name: s.CharField(required=False, allow_null=True) for name in _TEXTS}
+    | {
+        "company": COMPANY,
+        "created_at": s.DateTimeField(required=False, allow_null=True),
+        "custom": s.DictField(required=False),
+        "tags": s.ListField(child=s.CharField(), required=False),
+        "consent": s.ListField(child=CONSENT, required=False),
+        "event": EVENT,
+    },
+)
+_STANDING = {
+    "id": s.IntegerField(),
+    "stage": s.ChoiceField(Stage.values),
+    "score": s.IntegerField(),
+    "grade": s.CharField(),
+    "grade_ordinal": s.IntegerField(min_value=0, max_value=12),
+    "owner": PERSON,
+    "owners": OWNERS,
+    "clocks": s.ListField(child=CLOCK),
+    "why": s.CharField(),
+}
+OUTCOMES = ["new", "updated", "unchanged"]
+LEAD_RESULT = inline_serializer("LeadResult", _STANDING | {"outcome": s.ChoiceField(OUTCOMES)})
+FIELD_PROBLEM = inline_serializer(
+    "FieldProblem", {"field": s.CharField(), "code": s.CharField(), "message": s.CharField()}
+)
+BATCH_BODY = inline_serializer(
+    "LeadBatchBody", {"leads": s.ListField(child=s.DictField(), min_length=1, max_length=1000)}
+)
+BATCH_RESULT = inline_serializer(
+    "LeadBatchResult",
+    {
+        "results": s.ListField(
+            child=inline_serializer(
+                "LeadBatchRow",
+                {
+                    "index": s.IntegerField(),
+                    "status": s.IntegerField(),
+                    "id": s.IntegerField(required=False),
+                    "outcome": s.ChoiceField(OUTCOMES, required=False),
+                    "href": s.CharField(required=False),
+                    "state": s.CharField(required=False),
+                    "detail": s.CharField(required=False),
+                    "errors": s.ListField(child=FIELD_PROBLEM, required=False),
+                },
+            )
+        )
+    },
+)
+EVENT_BODY = s.DictField()
+EVENT_RESULT = s.DictField()
+SUBMISSION = inline_serializer(
+    "Submission",
+    {
+        "id": s.IntegerField(),
+        "state": s.ChoiceField(SubmissionState.choices),
+        "received_at": s.DateTimeField(),
+        "processed_at": s.DateTimeField(allow_null=True),
+        "lead": s.IntegerField(allow_null=True),
+        "error": s.CharField(allow_blank=True),
+    },
+)

@@ -1,0 +1,212 @@
+"""Finding or making the employers that rows tell of."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection
+
+from leads.capture.writing import as_json, fetch_dicts
+from leads.models import EmailKind
+from tenancy.scope import require_tenant_id
+
+if TYPE_CHECKING:
+    from leads.capture.intake import Intake
+
+# Columns of leads_company, and what a row calls them.
+GIVEN: Final = {
+    "name": "company",
+    "name_key": "company_key",
+    "domain": "company_domain",
+    "cnpj": "cnpj",
+    "size": "company_size",
+    "revenue_minor": "company_revenue_minor",
+    "industry": "industry",
+}
+COLUMNS: Final = tuple(GIVEN)
+IDENTITY: Final = ("cnpj", "domain", "name_key")
+_TYPED: Final = (
+    "name text, name_key text, domain text, cnpj text, size integer, revenue_minor bigint, industry text"
+)
+
+
+def attach_companies(rows: "Sequence[Intake]") -> None:
+    """Give each row's lead the company it tells of: found by CNPJ, domain, name, or made; what is new about it is kept."""
+    telling = [row for row in rows if any(getattr(row.given, name) is not None for name in GIVEN.values())]
+    if not telling:
+        return
+    known = CompanyIndex(wanted=[company_values(row) for row in telling], current=current_companies(telling))
+    attached: dict[int, int] = {}
+    for row in telling:
+        assert row.lead_id is not None
+        company, has_changed = known.take(company_values(row), row.lead_id)
+        row.company = company
+        if has_changed:
+            row.touch()
+    known.write()
+    for row in telling:
+        assert row.lead_id is not None
+        assert row.company is not None
+        if known.current.get(row.lead_id) != row.company["id"]:
+            attached[row.lead_id] = row.company["id"]
+            row.touch()
+    attach(attached)
+
+
+def company_values(row: "Intake") -> dict[str, Any]:
+    """What a row says about its company; a business e-mail says its domain."""
+    values = {column: getattr(row.given, name) for column, name in GIVEN.items()}
+    if values["domain"] is None and row.given.email and row.given.email_kind == EmailKind.BUSINESS:
+        values["domain"] = row.given.email.rpartition("@")[2]
+    return values
+
+
+def current_companies(rows: "Iterable[Intake]") -> dict[int, int | None]:
+    """The company each known lead has now."""
+    return {row.lead_id: row.known["company_id"] for row in rows if row.known and row.lead_id}
+
+
+class CompanyIndex:
+    """The companies that a wave of rows is about, as they stand and as they become."""
+
+    def __init__(self, *, wanted: Sequence[dict[str, Any]], current: dict[int, int | None]) -> None:
+        self.current = current
+        self._by: dict[tuple[str, str], dict[str, Any]] = {}
+        self._by_id: dict[int, dict[str, Any]] = {}
+        self._fresh: list[dict[str, Any]] = []
+        self._changed: dict[int, dict[str, Any]] = {}
+        for company in find_companies(wanted, [company_id for company_id in current.values() if company_id]):
+            self._remember(company)
+
+    def take(self, values: dict[str, Any], lead_id: int) -> tuple[dict[str, Any], bool]:
+        """The company that these values are about, with them merged in, and whether that changed it."""
+        company = self._find(values, lead_id)
+        if company is None:
+            company = dict(values)
+            self._fresh.append(company)
+            self._remember(company)
+            return company, True
+        has_changed = False
+        for name in COLUMNS:
+            value = values[name]
+            if value is None or value == company[name] or self._is_taken(name, value, company):
+                continue
+            company[name], has_changed = value, True
+        if has_changed and "id" in company:
+            self._changed[company["id"]] = company
+        self._remember(company)
+        return company, has_changed
+
+    def write(self) -> None:
+        """Write what is new; a company that somebody else made meanwhile is found again."""
+        if self._fresh:
+            for company, company_id in zip(self._fresh, insert_companies(self._fresh), strict=True):
+                company["id"] = company_id
+        if self._changed:
+            update_companies(list(self._changed.values()))
+
+    def _find(self, values: dict[str, Any], lead_id: int) -> dict[str, Any] | None:
+        for kind in ("cnpj", "domain"):
+            if values[kind] is not None and (kind, values[kind]) in self._by:
+                return self._by[kind, values[kind]]
+        named = self._by.get(("name_key", values["name_key"])) if values["name_key"] else None
+        if named is not None and agrees(named, values):
+            return named
+        mine = self._by_id.get(self.current.get(lead_id) or 0)
+        is_about_mine = (
+            mine is not None and agrees(mine, values) and values["name_key"] in (None, mine["name_key"])
+        )
+        return mine if is_about_mine else None
+
+    def _is_taken(self, name: str, value: Any, company: dict[str, Any]) -> bool:
+        """Whether another company has this CNPJ or domain; then it stays theirs."""
+        return name in ("cnpj", "domain") and self._by.get((name, value), company) is not company
+
+    def _remember(self, company: dict[str, Any]) -> None:
+        for kind in IDENTITY:
+            if company[kind] is not None:
+                self._by.setdefault((kind, company[kind]), company)
+        if "id" in company:
+            self._by_id[company["id"]] = company
+
+
+def agrees(company: dict[str, Any], values: dict[str, Any]) -> bool:
+    """Whether nothing that identifies a company speaks against these values being about it."""
+    return all(
+        values[kind] is None or company[kind] is None or values[kind] == company[kind]
+        for kind in ("cnpj", "domain")
+    )
+
+
+def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Companies with one of the wanted CNPJs, domains or names, or one of the ids; the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, name, name_key, domain, cnpj, size, revenue_minor, industry FROM leads_company
+            WHERE id IN (
+                SELECT id FROM leads_company WHERE id = ANY(%(ids)s::bigint[])
+                UNION SELECT id FROM leads_company WHERE cnpj IS NOT NULL AND cnpj = ANY(%(cnpj)s)
+                UNION SELECT id FROM leads_company WHERE domain IS NOT NULL AND domain = ANY(%(domain)s)
+                UNION SELECT id FROM leads_company WHERE name_key = ANY(%(name_key)s)
+            )
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            {"ids": list(ids)}
+            | {kind: [row[kind] for row in wanted if row[kind] is not None] for kind in IDENTITY},
+        )
+        return fetch_dicts(cursor)
+
+
+def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Make companies; where somebody else was first the existing one's id is returned."""
+    given = [{name: row[name] for name in COLUMNS} | {"place": place} for place, row in enumerate(rows)]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, {"tenant": require_tenant_id(), "rows": as_json(given)})
+        ids = dict(cursor.fetchall())
+    missing = [place for place in range(len(rows)) if place not in ids]
+    if missing:
+        index = CompanyIndex(wanted=[given[place] for place in missing], current={})
+        for place in missing:
+            ids[place] = index.take(given[place], 0)[0]["id"]
+    return [ids[place] for place in range(len(rows))]
+
+
+_INSERT: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT nextval('leads_company_id_seq') AS id, given.*
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (place int, {_TYPED})
+), inserted AS (
+    INSERT INTO leads_company (id, tenant_id, created_at, {", ".join(COLUMNS)})
+    SELECT id, %(tenant)s, now(), {", ".join(COLUMNS)} FROM given
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+SELECT given.place, given.id FROM given JOIN inserted USING (id)
+"""  # noqa: S608 - only the constant column names above
+
+
+def update_companies(rows: Sequence[dict[str, Any]]) -> None:
+    """Write companies as merged."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, {"rows": as_json(rows)})
+
+
+_UPDATE: Final = f"""
+UPDATE leads_company company SET {", ".join(f"{name} = given.{name}" for name in COLUMNS)}
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_TYPED})
+WHERE company.id = given.id
+"""  # noqa: S608 - only the constant column names above
+
+
+def attach(company_of_lead: dict[int, int]) -> None:
+    """Set the company of leads."""
+    if not company_of_lead:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE leads_lead lead SET company_id = given.company_id
+            FROM unnest(%s::bigint[], %s::bigint[]) AS given (lead_id, company_id) WHERE lead.id = given.lead_id
+            """,
+            [list(company_of_lead), list(company_of_lead.values())],
+        )

@@ -1,0 +1,250 @@
+"""Taking in what a door has parsed: find the lead or make it, write what is new, say what came of each row.
+
+The same for one API call, a form and a file of 100,000 rows. Rows that share an identity are taken in one after the other,
+in waves, so later rows see earlier ones; everything within a wave is written in a fixed number of statements.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from django.utils.translation import gettext_lazy as _
+
+from leads.capture import writing
+from leads.capture.companies import attach_companies
+from leads.capture.fields import LeadInput, make_sort_key
+from leads.events import NewEvent, record_events
+from leads.pipeline import PipelineResult, Reason, run_pipeline
+from tenancy.errors import Conflict, FieldProblem, Invalid, Problem
+
+Outcome = Literal["new", "updated", "unchanged"]
+
+# Two callers may make the same lead at once: the loser of the race sees the winner's row in the next wave.
+RACE_RETRIES: Final = 5
+# Filled once, then never replaced: a later different value is kept as a touch.
+FIRST_TOUCH: Final = ("origin", "campaign", "medium", "landing_page")
+
+
+class TwoLeads(Conflict):
+    """External id and e-mail point at two leads."""
+
+
+class OtherExternalId(Conflict):
+    """The lead with this e-mail has another external id."""
+
+
+class LostRace(Conflict):
+    """Somebody else made or changed the same lead again and again while this row was taken in."""
+
+
+class NobodyNamed(Invalid):
+    """Neither external id, e-mail, phone nor name: there is nobody to keep."""
+
+
+@dataclass
+class Intake:
+    """One row on its way: what came in, and what came of it."""
+
+    given: LeadInput
+    lead_id: int | None = None
+    outcome: Outcome = "unchanged"
+    problem: Problem | None = None
+    event_id: int | None = None
+    known: dict[str, Any] | None = field(default=None, repr=False)
+    company: dict[str, Any] | None = field(default=None, repr=False)
+    # Another row of the wave, or another caller, was first: taken in again after it.
+    is_deferred: bool = False
+
+    def touch(self) -> None:
+        """Note that the row changed its lead."""
+        if self.outcome == "unchanged":
+            self.outcome = "updated"
+
+
+def take_in(*, rows: Sequence[LeadInput], now: datetime, is_live: bool) -> list[Intake]:
+    """Write the rows into the current tenant, in order; the caller runs the pipeline on what changed.
+
+    A row that cannot be taken in carries its ``problem``; nothing of it is written.
+    """
+    taken = [Intake(given) for given in rows]
+    for wave in waves(taken):
+        pending, races = wave, 0
+        while pending and races < RACE_RETRIES:
+            take_in_wave(pending, now, is_live=is_live)
+            pending = [row for row in pending if row.is_deferred]
+            races += any(row.lead_id is None for row in pending)
+        for row in pending:
+            row.problem = LostRace(_("Others keep writing this lead at the same time. Send it again."))
+    return taken
+
+
+def run_after_intake(*, taken: Sequence[Intake], reason: Reason, now: datetime) -> PipelineResult:
+    """Run the pipeline on every lead that the rows made or changed."""
+    changed = {row.lead_id for row in taken if row.lead_id is not None and row.outcome != "unchanged"}
+    return run_pipeline(lead_ids=changed, reason=reason, now=now)
+
+
+def waves(rows: Sequence[Intake]) -> Iterator[list[Intake]]:
+    """Split rows so that no two of a wave share an external id or an e-mail, each after those it shares one with."""
+    wave_of_key: dict[tuple[str, str], int] = {}
+    waves_: list[list[Intake]] = []
+    for row in rows:
+        keys = [("id", row.given.external_id), ("email", row.given.email)]
+        present = [(kind, key) for kind, key in keys if key]
+        number = max((wave_of_key.get(key, -1) for key in present), default=-1) + 1
+        wave_of_key.update(dict.fromkeys(present, number))
+        if number == len(waves_):
+            waves_.append([])
+        waves_[number].append(row)
+    yield from waves_
+
+
+def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
+    """Take in rows of which no two share an identity."""
+    match_rows(rows)
+    good = [row for row in rows if row.problem is None and not row.is_deferred]
+    insert_leads([row for row in good if row.known is None], now, is_live=is_live)
+    good = [row for row in good if not row.is_deferred]
+    update_leads([row for row in good if row.known is not None])
+    attach_companies(good)
+    writing.write_tags(good)
+    writing.write_custom_values(good)
+    writing.write_consents(good, now)
+    write_events(good, now, is_live=is_live)
+    if is_live:
+        writing.make_live([row.lead_id for row in good if row.outcome == "updated" and row.lead_id], now)
+
+
+def match_rows(rows: Sequence[Intake]) -> None:
+    """Find the lead each row is about; a row that contradicts what is known gets its problem."""
+    by_external_id, by_email = writing.find_leads(
+        external_ids=[row.given.external_id for row in rows if row.given.external_id],
+        emails=[row.given.email for row in rows if row.given.email],
+    )
+    seen: set[int] = set()
+    for row in rows:
+        given = row.given
+        named = by_external_id.get(given.external_id) if given.external_id else None
+        mailed = by_email.get(given.email) if given.email else None
+        row.known = named or mailed
+        row.problem = contradiction(given, named, mailed)
+        row.lead_id = row.known["id"] if row.known and row.problem is None else None
+        row.is_deferred = row.lead_id in seen
+        if row.lead_id is not None:
+            seen.add(row.lead_id)
+
+
+def contradiction(
+    given: LeadInput, named: dict[str, Any] | None, mailed: dict[str, Any] | None
+) -> Problem | None:
+    """Why a row cannot be taken in, or None."""
+    if named and mailed and named["id"] != mailed["id"]:
+        return TwoLeads(
+            _(
+                "The external id belongs to lead %(first)s and the e-mail to lead %(second)s. Correct one of the two."
+            )
+            % {"first": named["id"], "second": mailed["id"]},
+            errors=[
+                FieldProblem("external_id", "other_lead", _("Lead %(id)s has it.") % {"id": named["id"]}),
+                FieldProblem("email", "other_lead", _("Lead %(id)s has it.") % {"id": mailed["id"]}),
+            ],
+        )
+    if not named and mailed and given.external_id and mailed["external_id"] not in (None, given.external_id):
+        return OtherExternalId(
+            _("Lead %(id)s has this e-mail and the external id “%(known)s”, not “%(given)s”.")
+            % {"id": mailed["id"], "known": mailed["external_id"], "given": given.external_id},
+            errors=[FieldProblem("external_id", "other_external_id", _("The lead has another external id."))],
+        )
+    if not named and not mailed and not (given.external_id or given.email or given.phone or given.name):
+        return NobodyNamed(
+            _(
+                "Send an e-mail, an external id, a phone or a name: without one of them there is nobody to keep."
+            ),
+            errors=[
+                FieldProblem("email", "required", _("Give an e-mail, an external id, a phone or a name."))
+            ],
+        )
+    return None
+
+
+def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
+    """Make the leads that are not known yet, in the order of their keys; a row whose key was taken meanwhile lost a race."""
+    ordered = sorted(rows, key=lambda row: (row.given.external_id or "", row.given.email or ""))
+    made = writing.insert_leads([row.given for row in ordered], now, is_live=is_live)
+    for row, lead_id in zip(ordered, made, strict=True):
+        row.lead_id, row.is_deferred = lead_id, lead_id is None
+        if lead_id is not None:
+            row.outcome = "new"
+
+
+def update_leads(rows: Sequence[Intake]) -> None:
+    """Merge what the rows say into the leads they are about."""
+    changed: list[dict[str, Any]] = []
+    touches: list[tuple[int, LeadInput]] = []
+    for row in rows:
+        assert row.known is not None
+        merged, is_touch = merge(row.known, row.given)
+        has_changed = any(merged[name] != row.known[name] for name in writing.LEAD_COLUMNS)
+        if has_changed:
+            changed.append(merged)
+        if is_touch:
+            touches.append((row.known["id"], row.given))
+        if has_changed or is_touch:
+            row.touch()
+    writing.update_leads(changed)
+    writing.write_touches(touches)
+    for lead_id in writing.update_standing([row.given for row in rows], [row.known for row in rows]):
+        next(row for row in rows if row.lead_id == lead_id).touch()
+
+
+def merge(known: dict[str, Any], given: LeadInput) -> tuple[dict[str, Any], bool]:
+    """What a lead becomes, and whether the row tells of another touch than the first.
+
+    A blank never erases; a value replaces, but the earliest creation and the first touch stay.
+    """
+    merged, is_touch = dict(known), False
+    for name in writing.LEAD_COLUMNS:
+        value = getattr(given, name)
+        if value is None or value == known[name]:
+            continue
+        if given.is_name_partial and name in ("name", "name_key"):
+            continue
+        if name == "created_at":
+            merged[name] = min(known[name], value)
+        elif name in FIRST_TOUCH and known[name] is not None:
+            is_touch = True
+        else:
+            merged[name] = value
+    if given.is_name_partial and known["name"] in (None, full_name(known)):
+        merged["name"] = full_name(merged)
+        merged["name_key"] = make_sort_key(merged["name"] or "")
+    merged["origin_label"] = given.origin_label
+    return merged, is_touch
+
+
+def full_name(lead: dict[str, Any]) -> str | None:
+    """First and last name as one, as far as they are known."""
+    return " ".join(part for part in (lead["first_name"], lead["last_name"]) if part) or None
+
+
+def write_events(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
+    """Record the event that came with a row, if any; an event alone makes its lead updated."""
+    with_event = [row for row in rows if row.given.event is not None]
+    events = []
+    for row in with_event:
+        event = row.given.event
+        assert event is not None
+        events.append(
+            NewEvent(
+                type=event.type,
+                occurred_at=event.occurred_at or now,
+                lead_id=row.lead_id,
+                message_id=event.message_id,
+                properties=event.properties,
+            )
+        )
+    for row, recorded in zip(with_event, record_events(events=events, now=now, is_live=is_live), strict=True):
+        row.event_id = recorded.id
+        if recorded.is_new:
+            row.touch()

@@ -1,0 +1,336 @@
+"""The statements by which intake reads and writes: each takes any number of rows."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection
+
+from leads.capture.fields import LeadInput
+from leads.lifecycle import furthest_ordinal
+from leads.models import Consent, CustomField, CustomType, MoveAct, Stage, Touch
+from tenancy.scope import require_tenant_id
+
+if TYPE_CHECKING:
+    from leads.capture.intake import Intake
+
+# Columns of leads_lead that a row may fill, with their SQL types.
+LEAD_COLUMNS: Final = {
+    "external_id": "text",
+    "email": "text",
+    "email_kind": "text",
+    "name": "text",
+    "name_key": "text",
+    "first_name": "text",
+    "last_name": "text",
+    "phone": "text",
+    "job_title": "text",
+    "seniority": "text",
+    "country": "text",
+    "state": "text",
+    "city": "text",
+    "postal_code": "text",
+    "language": "text",
+    "time_zone": "text",
+    "origin": "text",
+    "campaign": "text",
+    "medium": "text",
+    "landing_page": "text",
+    "created_at": "timestamptz",
+}
+_COLUMNS: Final = ", ".join(LEAD_COLUMNS)
+_TYPED: Final = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
+
+
+def as_json(value: Any) -> str:
+    """Rows for jsonb_to_recordset; instants and days in ISO 8601."""
+    return json.dumps(value, default=_iso, ensure_ascii=False)
+
+
+def _iso(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no column of a lead")
+
+
+def fetch_dicts(cursor: Any) -> list[dict[str, Any]]:
+    """All rows of a cursor as dicts by column name."""
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def find_leads(
+    *, external_ids: Sequence[str], emails: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The leads with these identities, locked in id order: by external id and by e-mail."""
+    if not external_ids and not emails:
+        return {}, {}
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, {"external_ids": list(external_ids), "emails": list(emails)})
+        found = fetch_dicts(cursor)
+    return (
+        {lead["external_id"]: lead for lead in found if lead["external_id"]},
+        {lead["email"]: lead for lead in found if lead["email"]},
+    )
+
+
+_FIND: Final = f"""
+SELECT id, company_id, {_COLUMNS} FROM leads_lead
+WHERE id IN (
+    SELECT id FROM leads_lead WHERE external_id IS NOT NULL AND external_id = ANY(%(external_ids)s)
+    UNION ALL
+    SELECT id FROM leads_lead WHERE email IS NOT NULL AND email = ANY(%(emails)s)
+)
+ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608 - only the constant column names above
+
+
+def insert_leads(rows: Sequence[LeadInput], now: datetime, *, is_live: bool) -> list[int | None]:
+    """Make leads and their standing, in the order given; None for a row whose identity somebody else took meanwhile."""
+    if not rows:
+        return []
+    given = [
+        {name: getattr(row, name) for name in LEAD_COLUMNS}
+        | {"place": place, "created_at": row.created_at or now, "origin_label": row.origin_label}
+        | standing_of(row)
+        for place, row in enumerate(rows)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "tenant": require_tenant_id(),
+                "rows": as_json(given),
+                "now": now,
+                "live_since": now if is_live else None,
+                "act": MoveAct.CAPTURE if is_live else MoveAct.IMPORT,
+            },
+        )
+        made = dict(cursor.fetchall())
+    return [made.get(place) for place in range(len(rows))]
+
+
+def standing_of(row: LeadInput) -> dict[str, Any]:
+    """What a file says of stage and owners; other doors say nothing."""
+    stage = Stage(row.stage) if row.stage else None
+    return {
+        "stage": stage,
+        "furthest": furthest_ordinal(stage) if stage else None,
+        "owner_sdr": row.owner_sdr_id,
+        "owner_sales": row.owner_sales_id,
+        "kept_sdr": row.kept_sdr_id,
+        "kept_sales": row.kept_sales_id,
+    }
+
+
+_STANDING_TYPED: Final = (
+    "stage text, furthest smallint, owner_sdr bigint, owner_sales bigint, kept_sdr bigint, kept_sales bigint"
+)
+
+_INSERT: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT nextval('leads_lead_id_seq') AS id, given.*
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (place int, origin_label text, {_TYPED}, {_STANDING_TYPED})
+), origins AS (
+    INSERT INTO leads_origin (tenant_id, key, label)
+    SELECT DISTINCT ON (origin) %(tenant)s, origin, origin_label FROM given WHERE origin IS NOT NULL ORDER BY origin, place
+    ON CONFLICT (tenant_id, key) DO NOTHING
+), inserted AS (
+    INSERT INTO leads_lead (id, tenant_id, recorded_at, {_COLUMNS})
+    SELECT id, %(tenant)s, %(now)s, {_COLUMNS} FROM given ORDER BY place
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), standing AS (
+    INSERT INTO leads_leadstate (
+        tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since,
+        owner_sdr_id, owner_sales_id, kept_sdr_id, kept_sales_id
+    )
+    SELECT %(tenant)s, id, COALESCE(stage, 'new'),
+           CASE WHEN stage IS NULL AND %(live_since)s::timestamptz IS NULL THEN created_at ELSE %(now)s END,
+           %(act)s, '', COALESCE(furthest, 0), 0, 2, %(live_since)s, owner_sdr, owner_sales, kept_sdr, kept_sales
+    FROM given JOIN inserted USING (id)
+)
+SELECT given.place, given.id FROM given JOIN inserted USING (id)
+"""  # noqa: S608 - only the constant column names above
+
+
+def update_leads(rows: Sequence[dict[str, Any]]) -> None:
+    """Write leads as merged: whole rows, since only changed ones come here."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, {"rows": as_json(rows), "tenant": require_tenant_id()})
+
+
+_UPDATE: Final = f"""
+WITH given AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, origin_label text, {_TYPED})),
+origins AS (
+    INSERT INTO leads_origin (tenant_id, key, label)
+    SELECT DISTINCT ON (origin) %(tenant)s, origin, COALESCE(origin_label, origin) FROM given WHERE origin IS NOT NULL
+    ON CONFLICT (tenant_id, key) DO NOTHING
+)
+UPDATE leads_lead lead SET {", ".join(f"{name} = given.{name}" for name in LEAD_COLUMNS)}
+FROM given WHERE lead.id = given.id
+"""  # noqa: S608 - only the constant column names above
+
+
+def update_standing(rows: Sequence[LeadInput], known: Sequence[dict[str, Any] | None]) -> list[int]:
+    """Write stage and owners that a file tells of known leads; returns the ids of those that changed."""
+    given = [
+        standing_of(row) | {"id": lead["id"]}
+        for row, lead in zip(rows, known, strict=True)
+        if lead and any(value is not None for value in standing_of(row).values())
+    ]
+    if not given:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE_STANDING, {"rows": as_json(given)})
+        return [lead_id for (lead_id,) in cursor.fetchall()]
+
+
+_UPDATE_STANDING: Final = f"""
+UPDATE leads_leadstate state
+SET stage = COALESCE(given.stage, state.stage),
+    furthest_stage = GREATEST(state.furthest_stage, given.furthest),
+    owner_sdr_id = CASE WHEN given.kept_sdr IS NULL THEN COALESCE(given.owner_sdr, state.owner_sdr_id) END,
+    owner_sales_id = CASE WHEN given.kept_sales IS NULL THEN COALESCE(given.owner_sales, state.owner_sales_id) END,
+    kept_sdr_id = CASE WHEN given.owner_sdr IS NULL THEN COALESCE(given.kept_sdr, state.kept_sdr_id) END,
+    kept_sales_id = CASE WHEN given.owner_sales IS NULL THEN COALESCE(given.kept_sales, state.kept_sales_id) END
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_STANDING_TYPED})
+WHERE state.lead_id = given.id AND (
+    state.stage <> given.stage
+    OR state.owner_sdr_id IS DISTINCT FROM given.owner_sdr AND given.owner_sdr IS NOT NULL
+    OR state.owner_sales_id IS DISTINCT FROM given.owner_sales AND given.owner_sales IS NOT NULL
+    OR state.kept_sdr_id IS DISTINCT FROM given.kept_sdr AND given.kept_sdr IS NOT NULL
+    OR state.kept_sales_id IS DISTINCT FROM given.kept_sales AND given.kept_sales IS NOT NULL
+)
+RETURNING state.lead_id
+"""  # noqa: S608 - only the constant column names above
+
+
+def write_touches(touches: Sequence[tuple[int, LeadInput]]) -> None:
+    """Keep contacts whose source differs from the first."""
+    Touch.objects.bulk_create(
+        Touch(
+            lead_id=lead_id,
+            at=row.created_at or row.received_at,
+            origin=row.origin,
+            campaign=row.campaign,
+            medium=row.medium,
+            landing_page=row.landing_page,
+        )
+        for lead_id, row in touches
+    )
+
+
+def make_live(lead_ids: Sequence[int], now: datetime) -> None:
+    """A live act or row makes an imported lead one like any other."""
+    if not lead_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE leads_leadstate SET live_since = %s WHERE lead_id = ANY(%s::bigint[]) AND live_since IS NULL",
+            [now, list(lead_ids)],
+        )
+
+
+def write_tags(rows: "Iterable[Intake]") -> None:
+    """Add tags; intake never takes one away."""
+    pairs = [(row.lead_id, tag) for row in rows for tag in row.given.tags]
+    if not pairs:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO leads_leadtag (tenant_id, lead_id, tag)
+            SELECT DISTINCT %s, given.lead_id, given.tag FROM unnest(%s::bigint[], %s::text[]) AS given (lead_id, tag)
+            ON CONFLICT (tenant_id, lead_id, tag) DO NOTHING
+            RETURNING lead_id
+            """,
+            [require_tenant_id(), [lead_id for lead_id, _tag in pairs], [tag for _lead_id, tag in pairs]],
+        )
+        touch_changed(rows, cursor)
+
+
+def touch_changed(rows: "Iterable[Intake]", cursor: Any) -> None:
+    """Note which rows changed their lead, from a statement that returned the ids of changed leads."""
+    changed = {lead_id for (lead_id,) in cursor.fetchall()}
+    for row in rows:
+        if row.lead_id in changed:
+            row.touch()
+
+
+_VALUE_COLUMN: Final = {
+    CustomType.TEXT: "text_value",
+    CustomType.INTEGER: "integer_value",
+    CustomType.DECIMAL: "decimal_value",
+    CustomType.DATE: "date_value",
+}
+
+
+def write_custom_values(rows: "Iterable[Intake]") -> None:
+    """Write custom values that differ from what is kept."""
+    with_values = [row for row in rows if row.given.custom]
+    if not with_values:
+        return
+    fields = {custom.name: custom for custom in CustomField.objects.all()}
+    given = []
+    for row in with_values:
+        for name, value in row.given.custom.items():
+            column = _VALUE_COLUMN[CustomType(fields[name].type)]
+            given.append({"lead_id": row.lead_id, "field_id": fields[name].pk, column: value})
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT_VALUES, {"tenant": require_tenant_id(), "rows": as_json(given)})
+        touch_changed(with_values, cursor)
+
+
+_UPSERT_VALUES: Final = """
+INSERT INTO leads_customvalue AS kept
+    (tenant_id, lead_id, field_id, text_value, integer_value, decimal_value, date_value)
+SELECT %(tenant)s, given.* FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
+    lead_id bigint, field_id bigint, text_value text, integer_value bigint, decimal_value bigint, date_value date
+)
+ON CONFLICT (tenant_id, lead_id, field_id) DO UPDATE
+SET text_value = EXCLUDED.text_value, integer_value = EXCLUDED.integer_value,
+    decimal_value = EXCLUDED.decimal_value, date_value = EXCLUDED.date_value
+WHERE (kept.text_value, kept.integer_value, kept.decimal_value, kept.date_value)
+    IS DISTINCT FROM (EXCLUDED.text_value, EXCLUDED.integer_value, EXCLUDED.decimal_value, EXCLUDED.date_value)
+RETURNING kept.lead_id
+"""
+
+
+def write_consents(rows: "Iterable[Intake]", now: datetime) -> None:
+    """Keep each basis given, unless the newest one for its purpose says the same."""
+    with_consent = [row for row in rows if row.given.consent]
+    if not with_consent:
+        return
+    newest: dict[tuple[int, str], Consent] = {}
+    for consent in Consent.objects.filter(lead_id__in=[row.lead_id for row in with_consent]).order_by(
+        "given_at", "id"
+    ):
+        newest[consent.lead_id, consent.purpose] = consent
+    fresh = []
+    for row in with_consent:
+        for given in row.given.consent:
+            assert row.lead_id is not None
+            known = newest.get((row.lead_id, given.purpose))
+            if (
+                known
+                and known.withdrawn_at is None
+                and (known.basis, known.text) == (given.basis, given.text)
+            ):
+                continue
+            consent = Consent(
+                lead_id=row.lead_id,
+                purpose=given.purpose,
+                basis=given.basis,
+                text=given.text,
+                given_at=now,
+                source=row.given.source,
+                proof=dict(row.given.proof),
+            )
+            newest[row.lead_id, given.purpose] = consent
+            fresh.append(consent)
+            row.touch()
+    Consent.objects.bulk_create(fresh)
