@@ -325,5 +325,5 @@ def _leaf_by_rows(leaf: Leaf, reading: Reading) -> Truth | None:
         named = [Compare(F(rows.column), "=", _bound(leaf, tag)) for tag in leaf.values]
         return AllOf(*(Exists(rows.of_lead().filter(tag)) for tag in named))
     if leaf.operator.key == "is_unknown":
-        return NoneOf(Exists(rows.of_lead()))
+        return NoneOf(Exists(rows.of_lead().filter(IsKnown(F(rows.column)))))
     return AllOf(Exists(rows.of_lead().filter(ask(F(rows.column), leaf, reading))))

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from leads.conditions.facts import EVENT, LEAD, Fact, UnknownFact, Vocabulary
 from leads.conditions.operators import Arity, Operator
 from leads.conditions.values import GRADES, MAX_LIST_LENGTH, Value, WrongValue, read_days, read_value
+from tenancy.errors import FieldProblem, Invalid
 
 MAX_DEPTH = 5
 MAX_LEAVES = 100
@@ -29,22 +30,23 @@ _LEAF_KEYS = frozenset({"fact", "op", "value"})
 _EVENT_KEYS = frozenset({"event", "days", "where"})
 
 
-@dataclass(frozen=True)
-class ConditionError:
-    """What is wrong at one place of the document, and how to mend it. ``path`` is like ``all[0].any[1].value``."""
+class ConditionError(FieldProblem):
+    """What is wrong at one place of the document, and how to mend it."""
 
-    path: str
-    message: str
+    @property
+    def path(self) -> str:
+        """The place, like ``all[0].any[1].value``; empty for the whole."""
+        return self.field
 
 
-class InvalidCondition(ValueError):
-    """The document is not a condition; ``errors`` has every fault found."""
+class InvalidCondition(Invalid):
+    """The document is not a condition; ``errors`` has every fault found, as ConditionErrors."""
+
+    errors: tuple[ConditionError, ...]
 
     def __init__(self, errors: Sequence[ConditionError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__(
-            "; ".join(f"{error.path}: {error.message}" if error.path else error.message for error in errors)
-        )
+        told = (f"{error.path}: {error.message}" if error.path else str(error.message) for error in errors)
+        super().__init__("; ".join(told), errors=errors)
 
 
 class Connective(StrEnum):
@@ -111,7 +113,7 @@ class _Parser:
         self.leaves = 0
 
     def fault(self, path: str, message: str) -> None:
-        self.errors.append(ConditionError(path, message))
+        self.errors.append(ConditionError(path, "invalid", message))
 
     def condition(
         self, document: object, *, path: str, depth: int, vocabulary: Vocabulary

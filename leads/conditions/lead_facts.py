@@ -7,7 +7,9 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BigIntegerField, BooleanField, F, Subquery, TextField
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from leads.conditions.facts import LEAD, Choice, Fact, Rows, Vocabulary
@@ -371,32 +373,72 @@ class AnswerFacts:
 
     prefix = "answer."
     label = QUALIFICATION
-    is_open = True
+    is_open = False
 
     def find(self, name: str) -> Fact | None:
-        """Any well-formed question: frameworks are the tenant's own."""
+        """A question of a framework; of one that is not published, any well-formed question.
+
+        A question that the published version no longer asks is retired: its answers are kept.
+        """
         match = _QUESTION.fullmatch(name)
         if match is None:
             return None
-        framework, question = match.groups()
-        rows = Rows(partial(_answer_rows, framework, question), "met")
-        return Fact(
-            key=f"{self.prefix}{name}",
-            label=f"{framework.upper()}: {question.replace('_', ' ')}",
-            group=QUALIFICATION,
-            type=FactType.BOOLEAN,
-            expression=rows.value,
+        framework, key = match.groups()
+        document = self._published().filter(name=framework).values_list("document", flat=True).first()
+        if document is None:
+            return self._fact(framework, key, label=f"{framework.upper()}: {key.replace('_', ' ')}")
+        asked = {question["key"]: question for question in document["questions"]}
+        if key in asked:
+            return self._fact(framework, key, label=_question_label(framework, document, asked[key]))
+        was_answered = Answer.objects.filter(framework=framework, question=key).exists()
+        return (
+            self._fact(framework, key, label=f"{framework.upper()}: {key}", is_retired=True)
+            if was_answered
+            else None
         )
 
     def facts(self) -> list[Fact]:
         """The questions of the published frameworks."""
-        published = RuleVersion.objects.filter(kind=RuleKind.QUALIFICATION, status=VersionStatus.PUBLISHED)
-        names = [
-            f"{framework}.{question['key']}"
-            for framework, document in published.order_by("name").values_list("name", "document")
-            for question in document.get("questions", [])
+        published = self._published().order_by("name").values_list("name", "document")
+        return [
+            self._fact(framework, question["key"], label=_question_label(framework, document, question))
+            for framework, document in published
+            for question in document["questions"]
         ]
-        return [fact for name in names if (fact := self.find(name))]
+
+    def _published(self) -> Any:
+        return RuleVersion.objects.filter(kind=RuleKind.QUALIFICATION, status=VersionStatus.PUBLISHED)
+
+    def _fact(self, framework: str, question: str, *, label: Label, is_retired: bool = False) -> Fact:
+        rows = Rows(partial(_answer_rows, framework, question), "met")
+        return Fact(
+            key=f"{self.prefix}{framework}.{question}",
+            label=label,
+            group=QUALIFICATION,
+            type=FactType.BOOLEAN,
+            expression=rows.value,
+            rows=rows,
+            is_retired=is_retired,
+        )
+
+
+def _question_label(framework: str, document: dict[str, Any], question: dict[str, Any]) -> Label:
+    framework_label = _in_active_language(document.get("label") or framework.upper())
+    return format_lazy(
+        "{}: {}", framework_label, _in_active_language(question.get("label") or question["key"])
+    )
+
+
+def _in_active_language(label: str | dict[str, str]) -> Label:
+    """A label of a rule document: one text, or one for each language."""
+    if isinstance(label, str):
+        return label
+    texts = label
+
+    def text() -> str:
+        return texts.get((get_language() or "").lower()) or texts.get("en") or next(iter(texts.values()))
+
+    return lazy(text, str)()
 
 
 def _answer_rows(framework: str, question: str) -> Any:

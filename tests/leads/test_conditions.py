@@ -290,6 +290,21 @@ def test_consent_that_was_withdrawn_is_false() -> None:
     assert verdict({"fact": "consent.newsletter", "op": "is_true"}, store(Person(consents=(True,)))) is None
 
 
+def test_a_question_of_a_framework_is_a_fact_with_its_label() -> None:
+    labels = {fact.key: fact.label for fact in LEAD.facts()}
+    with override("en"):
+        assert str(labels["answer.bant.budget"]) == "BANT: Budget"
+    with override("pt-br"):
+        assert str(labels["answer.bant.budget"]) == "BANT: Orçamento"
+    with pytest.raises(InvalidCondition, match="There is no fact"):
+        parse_condition({"fact": "answer.bant.bugdet", "op": "is_true"})
+    Answer.objects.create(
+        lead=store(Person()), framework="bant", question="champion", met=True, answered_at=NOW
+    )
+    with pytest.raises(InvalidCondition, match="retired"):
+        parse_condition({"fact": "answer.bant.champion", "op": "is_true"})
+
+
 def count_leaf(op: str, value: int, **filters: Any) -> dict[str, Any]:
     return {"fact": "event_count", "op": op, "value": value} | filters
 
@@ -731,6 +746,16 @@ def test_many_conditions_are_explained_in_two_queries() -> None:
         told = explain_conditions(conditions, lead_id=lead.pk, now=NOW)
     assert len(queries) == 2
     assert {explanation.verdict for explanation in told.values()} == {False}
+
+
+def test_the_largest_condition_can_be_explained() -> None:
+    lead = store(Person(country="BR", score=5))
+    leaves = [{"fact": "score", "op": "ne", "value": value} for value in range(99)]
+    document: dict[str, Any] = {"all": [{"any": [TRUE]}, *leaves]}
+    told = explain_condition(parse_condition(document), lead_id=lead.pk, now=NOW)
+    assert told.verdict is False
+    assert [part.verdict for part in told.parts].count(False) == 1
+    assert texts(document, lead) == ["score is not 5 (now 5)"]
 
 
 def test_a_lead_that_does_not_exist_cannot_be_explained() -> None:

@@ -158,4 +158,5 @@ def test_an_index_serves_each_fast_fact_under_row_security(tenant: Any) -> None:
 def plan_of(condition: Condition) -> str:
     assert is_fast(condition)
     rows = Lead.objects.filter(compile_filter(condition, now=datetime.now(UTC)))
-    return rows.order_by("-created_at", "-id").values_list("pk")[:50].explain()
+    plan: str = rows.order_by("-created_at", "-id").values_list("pk")[:50].explain()
+    return plan

@@ -27,7 +27,7 @@ BR = {"fact": "country", "op": "eq", "value": "BR"}
 def faults(document: object, vocabulary: Vocabulary = LEAD) -> dict[str, str]:
     with pytest.raises(InvalidCondition) as refused:
         parse_condition(document, vocabulary=vocabulary)
-    return {error.path: error.message for error in refused.value.errors}
+    return {error.field: str(error.message) for error in refused.value.errors}
 
 
 def leaf(**keys: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def leaf(**keys: Any) -> dict[str, Any]:
         {"fact": "created_at", "op": "before", "value": "2026-11-24"},
         {"fact": "created_at", "op": "after", "value": "2026-11-24T18:20:00Z"},
         {"fact": "consent.marketing", "op": "is_true"},
-        {"fact": "answer.bant.budget", "op": "is_false"},
+        {"fact": "consent.news-letter_2", "op": "is_false"},
         {
             "fact": "event_count",
             "event": "page_viewed",
@@ -134,6 +134,15 @@ def test_every_fault_is_told_at_once() -> None:
         "all": [leaf(fact="nope", op="eq", value=1), leaf(fact="score", op="gte", value="x"), {"any": []}]
     }
     assert list(faults(document)) == ["all[0].fact", "all[1].value", "all[2].any"]
+
+
+def test_a_refused_condition_is_an_answer_for_the_api() -> None:
+    with pytest.raises(InvalidCondition) as refused:
+        parse_condition({"all": []})
+    assert refused.value.status == 400
+    assert refused.value.as_json()["errors"] == [
+        {"field": "all", "code": "invalid", "message": "Add a condition to this group or remove the group."}
+    ]
 
 
 def test_groups_nest_five_deep_and_no_deeper() -> None:
