@@ -1,7 +1,7 @@
 """``make run``: everything that LeadSys needs on one machine, in the foreground, until Ctrl-C.
 
 The servers are stopped at the end if this run started them. Logs of all parts are in the home's ``log`` folder, so that the
-terminal stays calm and its last lines are the address and the demo persons.
+terminal stays calm and its last lines are the address and the demo persons. ``LEADSYS_DEMO=0`` leaves the demo tenant out.
 """
 
 import http.client
@@ -109,7 +109,7 @@ class Run:
         log = self.home.log_file("prepare")
         with log.open("ab") as output:
             self.preparing = subprocess.Popen(
-                [sys.executable, "-m", "leadsys.embedded.prepare"],
+                [sys.executable, "-m", "leadsys.embedded.prepare", *(["--demo"] if wants_demo() else [])],
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -152,8 +152,9 @@ class Run:
         self.parts = [
             Part("web", web, log_file("web")),
             Part("worker", worker, log_file("worker"), needs_child=True),
-            Part("demo", demo, log_file("demo"), once=True, polite=True),
         ]
+        if wants_demo():
+            self.parts.append(Part("demo", demo, log_file("demo"), once=True, polite=True))
         say(f"Starting the web server and the worker; logs are in {self.home.logs}")
         for part in self.parts:
             part.start(self.environment)
@@ -172,7 +173,7 @@ class Run:
     def _web_answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5.0)
         try:
-            connection.request("GET", "/healthz", headers={"Host": f"localhost:{self.port}"})
+            connection.request("GET", "/readyz", headers={"Host": f"localhost:{self.port}"})
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
@@ -220,6 +221,11 @@ def say(line: str) -> None:
 def tell(line: str) -> None:
     """A line about something that went wrong, beside the ordinary output."""
     print(line, file=sys.stderr, flush=True)
+
+
+def wants_demo() -> bool:
+    """Whether the demo tenant is to be built: unless ``LEADSYS_DEMO=0``."""
+    return os.environ.get("LEADSYS_DEMO") != "0"
 
 
 def read_port() -> int:
