@@ -1,0 +1,393 @@
+"""Clocks: what should run for a lead as it stands, what meets and what cancels it. All of it is derived from rows.
+
+A clock belongs to one visit to a stage (``entered_at``). A lead in mql runs first contact, or asked for contact if such a form
+brought it there; an SQL that is offered runs answer the SQL; a lead that sales handed back for marketing to decide runs back
+to nurture. The first attempt, the answer, the enrolment (or the disqualification) meet them; leaving otherwise cancels them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Min, OuterRef, Q, Subquery
+
+from core.due import cancel, schedule
+from leads.models import (
+    ContactAttempt,
+    Decision,
+    DecisionKind,
+    Handover,
+    HandoverAnswer,
+    LeadState,
+    MoveAct,
+    RuleKind,
+    Stage,
+)
+from leads.pipeline import Batch
+from leads.reasons import Reasons, published_reasons
+from leads.versions import Published
+from routing.business_time import Calendar as OpenHours
+from routing.business_time import deadline, instant_at_share, next_opening
+from routing.calendars import open_hours
+from routing.models import OPEN_STATES, Calendar, Clock, ClockKind, ClockState
+from routing.policies import CLOCK_FUNCTION, ClockPolicies, Policy
+from tenancy.models import TeamFunction
+from tenancy.scope import require_tenant_id
+
+SHARE_KIND: Final = "clock.share"
+CONTACT_KINDS: Final = frozenset({ClockKind.FIRST_CONTACT, ClockKind.ASKED_FOR_CONTACT})
+STAGE_OF_KIND: Final = {
+    ClockKind.FIRST_CONTACT: Stage.MARKETING_QUALIFIED,
+    ClockKind.ASKED_FOR_CONTACT: Stage.MARKETING_QUALIFIED,
+    ClockKind.ANSWER_SQL: Stage.SALES_QUALIFIED,
+    ClockKind.BACK_TO_NURTURE: Stage.NURTURE,
+}
+# An SQL that was withdrawn was not answered.
+ANSWERS: Final = (HandoverAnswer.ACCEPTED, HandoverAnswer.REJECTED, HandoverAnswer.RETURNED)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a clock looks at on a live lead. ``entered_at``: when the visit to the stage began for clocks."""
+
+    lead_id: int
+    stage: Stage
+    act: str
+    reason: str
+    entered_at: datetime
+    stage_at: datetime
+    live_since: datetime
+    enrolled_at: datetime | None
+    offered_at: datetime | None
+    owners: dict[TeamFunction, int | None]
+    teams: dict[TeamFunction, int | None]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A clock that should run and does not yet."""
+
+    lead_id: int
+    kind: ClockKind
+    entered_at: datetime
+    counted_from: datetime
+
+
+@dataclass(frozen=True)
+class End:
+    """An open clock that is met (``met_at``) or cancelled (None)."""
+
+    clock: Clock
+    met_at: datetime | None
+    responsible_id: int | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline passed before it was met; an act that began in time counts, even if a sweep was quicker."""
+        if self.met_at is None:
+            return self.clock.broken_at is not None
+        return self.met_at > self.clock.due_at
+
+
+@dataclass
+class ClockPlan:
+    """What the time step will do for a batch."""
+
+    starts: list[Start] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+
+
+# What should be --------------------------------------------------------------------------------------------------
+
+
+def plan_clocks(batch: Batch) -> ClockPlan:
+    """Which clocks start and which end, for a batch; reads only."""
+    standings = read_standings(batch.lead_ids)
+    clocks = _read_clocks(batch.lead_ids)
+    known = {(clock.lead_id, clock.kind, clock.entered_at) for clock in clocks}
+    plan = ClockPlan(ends=_ends(clocks, standings))
+    published = batch.rules.get(RuleKind.CLOCKS)
+    if published is None:
+        return plan
+    reasons = published_reasons(batch.rules)
+    for standing in standings.values():
+        start = _start_of(standing, reasons)
+        if (
+            start is not None
+            and published.rules.get(start.kind) is not None
+            and (start.lead_id, start.kind, start.entered_at) not in known
+        ):
+            plan.starts.append(start)
+    return plan
+
+
+def list_open(*, lead_ids: Sequence[int]) -> tuple[list[Any], list[End]]:
+    """The open clocks of leads: those that go on, and how the others end as the leads stand now."""
+    clocks = [clock for clock in _read_clocks(lead_ids) if clock.state in OPEN_STATES]
+    ends = _ends(clocks, read_standings(lead_ids))
+    ended = {end.clock.pk for end in ends}
+    return [clock for clock in clocks if clock.pk not in ended], ends
+
+
+def _ends(clocks: Iterable[Any], standings: Mapping[int, Standing]) -> list[End]:
+    found = (_end_of(clock, standings.get(clock.lead_id)) for clock in clocks if clock.state in OPEN_STATES)
+    return [end for end in found if end is not None]
+
+
+def read_standings(lead_ids: Sequence[int]) -> dict[int, Standing]:
+    """How the live leads among these stand, by id."""
+    offered = Handover.objects.filter(lead=OuterRef("lead"), answer__isnull=True).values("offered_at")
+    rows = (
+        LeadState.objects.filter(lead_id__in=lead_ids, live_since__isnull=False)
+        .annotate(offered_at=Subquery(offered[:1]))
+        .order_by("lead_id")
+    )
+    return {
+        row.lead_id: Standing(
+            lead_id=row.lead_id,
+            stage=Stage(row.stage),
+            act=row.stage_act,
+            reason=row.stage_reason,
+            entered_at=max(row.stage_at, row.live_since),
+            stage_at=row.stage_at,
+            live_since=row.live_since,
+            enrolled_at=row.enrolled_at,
+            offered_at=row.offered_at,
+            owners={
+                TeamFunction.MARKETING: row.owner_marketing_id,
+                TeamFunction.SDR: row.owner_sdr_id,
+                TeamFunction.SALES: row.owner_sales_id,
+            },
+            teams={TeamFunction.SDR: row.team_sdr_id, TeamFunction.SALES: row.team_sales_id},
+        )
+        for row in rows
+    }
+
+
+def _read_clocks(lead_ids: Sequence[int]) -> list[Any]:
+    """The open clocks of these leads and those of the visit they are in, each with what may meet it."""
+    attempts = ContactAttempt.objects.filter(lead=OuterRef("lead"), at__gte=OuterRef("entered_at"))
+    answers = Handover.objects.filter(
+        lead=OuterRef("lead"), answer__in=ANSWERS, answered_at__gte=OuterRef("entered_at")
+    )
+    first_attempt = attempts.order_by().values("lead").annotate(first=Min("at")).values("first")
+    first_answer = answers.order_by().values("lead").annotate(first=Min("answered_at")).values("first")
+    newest_visit = LeadState.objects.filter(lead=OuterRef("lead")).values("stage_at")
+    return list(
+        Clock.objects.filter(lead_id__in=lead_ids)
+        .filter(Q(state__in=OPEN_STATES) | Q(entered_at__gte=Subquery(newest_visit)))
+        .annotate(attempted_at=Subquery(first_attempt), answered_at=Subquery(first_answer))
+        .order_by("lead_id", "id")
+    )
+
+
+def _start_of(standing: Standing, reasons: Reasons) -> Start | None:
+    """The clock that should run for a lead as it stands, or None."""
+    counted_from = standing.entered_at
+    if standing.stage is Stage.MARKETING_QUALIFIED:
+        asked = standing.act == MoveAct.ASKED_FOR_CONTACT
+        kind = ClockKind.ASKED_FOR_CONTACT if asked else ClockKind.FIRST_CONTACT
+    elif standing.stage is Stage.SALES_QUALIFIED and standing.offered_at is not None:
+        kind = ClockKind.ANSWER_SQL
+        counted_from = max(standing.offered_at, standing.live_since)
+    elif standing.stage is Stage.NURTURE and _waits_for_marketing(standing, reasons):
+        kind = ClockKind.BACK_TO_NURTURE
+    else:
+        return None
+    return Start(standing.lead_id, kind, standing.entered_at, counted_from)
+
+
+def _waits_for_marketing(standing: Standing, reasons: Reasons) -> bool:
+    # A live file tells of lost deals: its reasons are those of that list.
+    act = MoveAct.LOSE if standing.act == MoveAct.IMPORT else standing.act
+    is_enrolled = standing.enrolled_at is not None and standing.enrolled_at >= standing.entered_at
+    return not is_enrolled and reasons.decides_marketing(act=act, reason=standing.reason)
+
+
+def _end_of(clock: Any, standing: Standing | None) -> End | None:
+    """How an open clock ends, or None while it goes on."""
+    responsible = standing.owners[CLOCK_FUNCTION[ClockKind(clock.kind)]] if standing else None
+    met_at = _met_at(clock, standing)
+    if met_at is not None:
+        return End(clock, met_at, responsible)
+    still_there = (
+        standing is not None
+        and standing.stage is STAGE_OF_KIND[ClockKind(clock.kind)]
+        and standing.entered_at == clock.entered_at
+    )
+    return None if still_there else End(clock, None, responsible)
+
+
+def _met_at(clock: Any, standing: Standing | None) -> datetime | None:
+    if clock.kind != ClockKind.BACK_TO_NURTURE:
+        acted_at: datetime | None = clock.attempted_at if clock.kind in CONTACT_KINDS else clock.answered_at
+        return acted_at
+    if standing is None:
+        return None
+    if standing.enrolled_at is not None and standing.enrolled_at >= clock.entered_at:
+        return standing.enrolled_at
+    return standing.stage_at if standing.stage is Stage.DISQUALIFIED else None
+
+
+# Making it so ----------------------------------------------------------------------------------------------------
+
+
+def apply_clocks(batch: Batch, plan: ClockPlan) -> None:
+    """Start and end clocks, plan their shares, write the decisions."""
+    if plan.starts:
+        published = batch.rules.get(RuleKind.CLOCKS)
+        assert published is not None
+        start_clocks(starts=plan.starts, published=published, now=batch.now)
+    if plan.ends:
+        end_clocks(ends=plan.ends, now=batch.now)
+
+
+def start_clocks(*, starts: Sequence[Start], published: Published, now: datetime) -> None:
+    """Insert clocks in one statement; those that exist already are left alone."""
+    policies: ClockPolicies = published.rules
+    calendar = Calendar.objects.get(is_default=True)
+    timer = Timer(open_hours(calendar, now=now))
+    timed = []
+    for start in starts:
+        policy = policies.get(start.kind)
+        assert policy is not None
+        timed.append((start, policy, *timer.times(start.counted_from, policy)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT,
+            {
+                "tenant": require_tenant_id(),
+                "version": published.version_id,
+                "leads": [start.lead_id for start, *_rest in timed],
+                "kinds": [start.kind.value for start, *_rest in timed],
+                "entered": [start.entered_at for start, *_rest in timed],
+                "started": [started_at for _start, _policy, started_at, _due in timed],
+                "due": [due_at for *_rest, due_at in timed],
+                "shares": [policy.shares[0][0] for _start, policy, *_rest in timed],
+                "calendars": [None if policy.is_elapsed else calendar.pk for _start, policy, *_rest in timed],
+            },
+        )
+        ids = {(lead_id, kind): clock_id for clock_id, lead_id, kind in cursor.fetchall()}
+    inserted = [row for row in timed if (row[0].lead_id, row[0].kind.value) in ids]
+    schedule(
+        kind=SHARE_KIND,
+        due={
+            ids[start.lead_id, start.kind.value]: timer.share(started_at, due_at, policy.shares[0][0], policy)
+            for start, policy, started_at, due_at in inserted
+        },
+    )
+    Decision.objects.bulk_create(
+        Decision(
+            lead_id=start.lead_id,
+            kind=DecisionKind.CLOCK,
+            topic=start.kind,
+            at=now,
+            version_id=published.version_id,
+            result=ClockState.RUNNING,
+            detail={
+                "clock": ids[start.lead_id, start.kind.value],
+                "counted_from": start.counted_from.isoformat(),
+                "started_at": started_at.isoformat(),
+                "due_at": due_at.isoformat(),
+            },
+        )
+        for start, _policy, started_at, due_at in inserted
+    )
+
+
+_INSERT = """
+INSERT INTO routing_clock
+    (tenant_id, lead_id, kind, state, entered_at, started_at, due_at, level, next_share, version_id, calendar_id)
+SELECT %(tenant)s, start.lead_id, start.kind, 'running', start.entered_at, start.started_at, start.due_at, 0,
+       start.next_share, %(version)s, start.calendar_id
+FROM unnest(
+    %(leads)s::bigint[], %(kinds)s::text[], %(entered)s::timestamptz[], %(started)s::timestamptz[],
+    %(due)s::timestamptz[], %(shares)s::smallint[], %(calendars)s::bigint[]
+) AS start (lead_id, kind, entered_at, started_at, due_at, next_share, calendar_id)
+ON CONFLICT (tenant_id, lead_id, kind, entered_at) DO NOTHING
+RETURNING id, lead_id, kind
+"""
+
+
+class Timer:
+    """Deadlines and shares under one calendar; equal questions of a batch are answered once."""
+
+    def __init__(self, hours: OpenHours | None) -> None:
+        self._hours = hours
+        self._times: dict[tuple[datetime, ClockKind], tuple[datetime, datetime]] = {}
+        self._shares: dict[tuple[datetime, datetime, int, bool], datetime] = {}
+
+    def times(self, counted_from: datetime, policy: Policy) -> tuple[datetime, datetime]:
+        """Where the time begins (the next opening, in business time) and the deadline."""
+        key = (counted_from, policy.kind)
+        if key not in self._times:
+            hours = self._require_hours()
+            begins = counted_from if policy.is_elapsed else next_opening(at=counted_from, calendar=hours)
+            self._times[key] = (
+                begins,
+                deadline(start=counted_from, duration=policy.duration, calendar=hours),
+            )
+        return self._times[key]
+
+    def share(self, started_at: datetime, due_at: datetime, percent: int, policy: Policy) -> datetime:
+        """When a share of the time has passed."""
+        key = (started_at, due_at, percent, policy.is_elapsed)
+        if key not in self._shares:
+            hours = None if policy.is_elapsed else self._require_hours()
+            self._shares[key] = instant_at_share(
+                start=started_at, deadline=due_at, percent=percent, calendar=hours
+            )
+        return self._shares[key]
+
+    def _require_hours(self) -> OpenHours:
+        if self._hours is None:
+            raise ValueError("Business time needs a calendar.")
+        return self._hours
+
+
+def end_clocks(*, ends: Iterable[End], now: datetime) -> None:
+    """Meet and cancel open clocks in one statement. Met late is met with the deadline as broken_at."""
+    ended = list(ends)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _END,
+            [
+                [end.clock.pk for end in ended],
+                [end.met_at for end in ended],
+                [end.is_late for end in ended],
+                [end.responsible_id for end in ended],
+            ],
+        )
+    cancel(kind=SHARE_KIND, subjects=[end.clock.pk for end in ended])
+    Decision.objects.bulk_create(
+        Decision(
+            lead_id=end.clock.lead_id,
+            kind=DecisionKind.CLOCK,
+            topic=end.clock.kind,
+            at=now,
+            version_id=end.clock.version_id,
+            result=ClockState.CANCELLED if end.met_at is None else ClockState.MET,
+            detail={
+                "clock": end.clock.pk,
+                "due_at": end.clock.due_at.isoformat(),
+                "met_at": end.met_at.isoformat() if end.met_at else None,
+                "is_late": end.is_late,
+            },
+        )
+        for end in ended
+    )
+
+
+_END = """
+UPDATE routing_clock clock
+SET state = CASE WHEN ended.met_at IS NULL THEN 'cancelled' ELSE 'met' END,
+    met_at = ended.met_at,
+    responsible_id = CASE WHEN ended.is_late AND clock.broken_at IS NULL THEN ended.responsible_id
+                          ELSE clock.responsible_id END,
+    broken_at = CASE WHEN ended.is_late THEN COALESCE(clock.broken_at, clock.due_at) END,
+    next_share = NULL
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::boolean[], %s::bigint[]) AS ended (id, met_at, is_late, responsible_id)
+WHERE clock.id = ended.id AND clock.state IN ('running', 'paused', 'broken')
+"""

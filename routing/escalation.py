@@ -1,0 +1,289 @@
+"""What happens when shares of a clock's time pass: warnings, the breach, the offer to the next person, the managers.
+
+The sweep finds clocks by due rows and works on whole batches. Everything that has passed since the last visit is caught up at
+once: each share leaves its decision, but nobody is warned of what is broken already.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from core.due import DueKind, schedule
+from core.notifications import Notice, tell
+from leads.models import Decision, DecisionKind, RuleKind, RuleVersion
+from leads.pipeline import lock_free_leads
+from leads.versions import open_rulebook, parse_document
+from routing.assignment import How, Outcome, Waiting, choose, give
+from routing.calendars import open_hours
+from routing.clocks import SHARE_KIND, Standing, Timer, end_clocks, list_open, read_standings
+from routing.models import Calendar, Clock
+from routing.notices import clock_notice, read_lead_names
+from routing.policies import ClockPolicies, Policy, ShareAct
+from routing.staff import Staff, read_staff
+from tenancy.models import TeamFunction
+
+
+@dataclass
+class Passing:
+    """An open clock with the shares of its time that have passed since they were last looked at.
+
+    ``shares`` are (per cent, what happens, when); ``next_share`` is (per cent, when) or None.
+    """
+
+    clock: Clock
+    policy: Policy
+    standing: Standing
+    shares: list[tuple[int, ShareAct, datetime]] = field(default_factory=list)
+    next_share: tuple[int, datetime] | None = None
+
+    def has(self, act: ShareAct) -> bool:
+        """Whether this act's share is among those that have passed."""
+        return any(each == act for _percent, each, _at in self.shares)
+
+    @property
+    def owner_id(self) -> int | None:
+        """Who has to act, as the batch found it."""
+        return self.standing.owners[self.policy.function]
+
+    @property
+    def team_id(self) -> int | None:
+        """In whose queue the lead waits, if in one team's."""
+        return self.standing.teams.get(self.policy.function)
+
+
+def lock_clocks(clock_ids: Sequence[int]) -> list[int]:
+    """Lock the leads of clocks without waiting; returns the clocks whose leads it got, and those that are gone."""
+    lead_of = dict(Clock.objects.filter(pk__in=clock_ids).values_list("pk", "lead_id"))
+    locked = set(lock_free_leads(sorted(set(lead_of.values()))))
+    return [clock_id for clock_id in clock_ids if clock_id not in lead_of or lead_of[clock_id] in locked]
+
+
+def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
+    """Act on whatever has passed of these clocks, and plan their next shares. Their leads are locked."""
+    wanted = set(clock_ids)
+    lead_ids = sorted(set(Clock.objects.filter(pk__in=clock_ids).values_list("lead_id", flat=True)))
+    going_on, ends = list_open(lead_ids=lead_ids)
+    # A file may have moved the lead meanwhile; what no longer waits for anybody escalates no more.
+    if stale := [end for end in ends if end.clock.pk in wanted]:
+        end_clocks(ends=stale, now=now)
+    passing = _read_passing([clock for clock in going_on if clock.pk in wanted], lead_ids, now)
+    schedule(
+        kind=SHARE_KIND,
+        due={each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None},
+    )
+    acted = [each for each in passing if each.shares]
+    if not acted:
+        return
+    _write_clocks(acted)
+    offers = _offer(acted, now)
+    _write_decisions(acted, offers, now)
+    tell(notices=_notices(acted, offers), now=now)
+
+
+def _read_passing(clocks: Sequence[Clock], lead_ids: Sequence[int], now: datetime) -> list[Passing]:
+    if not clocks:
+        return []
+    standings = read_standings(lead_ids)
+    policies = _read_policies({clock.version_id for clock in clocks})
+    timers = _read_timers({clock.calendar_id for clock in clocks}, now)
+    found = []
+    for clock in clocks:
+        policy = policies[clock.version_id].get(clock.kind)
+        assert policy is not None
+        passing = Passing(clock, policy, standings[clock.lead_id])
+        timer = timers[clock.calendar_id]
+        for percent, act in policy.shares:
+            if percent <= clock.level:
+                continue
+            at = timer.share(clock.started_at, clock.due_at, percent, policy)
+            if at > now:
+                passing.next_share = (percent, at)
+                break
+            passing.shares.append((percent, act, at))
+        found.append(passing)
+    return found
+
+
+def _read_policies(version_ids: Iterable[int]) -> dict[int, ClockPolicies]:
+    """The documents that clocks run under, which may be archived by now."""
+    versions = RuleVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "document")
+    return {pk: parse_document(kind=RuleKind.CLOCKS, document=document) for pk, document in versions}
+
+
+def _read_timers(calendar_ids: Iterable[int | None], now: datetime) -> dict[int | None, Timer]:
+    ids = [each for each in calendar_ids if each is not None]
+    calendars = Calendar.objects.filter(pk__in=ids)
+    timers: dict[int | None, Timer] = {
+        calendar.pk: Timer(open_hours(calendar, now=now)) for calendar in calendars
+    }
+    return timers | {None: Timer(None)}
+
+
+def _write_clocks(acted: Sequence[Passing]) -> None:
+    """One update: level, next share, and for those whose deadline passed the breach with who was responsible."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _UPDATE,
+            [
+                [each.clock.pk for each in acted],
+                [each.shares[-1][0] for each in acted],
+                [each.next_share[0] if each.next_share else None for each in acted],
+                [each.has(ShareAct.BREAK) for each in acted],
+                [each.owner_id for each in acted],
+            ],
+        )
+
+
+_UPDATE = """
+UPDATE routing_clock clock
+SET level = passed.level, next_share = passed.next_share,
+    state = CASE WHEN passed.breaks THEN 'broken' ELSE clock.state END,
+    broken_at = CASE WHEN passed.breaks THEN clock.due_at ELSE clock.broken_at END,
+    responsible_id = CASE WHEN passed.breaks THEN passed.owner_id ELSE clock.responsible_id END
+FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::boolean[], %s::bigint[])
+    AS passed (id, level, next_share, breaks, owner_id)
+WHERE clock.id = passed.id
+"""
+
+
+# The offer to the next person ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What came of offering leads to the next person: outcomes by clock, and the people as they were read."""
+
+    outcomes: dict[int, Outcome]
+    staff: Staff
+
+    def new_owner(self, passing: Passing) -> int | None:
+        """To whom the lead went, if it went to a person."""
+        outcome = self.outcomes.get(passing.clock.pk)
+        return outcome.member_id if outcome else None
+
+    def moved(self, passing: Passing) -> bool:
+        """Whether the lead left who had it, for a person or for a team's queue."""
+        outcome = self.outcomes.get(passing.clock.pk)
+        return outcome is not None and outcome.how is not How.NOBODY
+
+
+def _offer(acted: Sequence[Passing], now: datetime) -> Offers:
+    """Give late leads to the next person of the pool that the rules name for them now.
+
+    Marketing has no pools, and a lead that waits in a team's queue is offered to all of it already: they are told only.
+    """
+    late = [
+        each
+        for each in acted
+        if each.has(ShareAct.OFFER)
+        and each.policy.function is not TeamFunction.MARKETING
+        and (each.owner_id is not None or each.team_id is None)
+    ]
+    published = open_rulebook().get(RuleKind.ROUTING) if late else None
+    if published is None:
+        return Offers({}, read_staff())
+    waiting = [Waiting(each.clock.lead_id, each.policy.function, each.owner_id) for each in late]
+    given = give(
+        choices=choose(waiting=waiting, rules=published.rules, now=now),
+        published=published,
+        now=now,
+        causes={each.clock.lead_id: {"late": each.policy.kind.value} for each in late},
+    )
+    by_lead = {outcome.lead_id: outcome for outcome in given.outcomes}
+    return Offers({each.clock.pk: by_lead[each.clock.lead_id] for each in late}, given.staff)
+
+
+# Who is told, and what is kept -----------------------------------------------------------------------------------
+
+
+def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) -> None:
+    """One decision for each share that has passed, with the instant at which it passed."""
+    staff = offers.staff
+    rows = []
+    for each in acted:
+        new_owner = offers.new_owner(each)
+        for percent, act, at in each.shares:
+            detail: dict[str, Any] = {
+                "clock": each.clock.pk,
+                "percent": percent,
+                "passed_at": at.isoformat(),
+                "due_at": each.clock.due_at.isoformat(),
+                "owner": each.owner_id,
+                "owner_name": staff.name(each.owner_id),
+            }
+            if act is ShareAct.OFFER:
+                detail |= {"to": new_owner, "to_name": staff.name(new_owner), "moved": offers.moved(each)}
+            rows.append(
+                Decision(
+                    lead_id=each.clock.lead_id,
+                    kind=DecisionKind.CLOCK,
+                    topic=each.clock.kind,
+                    at=now,
+                    version_id=each.clock.version_id,
+                    result=act.value,
+                    detail=detail,
+                )
+            )
+    Decision.objects.bulk_create(rows)
+
+
+def _notices(acted: Sequence[Passing], offers: Offers) -> list[Notice]:
+    names = read_lead_names(each.clock.lead_id for each in acted)
+    return [
+        Notice(member_id, clock_notice(event, each.clock.kind), {"lead": lead} | values, each.clock.lead_id)
+        for each in acted
+        for lead in [names[each.clock.lead_id]]
+        for event, values, members in _events(each, offers)
+        for member_id in members
+    ]
+
+
+def _events(each: Passing, offers: Offers) -> list[tuple[str, dict[str, Any], list[int]]]:
+    """What is told of one clock: (what happened, values of its words, to whom)."""
+    staff, function = offers.staff, each.policy.function
+    owner_id = staff.active(each.owner_id)
+    leads = staff.leads_of(function=function, owner_id=owner_id, team_id=each.team_id)
+    told: list[tuple[str, dict[str, Any], list[int]]] = []
+    if each.has(ShareAct.BREAK):
+        told.append(_about("broken", staff.name(owner_id), leads))
+    elif each.has(ShareAct.WARN):
+        percent = max(percent for percent, act, _at in each.shares if act is ShareAct.WARN)
+        told.append(("warned", {"percent": percent}, [owner_id] if owner_id else leads))
+    if each.has(ShareAct.OFFER):
+        told += _offer_events(each, offers)
+    if each.has(ShareAct.ESCALATE):
+        owner_now = offers.new_owner(each) or (None if offers.moved(each) else owner_id)
+        told.append(_about("escalated", staff.name(owner_now), staff.managers()))
+    return told
+
+
+def _about(event: str, owner: str, members: list[int]) -> tuple[str, dict[str, Any], list[int]]:
+    return (event, {"owner": owner}, members) if owner else (f"{event}_alone", {}, members)
+
+
+def _offer_events(each: Passing, offers: Offers) -> list[tuple[str, dict[str, Any], list[int]]]:
+    staff, function = offers.staff, each.policy.function
+    owner_id, outcome = staff.active(each.owner_id), offers.outcomes.get(each.clock.pk)
+    if outcome is None:
+        team = staff.teams.get(each.team_id) if each.team_id else None
+        people = sorted(team.member_ids & staff.people.keys()) if team else staff.with_role(function)
+        return [("offered_team", {}, [member_id for member_id in people if member_id != owner_id])]
+    if outcome.how is How.NOBODY:
+        return []
+    to = staff.name(outcome.member_id)
+    told: list[tuple[str, dict[str, Any], list[int]]] = []
+    if outcome.member_id is not None:
+        told.append(("offered", {}, [outcome.member_id]))
+    if outcome.team_id is not None:
+        team = staff.teams[outcome.team_id]
+        to = team.name
+        told.append(("offered_team", {}, sorted(team.member_ids & staff.people.keys())))
+    if owner_id is not None:
+        told.append(("taken", {"to": to}, [owner_id]))
+    return told
+
+
+SHARES_DUE = DueKind(SHARE_KIND, act=act_on_shares, lock=lock_clocks, batch_size=1000)

@@ -1,0 +1,120 @@
+"""Fair turns: pools locked, the member who has waited longest gets the next lead.
+
+Whoever shares leads out locks the pools' rows first, in id order, and takes the counters from the locked rows: two who share
+out at the same moment do so one after the other, so no member gets two leads while another waits.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from routing.models import Pool, PoolMember, PoolTakes
+from routing.staff import Staff
+from tenancy.models import Role, TeamFunction
+from tenancy.scope import require_tenant_id
+
+
+@dataclass
+class Place:
+    """Somebody who stands in a pool now, and when they had their last turn there."""
+
+    member_id: int
+    position: int
+    last_turn: int
+
+    def order(self) -> tuple[int, int, int]:
+        """Who has waited longest comes first; those who wait equally long stand in the pool's own order."""
+        return (self.last_turn, self.position, self.member_id)
+
+
+@dataclass
+class OpenPool:
+    """A locked pool with those who can take a lead: active members with the role of its function."""
+
+    id: int
+    key: str
+    name: str
+    function: TeamFunction
+    turn: int
+    places: list[Place]
+    changed: dict[int, Place] = field(default_factory=dict)
+
+    def next(self, *, but_not: int | None = None) -> Place | None:
+        """Whose turn it is, one person left out."""
+        return min(
+            (place for place in self.places if place.member_id != but_not), key=Place.order, default=None
+        )
+
+    def take(self, place: Place) -> int:
+        """Let a member have the turn; returns its number."""
+        self.turn += 1
+        place.last_turn = self.turn
+        self.changed[place.member_id] = place
+        return self.turn
+
+
+def lock_pools(*, keys: Iterable[str], staff: Staff) -> dict[str, OpenPool]:
+    """Lock pools in id order and read who stands in them; keys that name no pool are left out."""
+    pools = list(Pool.objects.select_for_update(no_key=True).filter(key__in=sorted(set(keys))).order_by("pk"))
+    # Read after the locks are held, in a statement of its own: the one that waited may have an old snapshot.
+    turns: dict[int, dict[int, tuple[int, int]]] = {pool.pk: {} for pool in pools}
+    for pool_id, member_id, position, last_turn in PoolMember.objects.filter(
+        pool_id__in=list(turns)
+    ).values_list("pool_id", "member_id", "position", "last_turn"):
+        turns[pool_id][member_id] = (position, last_turn)
+    return {pool.key: _open(pool, turns[pool.pk], staff) for pool in pools}
+
+
+def _open(pool: Pool, turns: dict[int, tuple[int, int]], staff: Staff) -> OpenPool:
+    places = [
+        Place(member_id, *turns.get(member_id, (0, 0)))
+        for member_id in list_available(
+            takes=pool.takes, function=pool.function, named=list(turns), staff=staff
+        )
+    ]
+    return OpenPool(pool.pk, pool.key, pool.name, TeamFunction(pool.function), pool.turn, places)
+
+
+def list_available(
+    *, takes: PoolTakes | str, function: TeamFunction | str, named: Sequence[int], staff: Staff
+) -> list[int]:
+    """Who can take a lead of a pool: of its members, or of everyone, those who are active and have the role.
+
+    While nobody of the tenant has the role, the administrators stand in a pool of everyone.
+    """
+    if takes == PoolTakes.FUNCTION:
+        return staff.with_role(function) or staff.with_role(Role.ADMIN)
+    return [member_id for member_id in named if staff.works_in(member_id, function)]
+
+
+def write_turns(*, pools: Iterable[OpenPool]) -> None:
+    """Keep the turns that were taken, in two statements."""
+    changed = [pool for pool in pools if pool.changed]
+    if not changed:
+        return
+    places = [(pool.id, place) for pool in changed for place in pool.changed.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE routing_pool pool SET turn = taken.turn
+            FROM unnest(%s::bigint[], %s::bigint[]) AS taken (id, turn) WHERE pool.id = taken.id
+            """,
+            [[pool.id for pool in changed], [pool.turn for pool in changed]],
+        )
+        cursor.execute(
+            """
+            INSERT INTO routing_poolmember (tenant_id, pool_id, member_id, position, last_turn)
+            SELECT %s, taken.* FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[]) AS taken
+            ON CONFLICT (tenant_id, pool_id, member_id) DO UPDATE SET last_turn = EXCLUDED.last_turn
+            """,
+            [
+                require_tenant_id(),
+                [pool_id for pool_id, _place in places],
+                [place.member_id for _pool, place in places],
+                [place.position for _pool, place in places],
+                [place.last_turn for _pool, place in places],
+            ],
+        )
+    for pool in changed:
+        pool.changed.clear()
