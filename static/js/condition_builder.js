@@ -214,7 +214,10 @@ class Builder {
   group(node, { parent, depth, inWhere, remove = () => this.remove(parent, node) }) {
     const element = clone("group");
     element.dataset.kind = node.kind;
-    const kind = element.querySelector("[data-cond-kind]");
+    // The group's own parts, looked up before its children bring theirs.
+    const [kind, removal, list, add, addGroup] = ["kind", "remove-group", "children", "add", "add-group"].map((part) =>
+      element.querySelector(`[data-cond-${part}]`),
+    );
     kind.value = node.kind;
     kind.dataset.condFocus = `${node.id}:kind`;
     kind.addEventListener("change", () => {
@@ -222,10 +225,8 @@ class Builder {
       element.dataset.kind = kind.value;
       this.changed();
     });
-    const removal = element.querySelector("[data-cond-remove-group]");
     removal.hidden = !parent && !inWhere;
     removal.addEventListener("click", remove);
-    const list = element.querySelector("[data-cond-children]");
     for (const child of node.children) {
       const item = document.createElement("li");
       child.inWhere = inWhere;
@@ -237,11 +238,9 @@ class Builder {
       list.append(item);
     }
     const full = this.leaves().length >= this.limits.leaves;
-    const add = element.querySelector("[data-cond-add]");
     add.dataset.condFocus = `${node.id}:add`;
     add.disabled = full;
     add.addEventListener("click", () => this.add(node, this.blank()));
-    const addGroup = element.querySelector("[data-cond-add-group]");
     addGroup.disabled = full || depth >= this.limits.depth;
     addGroup.addEventListener("click", () =>
       this.add(node, { id: ++lastId, kind: node.kind === "any" ? "all" : "any", children: [this.blank()] }),

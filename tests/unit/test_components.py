@@ -20,7 +20,7 @@ def draw(source: str, **context: Any) -> str:
 
 
 def make_face(**parts: Any) -> ClockFace:
-    usual = {
+    usual: dict[str, Any] = {
         "label": "First contact",
         "state": "running",
         "due_at": DUE,

@@ -32,9 +32,14 @@ def words(count: int) -> str:
 def make_listing(address: str = "/t/a/leads/", *, htmx_target: str = "", **parts: Any) -> Listing:
     headers = {"HX-Request": "true", "HX-Target": htmx_target} if htmx_target else {}
     request = RequestFactory().get(address, headers=headers)
-    return Listing(
-        **{"key": "leads", "request": request, "columns": COLUMNS, "rows": [], "words": words} | parts
-    )
+    usual: dict[str, Any] = {
+        "key": "leads",
+        "request": request,
+        "columns": COLUMNS,
+        "rows": [],
+        "words": words,
+    }
+    return Listing(**usual | parts)
 
 
 def page(listing: Listing) -> Any:
