@@ -1,5 +1,7 @@
 """Shapes of the API's bodies, for the OpenAPI description."""
 
+from typing import Any
+
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers as s
 
@@ -58,9 +60,12 @@ _TEXTS = (
     *("country", "state", "city", "postal_code", "language", "time_zone"),
     *("origin", "campaign", "medium", "landing_page"),
 )
+_BODY_FIELDS: dict[str, s.Field[Any, Any, Any, Any]] = {
+    name: s.CharField(required=False, allow_null=True) for name in _TEXTS
+}
 LEAD_BODY = inline_serializer(
     "LeadBody",
-    {name: s.CharField(required=False, allow_null=True) for name in _TEXTS}
+    _BODY_FIELDS
     | {
         "company": COMPANY,
         "created_at": s.DateTimeField(required=False, allow_null=True),
@@ -70,7 +75,7 @@ LEAD_BODY = inline_serializer(
         "event": EVENT,
     },
 )
-_STANDING = {
+_STANDING: dict[str, s.Field[Any, Any, Any, Any]] = {
     "id": s.IntegerField(),
     "stage": s.ChoiceField(Stage.values),
     "score": s.IntegerField(),

@@ -394,7 +394,8 @@ def _as_text(value: Any) -> str:
         if abs(value) > MAX_BIGINT:
             raise _Unfit("type", _("Give so large a number as a text."))
         return str(value)
-    refuse_unkeepable(value)
+    if "\0" in value or not value.isascii():
+        refuse_unkeepable(value)
     return value.strip()
 
 

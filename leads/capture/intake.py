@@ -106,7 +106,7 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     good = [row for row in rows if row.problem is None and not row.is_deferred]
     insert_leads([row for row in good if row.known is None], now, is_live=is_live)
     good = [row for row in good if not row.is_deferred]
-    update_leads([row for row in good if row.known is not None])
+    update_leads([row for row in good if row.known is not None], now)
     attach_companies(good)
     writing.write_tags(good)
     writing.write_custom_values(good)
@@ -178,7 +178,7 @@ def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
             row.outcome = "new"
 
 
-def update_leads(rows: Sequence[Intake]) -> None:
+def update_leads(rows: Sequence[Intake], now: datetime) -> None:
     """Merge what the rows say into the leads they are about."""
     changed: list[dict[str, Any]] = []
     touches: list[tuple[int, LeadInput]] = []
@@ -193,7 +193,7 @@ def update_leads(rows: Sequence[Intake]) -> None:
         if has_changed or is_touch:
             row.touch()
     writing.update_leads(changed)
-    writing.write_touches(touches)
+    writing.write_touches(touches, now)
     for lead_id in writing.update_standing([row.given for row in rows], [row.known for row in rows]):
         next(row for row in rows if row.lead_id == lead_id).touch()
 

@@ -209,12 +209,12 @@ RETURNING state.lead_id
 """  # noqa: S608 - only the constant column names above
 
 
-def write_touches(touches: Sequence[tuple[int, LeadInput]]) -> None:
+def write_touches(touches: Sequence[tuple[int, LeadInput]], now: datetime) -> None:
     """Keep contacts whose source differs from the first."""
     Touch.objects.bulk_create(
         Touch(
             lead_id=lead_id,
-            at=row.created_at or row.received_at,
+            at=row.created_at or row.received_at or now,
             origin=row.origin,
             campaign=row.campaign,
             medium=row.medium,
