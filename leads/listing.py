@@ -1,0 +1,396 @@
+"""The list of leads: filters, order, pages by key, a count to 1,000. The page and the API ask the same selector.
+
+The thousandth page costs what the first one costs: a page begins after the last row of the one before, by the columns of an
+index. A filter that no index serves runs under a time limit.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.core import signing
+from django.db import OperationalError, connection, transaction
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    F,
+    Field,
+    IntegerField,
+    Q,
+    QuerySet,
+    SmallIntegerField,
+    TextField,
+)
+from django.utils.translation import gettext_lazy as _
+
+from leads.capture.values import fold_text
+from leads.conditions.compile import compile_filter
+from leads.conditions.language import Condition, InvalidCondition, is_fast, parse_condition
+from leads.conditions.lead_facts import fold_origin
+from leads.conditions.logic import AnyOf, Bind, Compare, Fragment, Truth
+from leads.conditions.values import GRADES
+from leads.lifecycle import STAGE_FUNCTION
+from leads.models import Lead, Stage
+from leads.ownership import OWNER_COLUMN
+from tenancy.errors import FieldProblem, Invalid, Problem
+from tenancy.listing import Count
+from tenancy.models import MemberKind, Membership, TeamFunction, normalise_login
+
+COUNT_LIMIT: Final = 1000
+PAGE_SIZE: Final = 50
+SLOW_LIMIT_MS: Final = 2000
+NOBODY: Final = "none"
+MYSELF: Final = "me"
+DEFAULT_ORDER: Final = "-created_at"
+_SALT: Final = "leads.listing"
+_QUERY_CANCELED: Final = "57014"
+MAX_SEARCH_LENGTH: Final = 200
+
+
+class InvalidListQuery(Invalid):
+    """A filter, order or cursor that the list does not know; ``errors[].field`` is the parameter's name."""
+
+
+class ListTooSlow(Problem):
+    """The database gave up on a filter that no index serves."""
+
+    status = 400
+    title = _("This filter takes too long")
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The columns of an index that gives the order: the value, which may be missing, then the id."""
+
+    value: str
+    key: str
+    type: "Field[Any, Any]"
+    is_nullable: bool = False
+
+
+_ORDERS: Final[dict[str, _Order]] = {
+    "score": _Order("standing__score", "standing__lead_id", IntegerField()),
+    "grade": _Order("standing__grade", "standing__lead_id", SmallIntegerField()),
+    "stage_at": _Order("standing__stage_at", "standing__lead_id", DateTimeField()),
+    "created_at": _Order("created_at", "pk", DateTimeField()),
+    "name": _Order("name_key", "pk", CharField(max_length=200), is_nullable=True),
+}
+ORDERS: Final = tuple(f"{sign}{name}" for name in _ORDERS for sign in ("", "-"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadListQuery:
+    """What the list shows. ``owner`` is a member's id, or NOBODY for leads that nobody owns in the function of their stage.
+
+    ``grade_min`` is an ordinal. ``q`` finds names that begin with it, and an exact e-mail or external id. A missing name
+    comes last in either order by name.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    owner: int | str | None = None
+    origin: str | None = None
+    score_min: int | None = None
+    grade_min: int | None = None
+    q: str = ""
+    external_id: str | None = None
+    email: str | None = None
+    condition: Condition | None = None
+    order: str = DEFAULT_ORDER
+    cursor: str = ""
+    size: int = PAGE_SIZE
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether leads may be missing because of a filter or the search."""
+        return replace(self, order=DEFAULT_ORDER, cursor="", size=PAGE_SIZE) != LeadListQuery()
+
+
+@dataclass(frozen=True)
+class LeadPage:
+    """The ids of one page in order, and the cursors of the pages around it (None where there is none)."""
+
+    lead_ids: list[int]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a page begins: beyond the row with this value and id, in the order or against it."""
+
+    order: str
+    is_backward: bool
+    value: Any
+    lead_id: int
+
+
+def read_list_query(
+    *, parameters: Mapping[str, str], member: Membership, size: int = PAGE_SIZE
+) -> LeadListQuery:
+    """The query that an address means: ``stage`` (several apart by commas), ``owner`` (id, e-mail, ``me``, ``none``),
+    ``origin``, ``score_min``, ``grade_min`` (a letter or its ordinal), ``q``, ``external_id``, ``email``, ``filter`` (a condition
+    as JSON), ``order``, ``cursor``. Empty ones count as left out. Raises InvalidListQuery naming every fault.
+    """
+    given = {name: value.strip() for name, value in parameters.items() if value.strip()}
+    problems: list[FieldProblem] = []
+    query = LeadListQuery(
+        stages=_read_stages(given.get("stage", ""), problems),
+        owner=_read_owner(given.get("owner"), member),
+        origin=fold_origin(given["origin"]) if "origin" in given else None,
+        score_min=_read_whole("score_min", given.get("score_min"), problems),
+        grade_min=_read_grade(parameters.get("grade_min", ""), problems),
+        q=given.get("q", "")[:MAX_SEARCH_LENGTH],
+        external_id=given.get("external_id"),
+        email=given["email"].lower() if "email" in given else None,
+        condition=_read_condition(given.get("filter"), problems),
+        order=_read_order(given.get("order", DEFAULT_ORDER), problems),
+        cursor=given.get("cursor", ""),
+        size=size,
+    )
+    problems += [
+        FieldProblem(name, "nul", _("Remove the NUL character."))
+        for name, value in given.items()
+        if "\x00" in value
+    ]
+    if problems:
+        raise InvalidListQuery(_("The list cannot be shown like this."), errors=problems)
+    return query
+
+
+def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
+    """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
+    position = _read_cursor(query) if query.cursor else None
+    with _time_limit(query):
+        found = _find_page(_matching(query, now), query, position)
+    is_backward = position is not None and position.is_backward
+    has_more = len(found) > query.size
+    found = found[: query.size]
+    if is_backward:
+        found.reverse()
+    has_next = bool(found) if is_backward else has_more
+    has_previous = has_more if is_backward else position is not None and bool(found)
+    return LeadPage(
+        lead_ids=[lead_id for _value, lead_id in found],
+        next_cursor=_write_cursor(query, found[-1], is_backward=False) if has_next else None,
+        previous_cursor=_write_cursor(query, found[0], is_backward=True) if has_previous else None,
+    )
+
+
+def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNT_LIMIT) -> Count | None:
+    """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long."""
+    try:
+        with _time_limit(query):
+            matching = _matching(query, now).order_by().values("pk")[: limit + 1].count()
+    except ListTooSlow:
+        return None
+    return Count(value=min(matching, limit), exact=matching <= limit)
+
+
+def _matching(query: LeadListQuery, now: datetime) -> QuerySet[Any, Any]:
+    # The filter on the score is always true: it makes the join an inner one, so that an index on the standing can lead.
+    leads: QuerySet[Any, Any] = Lead.objects.filter(standing__score__gte=query.score_min or 0)
+    if query.stages:
+        leads = leads.filter(standing__stage__in=query.stages)
+    if query.owner is not None:
+        leads = leads.filter(_owned_by(query.owner))
+    if query.origin is not None:
+        leads = leads.filter(origin=query.origin)
+    if query.grade_min is not None:
+        leads = leads.filter(standing__grade__gte=query.grade_min)
+    if query.external_id is not None:
+        leads = leads.filter(external_id=query.external_id)
+    if query.email is not None:
+        leads = leads.filter(email=query.email)
+    if query.q:
+        leads = leads.filter(_matches_text(query.q))
+    if query.condition is not None:
+        leads = leads.filter(compile_filter(query.condition, now=now))
+    return leads
+
+
+def _owned_by(owner: int | str) -> Q:
+    """Leads whose owner in the function that holds their stage is this member, or nobody."""
+    condition = Q()
+    for function in TeamFunction:
+        stages = [stage for stage, holder in STAGE_FUNCTION.items() if holder is function]
+        column = f"standing__{OWNER_COLUMN[function]}"
+        whose: tuple[str, Any] = (f"{column}__isnull", True) if owner == NOBODY else (column, owner)
+        condition |= Q(("standing__stage__in", stages), whose)
+    return condition
+
+
+def _matches_text(text: str) -> Truth:
+    # Each of these is leakproof, so row security lets its index be used.
+    exact = Bind(text, TextField())
+    alternatives: list[Truth] = [
+        Compare(F("email"), "=", Bind(text.lower(), TextField())),
+        Compare(F("external_id"), "=", exact),
+    ]
+    if key := fold_text(text):
+        alternatives.append(Compare(F("name_key"), "^@", Bind(key, TextField())))
+    return AnyOf(*alternatives)
+
+
+def _find_page(
+    leads: QuerySet[Any, Any], query: LeadListQuery, position: _Position | None
+) -> list[tuple[Any, int]]:
+    """Value and id of up to one row more than a page, in the direction of reading."""
+    order = _ORDERS[query.order.removeprefix("-")]
+    is_backward = position is not None and position.is_backward
+    is_descending = query.order.startswith("-") != is_backward
+    found: list[tuple[Any, int]] = []
+    for has_value in _parts(order, position, is_backward):
+        part = leads
+        if order.is_nullable:
+            part = part.filter(**{f"{order.value}__isnull": not has_value})
+        if position is not None and not found and has_value == (position.value is not None):
+            part = part.filter(_beyond(order, position, is_descending=is_descending))
+        columns = [order.value, order.key] if has_value else [order.key]
+        part = part.order_by(*(f"-{column}" if is_descending else column for column in columns))
+        rows = part.values_list(order.value, order.key)[: query.size + 1 - len(found)]
+        found += [(value, lead_id) for value, lead_id in rows]
+        if len(found) > query.size:
+            break
+    return found
+
+
+def _parts(order: _Order, position: _Position | None, is_backward: bool) -> list[bool]:
+    """Rows with a value come first, those without last; which of the two parts are still to be read."""
+    if not order.is_nullable:
+        return [True]
+    parts = [False, True] if is_backward else [True, False]
+    if position is None:
+        return parts
+    return parts[parts.index(position.value is not None) :]
+
+
+def _beyond(order: _Order, position: _Position, *, is_descending: bool) -> Fragment:
+    sign = "<" if is_descending else ">"
+    key, lead_id = F(order.key), Bind(position.lead_id, BigIntegerField())
+    if position.value is None:
+        return Fragment(f"({{}} {sign} {{}})", key, lead_id, output_field=BooleanField())
+    value = Bind(position.value, order.type)
+    # A comparison of rows is one range of the index; the same written with OR is not.
+    template = f"(({{}}, {{}}) {sign} ({{}}, {{}}))"
+    return Fragment(template, F(order.value), key, value, lead_id, output_field=BooleanField())
+
+
+def _write_cursor(query: LeadListQuery, row: tuple[Any, int], *, is_backward: bool) -> str:
+    value, lead_id = row
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    return signing.dumps([query.order, is_backward, value, lead_id], salt=_SALT)
+
+
+def _read_cursor(query: LeadListQuery) -> _Position:
+    try:
+        order, is_backward, value, lead_id = signing.loads(query.cursor, salt=_SALT)
+    except (signing.BadSignature, ValueError) as error:
+        raise _cursor_refused() from error
+    if order != query.order:
+        raise _cursor_refused()
+    if isinstance(_ORDERS[order.removeprefix("-")].type, DateTimeField):
+        value = datetime.fromisoformat(value)
+    return _Position(order, is_backward, value, lead_id)
+
+
+def _cursor_refused() -> InvalidListQuery:
+    message = _("Leave the cursor out to begin at the first page.")
+    return InvalidListQuery(
+        _("This cursor is not one of this list's."), errors=[FieldProblem("cursor", "invalid", message)]
+    )
+
+
+@contextmanager
+def _time_limit(query: LeadListQuery) -> Iterator[None]:
+    """Let the database give up on a filter that no index serves."""
+    if query.condition is None or is_fast(query.condition):
+        yield
+        return
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            (before,) = cursor.fetchone()
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SLOW_LIMIT_MS}ms"])
+            yield
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _QUERY_CANCELED:
+            raise
+        raise ListTooSlow(
+            _("Add a filter that narrows the list first, such as a stage or an owner, and try again.")
+        ) from error
+
+
+def _read_stages(raw: str, problems: list[FieldProblem]) -> tuple[Stage, ...]:
+    names = [name.strip() for name in raw.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in Stage.values]:
+        message = _("There is no stage “%(name)s”; the stages are: %(valid)s.")
+        values = {"name": unknown[0][:50], "valid": ", ".join(Stage.values)}
+        problems.append(FieldProblem("stage", "unknown", message % values))
+        return ()
+    return tuple(Stage(name) for name in dict.fromkeys(names))
+
+
+def _read_owner(raw: str | None, member: Membership) -> int | str | None:
+    if raw is None or raw == NOBODY:
+        return raw
+    if raw == MYSELF:
+        return member.pk
+    if raw.isascii() and raw.isdigit() and len(raw) < 19:
+        return int(raw)
+    people = Membership.objects.filter(kind=MemberKind.PERSON, user__email=normalise_login(raw))
+    # Nobody has this e-mail: nobody's id is 0, so nothing is found.
+    return people.values_list("pk", flat=True).first() or 0
+
+
+def _read_whole(name: str, raw: str | None, problems: list[FieldProblem]) -> int | None:
+    if raw is None:
+        return None
+    if raw.removeprefix("-").isdecimal() and raw.isascii() and len(raw) <= 10:
+        # The score's column holds 32 bits; nothing is above its end, everything above its beginning.
+        return max(0, min(int(raw), 2**31 - 1))
+    problems.append(FieldProblem(name, "invalid", _("Give a whole number.")))
+    return None
+
+
+def _read_grade(raw: str, problems: list[FieldProblem]) -> int | None:
+    if not raw.strip():
+        return None
+    # A "+" that was not escaped in the address arrives as a blank.
+    letter = re.sub(r"^([A-Fa-f]) $", r"\1+", raw).strip().upper()
+    ordinals = {str(ordinal): ordinal for ordinal in GRADES.values()}
+    if letter in GRADES or letter in ordinals:
+        return GRADES.get(letter, ordinals.get(letter))
+    message = _("Give one of %(values)s.") % {"values": ", ".join(GRADES)}
+    problems.append(FieldProblem("grade_min", "invalid", message))
+    return None
+
+
+def _read_condition(raw: str | None, problems: list[FieldProblem]) -> Condition | None:
+    if raw is None:
+        return None
+    try:
+        return parse_condition(json.loads(raw))
+    except InvalidCondition as invalid:
+        problems += [
+            FieldProblem(".".join(part for part in ("filter", error.path) if part), "invalid", error.message)
+            for error in invalid.errors
+        ]
+    except (ValueError, RecursionError):
+        problems.append(FieldProblem("filter", "invalid", _("Give the condition as JSON.")))
+    return None
+
+
+def _read_order(raw: str, problems: list[FieldProblem]) -> str:
+    if raw in ORDERS:
+        return raw
+    message = _("Give one of %(values)s.") % {"values": ", ".join(ORDERS)}
+    problems.append(FieldProblem("order", "unknown", message))
+    return DEFAULT_ORDER
