@@ -76,6 +76,8 @@ MAX_MESSAGE_ID: Final = 200
 MAX_PROPERTIES_BYTES: Final = 16_384
 MAX_PROPERTIES_DEPTH: Final = 5
 MAX_COMPANY_SIZE: Final = 2**31 - 1
+# Of a field's name in a problem.
+MAX_FIELD_SHOWN: Final = 200
 MAX_AHEAD: Final = timedelta(minutes=5)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
@@ -246,10 +248,7 @@ def read_submission(*, document: Mapping[str, Any], rules: IntakeRules, now: dat
         )
         problems += event_problems
     lead, more = _read(values, rules, now=now, event=event)
-    problems += [
-        FieldProblem(written.get(each.field, each.field), each.code, each.message) if written else each
-        for each in more
-    ]
+    problems += [FieldProblem(written.get(each.field, each.field), each.code, each.message) for each in more]
     return Reading(lead, problems)
 
 
@@ -274,7 +273,11 @@ def read_event(*, document: Any, zone: ZoneInfo, now: datetime, within: str = ""
                 raise _Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
             found[name] = reader(value, zone, now)
         except _Unfit as unfit:
-            problems.append(FieldProblem(within + name + unfit.within, unfit.code, unfit.message))
+            problems.append(
+                FieldProblem(
+                    _shorten(within + name + unfit.within, MAX_FIELD_SHOWN), unfit.code, unfit.message
+                )
+            )
     return EventReading(None if problems else EventInput(**found), problems)
 
 
@@ -303,7 +306,7 @@ def _flatten(
             nested = {name: (name, value)}
         for flat, (as_written, each) in nested.items():
             if flat in values:
-                problems.append(FieldProblem(as_written, "twice", _("The field is given twice.")))
+                problems.append(FieldProblem(_shorten(as_written), "twice", _("The field is given twice.")))
             values[flat] = each
             written[flat] = as_written
     return values, written
@@ -329,7 +332,9 @@ def _read(
             else:
                 _read_other(found, name, value, rules)
         except _Unfit as unfit:
-            problems.append(FieldProblem(name + unfit.within, unfit.code, unfit.message))
+            problems.append(
+                FieldProblem(_shorten(name + unfit.within, MAX_FIELD_SHOWN), unfit.code, unfit.message)
+            )
     _complete(found, rules)
     found |= {"event": event, "source": rules.source, "proof": rules.proof, "received_at": now}
     return Reading(_make_lead(found), problems)
@@ -422,8 +427,32 @@ def _limited(value: Any, limit: int) -> str:
     return text if len(text) <= limit else _refuse_long(text, limit)
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+def _shorten(text: str, limit: int = 60) -> str:
+    """A caller's text for use in a message: not too long, and without what can't be kept."""
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def find_unkeepable(document: Any) -> FieldProblem | None:
+    """The first text anywhere in a JSON document, names included, that no column can keep; its problem, else None.
+
+    For doors that keep what came in as it is.
+    """
+    stack = [("", document)]
+    while stack:
+        place, value = stack.pop()
+        if isinstance(value, str):
+            try:
+                refuse_unkeepable(value)
+            except _Unfit as unfit:
+                return FieldProblem(_shorten(place, MAX_FIELD_SHOWN), unfit.code, unfit.message)
+        elif isinstance(value, dict):
+            names = [str(name) for name in value]
+            stack += [(f"{place}.{name}".lstrip("."), value[name]) for name in value]
+            stack += [(f"{place}.{name}".lstrip("."), name) for name in names]
+        elif isinstance(value, list):
+            stack += [(f"{place}[{index}]", each) for index, each in enumerate(value)]
+    return None
 
 
 # Fields that are more than a text ---------------------------------------------------------------------------------
