@@ -51,6 +51,11 @@ class LeadNotFound(NotFound):
     """Absent, or another tenant's."""
 
 
+def is_lead_id(number: int) -> bool:
+    """Whether a number can be a lead's id at all: an address may hold any."""
+    return 0 < number < 2**63
+
+
 def get_lead(*, lead_id: int) -> Lead:
     """A lead with company, standing and owners. Raises LeadNotFound."""
     related = (
@@ -61,7 +66,8 @@ def get_lead(*, lead_id: int) -> Lead:
         "standing__owner_sales",
     )
     kept = ("standing__kept_sdr", "standing__kept_sales", "standing__team_sdr", "standing__team_sales")
-    lead: Lead | None = Lead.objects.select_related(*related, *kept).filter(pk=lead_id).first()
+    found = Lead.objects.select_related(*related, *kept).filter(pk=lead_id) if is_lead_id(lead_id) else []
+    lead: Lead | None = next(iter(found), None)
     if lead is None:
         raise LeadNotFound(_("There is no such lead."))
     return lead
@@ -99,7 +105,7 @@ def lead_details(*, lead_ids: Iterable[int]) -> dict[int, Json]:
 
 def lead_json(*, lead_id: int) -> Json:
     """The whole JSON of one lead. Raises LeadNotFound."""
-    found = lead_details(lead_ids=[lead_id])
+    found = lead_details(lead_ids=[lead_id]) if is_lead_id(lead_id) else {}
     if lead_id not in found:
         raise LeadNotFound(_("There is no such lead."))
     return found[lead_id]

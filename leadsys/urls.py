@@ -15,5 +15,6 @@ urlpatterns = [
     path("", include("tenancy.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("api/v1/", include("insights.api")),
+    path("api/v1/", include("leads.api.urls")),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]

@@ -15,7 +15,7 @@ from leads.models import Lead, LeadState, MoveAct, Stage
 from leads.ownership import require_hands_on
 from leads.pipeline import Reason, ReasonCode, lock_leads, run_pipeline
 from leads.reasons import Reasons, published_reasons
-from leads.selectors import LeadNotFound
+from leads.selectors import LeadNotFound, is_lead_id
 from leads.versions import Rulebook, open_rulebook
 from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Membership
@@ -80,10 +80,7 @@ def open_lead(*, lead_id: int, right: str, by: Membership, now: datetime) -> Ite
     Raises LeadNotFound, NotAllowed, NotYourLead.
     """
     require(by, right)
-    lock_leads([lead_id])
-    state = LeadState.objects.select_related("lead").filter(pk=lead_id).first()
-    if state is None:
-        raise LeadNotFound(_("There is no such lead."))
+    state = lock_standing(lead_id)
     require_hands_on(member=by, state=state)
     was_claimed = state.claimed_until is not None
     yield OpenLead(state.lead, state, by, now)
@@ -95,6 +92,14 @@ def open_lead(*, lead_id: int, right: str, by: Membership, now: datetime) -> Ite
         LeadState.objects.filter(pk=lead_id).update(claimed_until=None)
         cancel(kind=CLAIM_LAPSES, subjects=[lead_id])
     run_pipeline(lead_ids=[lead_id], reason=Reason(ReasonCode.ACT, actor_id=by.pk), now=now)
+
+
+def lock_standing(lead_id: int) -> LeadState:
+    """Lock a lead and read how it stands, with the lead. Raises LeadNotFound."""
+    if not is_lead_id(lead_id) or not lock_leads([lead_id]):
+        raise LeadNotFound(_("There is no such lead."))
+    state: LeadState = LeadState.objects.select_related("lead").get(pk=lead_id)
+    return state
 
 
 def read_text(raw: str, *, field: str, is_required: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from core.due import DueKind, register_due_kind, schedule
-from leads.acts.opening import CLAIM_LAPSES, open_lead
+from leads.acts.opening import CLAIM_LAPSES, lock_standing, open_lead
 from leads.lifecycle import MoveNotAllowed
 from leads.models import LeadState, Stage
 from leads.ownership import (
@@ -20,8 +20,7 @@ from leads.ownership import (
     take_back_leads,
     team_id,
 )
-from leads.pipeline import lock_free_leads, lock_leads
-from leads.selectors import LeadNotFound
+from leads.pipeline import lock_free_leads
 from tenancy.errors import Conflict, FieldProblem, Forbidden, Text, Unprocessable
 from tenancy.members import functions_of
 from tenancy.models import MemberKind, Membership, Role, TeamFunction, normalise_login
@@ -91,10 +90,7 @@ def claim(*, lead_id: int, by: Membership, now: datetime) -> datetime:
     LeadClaimedMeanwhile, NotToBeClaimed.
     """
     require(by, "queue.work")
-    lock_leads([lead_id])
-    state = LeadState.objects.filter(pk=lead_id).first()
-    if state is None:
-        raise LeadNotFound(_("There is no such lead."))
+    state = lock_standing(lead_id)
     _check_claimable(state)
     owner = owner_id(state, TeamFunction.SDR)
     if owner == by.pk:

@@ -127,3 +127,82 @@ SUBMISSION = inline_serializer(
         "error": s.CharField(allow_blank=True),
     },
 )
+KEPT_CONSENT = inline_serializer(
+    "KeptConsent",
+    {
+        "purpose": s.CharField(),
+        "basis": s.CharField(),
+        "text": s.CharField(allow_blank=True),
+        "given_at": s.DateTimeField(),
+        "withdrawn_at": s.DateTimeField(allow_null=True),
+    },
+)
+_LEAD_FIELDS: dict[str, s.Field[Any, Any, Any, Any]] = {
+    name: s.CharField(allow_null=True) for name in (*_TEXTS, "company", "company_domain", "industry", "cnpj")
+}
+LEAD = inline_serializer(
+    "Lead",
+    _STANDING
+    | _LEAD_FIELDS
+    | {
+        "company_size": s.IntegerField(allow_null=True),
+        "company_revenue": s.FloatField(allow_null=True),
+        "owner_sdr": PERSON,
+        "owner_sales": PERSON,
+        "created_at": s.DateTimeField(),
+        "tags": s.ListField(child=s.CharField()),
+        "consent": s.ListField(child=KEPT_CONSENT),
+        "custom": s.DictField(),
+    },
+)
+LEAD_LIST = inline_serializer(
+    "LeadList",
+    {
+        "results": s.ListField(child=LEAD),
+        "next": s.CharField(allow_null=True),
+        "previous": s.CharField(allow_null=True),
+        "count": inline_serializer("LeadCount", {"value": s.IntegerField(), "exact": s.BooleanField()}),
+    },
+)
+_WHY_PART = inline_serializer(
+    "WhyPart",
+    {
+        "result": s.CharField(allow_blank=True),
+        "version": s.IntegerField(allow_null=True),
+        "at": s.DateTimeField(allow_null=True),
+        "rules": s.ListField(
+            child=inline_serializer(
+                "WhyRule",
+                {
+                    "id": s.CharField(),
+                    "label": s.CharField(),
+                    "verdict": s.ChoiceField(["true", "false", "unknown"]),
+                    "effect": s.CharField(allow_blank=True),
+                    "inputs": s.ListField(child=s.DictField()),
+                },
+            )
+        ),
+        "smallest_change": s.ListField(child=s.CharField()),
+    },
+    allow_null=True,
+)
+WHY = inline_serializer(
+    "Why",
+    {
+        "score": _WHY_PART,
+        "grade": _WHY_PART,
+        "stage": _WHY_PART,
+        "owner": _WHY_PART,
+        "clocks": s.ListField(child=_WHY_PART),
+    },
+)
+PROBLEM = inline_serializer(
+    "Problem",
+    {
+        "type": s.CharField(),
+        "title": s.CharField(),
+        "status": s.IntegerField(),
+        "detail": s.CharField(allow_blank=True),
+        "errors": s.ListField(child=FIELD_PROBLEM),
+    },
+)

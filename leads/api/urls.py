@@ -1,0 +1,28 @@
+"""Addresses of the API under /api/v1/ that are about leads."""
+
+from django.urls import path
+
+from leads.api import acts
+from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
+from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
+
+urlpatterns = [
+    path("leads/", LeadCollectionView.as_view(), name="api-leads"),
+    path("leads/batch/", LeadBatchView.as_view(), name="api-leads-batch"),
+    path("leads/<int:lead_id>/", LeadView.as_view(), name="api-lead"),
+    path("leads/<int:lead_id>/why/", LeadWhyView.as_view(), name="api-lead-why"),
+    path("leads/<int:lead_id>/attempts/", acts.AttemptView.as_view(), name="api-lead-attempts"),
+    path("leads/<int:lead_id>/assessment/", acts.AssessmentView.as_view(), name="api-lead-assessment"),
+    path("leads/<int:lead_id>/hand-over/", acts.HandOverView.as_view(), name="api-lead-hand-over"),
+    path("leads/<int:lead_id>/accept/", acts.AcceptView.as_view(), name="api-lead-accept"),
+    path("leads/<int:lead_id>/reject/", acts.RejectView.as_view(), name="api-lead-reject"),
+    path("leads/<int:lead_id>/win/", acts.WinView.as_view(), name="api-lead-win"),
+    path("leads/<int:lead_id>/lose/", acts.LoseView.as_view(), name="api-lead-lose"),
+    path("leads/<int:lead_id>/nurture/", acts.NurtureView.as_view(), name="api-lead-nurture"),
+    path("leads/<int:lead_id>/disqualify/", acts.DisqualifyView.as_view(), name="api-lead-disqualify"),
+    path("leads/<int:lead_id>/promote/", acts.PromoteView.as_view(), name="api-lead-promote"),
+    path("leads/<int:lead_id>/reopen/", acts.ReopenView.as_view(), name="api-lead-reopen"),
+    path("leads/<int:lead_id>/assign/", acts.AssignView.as_view(), name="api-lead-assign"),
+    path("events/", EventIntakeView.as_view(), name="api-events"),
+    path("submissions/<int:submission_id>/", SubmissionView.as_view(), name="api-submission"),
+]
