@@ -1,9 +1,9 @@
 """Acts on one lead over HTTP. A key acts with its service user: every act as a manager may, on any lead."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +21,7 @@ from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Membership, Scope
 
 Body = Mapping[str, Any]
+V = TypeVar("V", bound=type[Any])
 
 _REASON = s.CharField(help_text="A key of the tenant's list of reasons.")
 _WORDS = s.CharField(help_text="Why, in words.")
@@ -64,13 +65,25 @@ WIN = inline_serializer(
 ASSIGN = inline_serializer("Assign", {"user": s.JSONField(help_text="The id of a member, or their e-mail.")})
 
 
-def act_schema(name: str, body: Any) -> Any:
+def act_schema(name: str, body: Any) -> Callable[[V], V]:
     """How an act is described: every act answers with the lead and refuses in the same ways."""
-    refusals = {status: OpenApiResponse(PROBLEM, description=words) for status, words in _REFUSALS.items()}
-    described = extend_schema(
-        operation_id=f"lead_{name}", request=body, responses={200: LEAD} | refusals, tags=["acts"]
-    )
-    return extend_schema_view(post=described)
+    refusals: dict[Any, Any] = {
+        (status, "application/problem+json"): OpenApiResponse(PROBLEM, description=words)
+        for status, words in _REFUSALS.items()
+    }
+
+    def decorate(view: V) -> V:
+        described = extend_schema(
+            operation_id=f"lead_{name}",
+            description=view.__doc__,
+            request=body,
+            responses={200: LEAD} | refusals,
+            tags=["acts"],
+        )
+        described_view: V = extend_schema_view(post=described)(view)
+        return described_view
+
+    return decorate
 
 
 _REFUSALS = {

@@ -203,6 +203,6 @@ PROBLEM = inline_serializer(
         "title": s.CharField(),
         "status": s.IntegerField(),
         "detail": s.CharField(allow_blank=True),
-        "errors": s.ListField(child=FIELD_PROBLEM),
+        "errors": s.ListField(child=type(FIELD_PROBLEM)()),
     },
 )
