@@ -5,9 +5,12 @@ class LeadsConfig(AppConfig):
     name = "leads"
 
     def ready(self) -> None:
+        import leads.reruns  # what happens to leads when rules are published
+        import leads.steps  # noqa: F401 - due rows and notifications of the steps
         from leads.acts.owning import register_claims
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
+        from leads.gates import publish_default_gates
         from leads.qualification.frameworks import publish_default_frameworks
         from leads.reasons import publish_default_reasons
         from tenancy.defaults import register_default_part
@@ -17,3 +20,4 @@ class LeadsConfig(AppConfig):
         register_claims()
         register_default_part(publish_default_reasons)
         register_default_part(publish_default_frameworks)
+        register_default_part(publish_default_gates)

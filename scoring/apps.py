@@ -1,5 +1,21 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
 class ScoringConfig(AppConfig):
     name = "scoring"
+
+    def ready(self) -> None:
+        import scoring.steps  # noqa: F401 - its due kinds
+        from leads.models import RuleKind
+        from leads.versions import DocumentKind, register_document_kind
+        from scoring.default_pack import publish_default_pack
+        from scoring.documents import parse_grading, parse_scoring
+        from tenancy.defaults import register_default_part
+
+        for kind, parse in ((RuleKind.SCORING, parse_scoring), (RuleKind.GRADING, parse_grading)):
+            register_document_kind(
+                DocumentKind(kind, parse=parse, parse_draft=partial(parse, allow_retired=False))
+            )
+        register_default_part(publish_default_pack)

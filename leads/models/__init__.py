@@ -9,6 +9,7 @@ from leads.models.event import Event, Touch
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.qualification import Answer
+from leads.models.rerun import Rerun
 from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Opportunity",
     "OpportunityOutcome",
     "Origin",
+    "Rerun",
     "RuleKind",
     "RuleVersion",
     "Seniority",

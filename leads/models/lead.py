@@ -162,6 +162,9 @@ class LeadState(TenantModel):
     team_sales = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="+")
     # Set while the SDR owner holds the lead by a claim that lapses without an act.
     claimed_until = models.DateTimeField(null=True)
+    # Who was last told that the lead is theirs, and of which coming into a stage people were last told.
+    told_owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    told_stage_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -175,7 +178,13 @@ class LeadState(TenantModel):
             models.Index(fields=["tenant", "-score", "-lead"], name="lead_state_by_score"),
             models.Index(fields=["tenant", "stage", "-score", "-lead"], name="lead_state_by_stage_score"),
             models.Index(fields=["tenant", "stage", "-stage_at", "-lead"], name="lead_state_by_stage_time"),
+            models.Index(fields=["tenant", "-stage_at", "-lead"], name="lead_state_by_time"),
             models.Index(fields=["tenant", "-grade", "-lead"], name="lead_state_by_grade"),
+            models.Index(
+                fields=["tenant", "owner_marketing", "stage"],
+                condition=models.Q(owner_marketing__isnull=False),
+                name="lead_state_by_owner_marketing",
+            ),
             models.Index(
                 fields=["tenant", "owner_sdr", "stage"],
                 condition=models.Q(owner_sdr__isnull=False),

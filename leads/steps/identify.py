@@ -46,3 +46,6 @@ class IdentifyStep:
                 """,
                 [list(plan), list(plan.values())],
             )
+
+
+identify = IdentifyStep()

@@ -1,0 +1,333 @@
+"""Score and grade as SQL: one statement says what would be, one more around it writes what has changed.
+
+The plan makes one pass over the events of the batch's leads: each event is asked once which rules count it, then counted by
+lead with FILTER. The texts hold no ids of a tenant or version, so tenants with the same rules share them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, DateTimeField, F, TextField, Value
+
+from leads.conditions.compile import Reading, compile_condition
+from leads.conditions.language import Condition
+from leads.conditions.logic import AllOf, Bind, Compare, Fragment, InList, Truth
+from leads.conditions.statements import Param, Statement, cached_statement
+from leads.models import Event, Grade, Lead
+from leads.next_change import next_change
+from scoring.documents import Count, EventRule, GradeCriteria, LeadRule, ScoringModel
+
+MAX_SCORE: Final = 1_000_000_000
+LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
+TENANT: Final = Param("tenant", BigIntegerField())
+VERSION: Final = Param("version", BigIntegerField())
+ZONE: Final = Param("zone", TextField())
+NOW: Final = Param("now", DateTimeField())
+READING: Final = Reading(NOW)
+
+
+def score_plan(model: ScoringModel) -> Statement:
+    """``(lead_id, score, points by rule in order, positive_at, next_at)`` of the leads ``lead_ids`` at ``now``."""
+    return cached_statement(key=f"score.plan:{model.fingerprint}", build=lambda: _build_score_plan(model))
+
+
+def score_apply(model: ScoringModel, *, is_decay: bool) -> Statement:
+    """Write what the plan says differs; gives ``(lead_id, next_at)`` where the instant of the next change differs.
+
+    ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes.
+    """
+    template = CHANGE_SCORE + (FORGET_EARLIER_DECAY if is_decay else "") + DECIDE_SCORE
+    return cached_statement(
+        key=f"score.apply.{is_decay}:{model.fingerprint}",
+        build=lambda: Statement.compose(
+            template,
+            plan=score_plan(model),
+            ids=constant([rule.id for rule in model.rules], "text[]"),
+            tenant=TENANT,
+            version=VERSION,
+            now=NOW,
+            is_decay=constant(is_decay, "boolean"),
+            **({"zone": ZONE} if is_decay else {}),
+        ),
+    )
+
+
+def grade_plan(criteria: GradeCriteria) -> Statement:
+    """``(lead_id, grade, verdicts in order, next_at)`` of the leads ``lead_ids`` at ``now``."""
+    return cached_statement(
+        key=f"grade.plan:{criteria.fingerprint}", build=lambda: _build_grade_plan(criteria)
+    )
+
+
+def grade_apply(criteria: GradeCriteria) -> Statement:
+    """Write what the plan says differs; gives ``(lead_id, next_at)`` where the instant of the next change differs."""
+    return cached_statement(
+        key=f"grade.apply:{criteria.fingerprint}",
+        build=lambda: Statement.compose(
+            APPLY_GRADE,
+            plan=grade_plan(criteria),
+            ids=constant([criterion.id for criterion in criteria.criteria], "text[]"),
+            letters=constant(Grade.labels, "text[]"),
+            tenant=TENANT,
+            version=VERSION,
+            now=NOW,
+        ),
+    )
+
+
+def constant(value: Any, type_: str) -> Statement:
+    """A value of the rules as a parameter of a given type."""
+    return Statement(f"%s::{type_}", (value,))
+
+
+def rule_counts(rule: EventRule) -> Truth:
+    """Whether a rule looks at an event: its type and condition, and ``now − window < occurred_at ≤ now``."""
+    tests: list[Truth] = [
+        Compare(F("type"), "=", Bind(rule.event_type, TextField())),
+        Compare(F("occurred_at"), "<=", READING.instant()),
+    ]
+    if rule.window_days is not None:
+        tests.append(Compare(F("occurred_at"), ">", READING.days_ago(rule.window_days)))
+    if rule.where is not None:
+        tests.append(compile_condition(rule.where, now=NOW))
+    return AllOf(*tests)
+
+
+# The old row is what the update saw; an unchanged number keeps the decision, and so the version, that made it.
+CHANGE_SCORE: Final = """
+WITH plan AS ({plan}), changed AS (
+    UPDATE leads_leadstate state
+    SET score = plan.score, last_positive_at = plan.positive_at
+    FROM plan
+    WHERE state.lead_id = plan.lead_id
+      AND (state.score <> plan.score OR state.last_positive_at IS DISTINCT FROM plan.positive_at)
+    RETURNING new.lead_id, old.score AS was
+)"""
+FORGET_EARLIER_DECAY: Final = """, forgotten AS (
+    DELETE FROM leads_decision decision
+    USING changed JOIN plan USING (lead_id)
+    WHERE decision.lead_id = changed.lead_id AND changed.was <> plan.score
+      AND decision.kind = 'score' AND decision.topic = '' AND decision.detail -> 'decay' = 'true'
+      AND decision.at >= ({now} AT TIME ZONE {zone})::date::timestamp AT TIME ZONE {zone}
+)"""
+DECIDE_SCORE: Final = """, decided AS (
+    INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
+    SELECT {tenant}, plan.lead_id, 'score', '', {now}, {version}, plan.score::text, jsonb_build_object(
+        'points', (
+            SELECT COALESCE(jsonb_object_agg(rule.id, trim_scale(rule.points)::text), '{{}}')
+            FROM unnest({ids}, plan.points) AS rule (id, points)
+            WHERE rule.points <> 0
+        ),
+        'decay', {is_decay}
+    )
+    FROM plan JOIN changed USING (lead_id)
+    WHERE changed.was <> plan.score
+)
+SELECT plan.lead_id, plan.next_at
+FROM plan LEFT JOIN core_duerow due ON due.kind = 'score.changes' AND due.subject = plan.lead_id
+WHERE due.due_at IS DISTINCT FROM plan.next_at
+"""
+APPLY_GRADE: Final = """
+WITH plan AS ({plan}), changed AS (
+    UPDATE leads_leadstate state SET grade = plan.grade
+    FROM plan
+    WHERE state.lead_id = plan.lead_id AND state.grade <> plan.grade
+    RETURNING new.lead_id
+), decided AS (
+    INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
+    SELECT {tenant}, plan.lead_id, 'grade', '', {now}, {version}, ({letters})[plan.grade + 1],
+        jsonb_build_object('verdicts', (
+            SELECT COALESCE(jsonb_object_agg(criterion.id, criterion.verdict), '{{}}')
+            FROM unnest({ids}, plan.verdicts) AS criterion (id, verdict)
+        ))
+    FROM plan JOIN changed USING (lead_id)
+)
+SELECT plan.lead_id, plan.next_at
+FROM plan LEFT JOIN core_duerow due ON due.kind = 'grade.changes' AND due.subject = plan.lead_id
+WHERE due.due_at IS DISTINCT FROM plan.next_at
+"""
+DAY: Final = "(occurred_at AT TIME ZONE {zone})::date"
+Parts = dict[str, Statement | Param]
+
+
+def _build_score_plan(model: ScoringModel) -> Statement:
+    parts: Parts = {"lead_ids": LEAD_IDS, "most": constant(MAX_SCORE, "numeric")}
+    points = ", ".join(f"{text} AS p_{index}" for index, text in enumerate(_points(model, parts)))
+    each = [f"totals.p_{index}" for index in range(len(model.rules))]
+    total = " + ".join(each) or "0"
+    if model.model_cap is not None:
+        parts["model_cap"] = constant(model.model_cap, "numeric")
+        total = f"LEAST({total}, {{model_cap}})"
+    counted = _counted(model.event_rules, parts) if model.event_rules else _NOTHING_COUNTED
+    asked = _asked(model.lead_rules, parts) if model.lead_rules else _NOBODY_ASKED
+    return Statement.compose(
+        f"""
+        WITH counted AS ({counted}), asked AS ({asked})
+        SELECT totals.lead_id, round(LEAST(GREATEST({total}, 0), {{most}}))::integer AS score,
+            ARRAY[{", ".join(each)}]::numeric[] AS points, totals.positive_at, totals.next_at
+        FROM (
+            SELECT wanted.lead_id, counted.positive_at, LEAST(counted.next_at, asked.next_at) AS next_at
+                {f", {points}" if points else ""}
+            FROM unnest({{lead_ids}}) AS wanted (lead_id)
+                LEFT JOIN counted USING (lead_id) LEFT JOIN asked USING (lead_id)
+        ) totals
+        """,  # noqa: S608
+        **parts,
+    )
+
+
+_NOTHING_COUNTED: Final = """
+    SELECT NULL::bigint AS lead_id, NULL::timestamptz AS positive_at, NULL::timestamptz AS next_at WHERE false
+"""
+_NOBODY_ASKED: Final = "SELECT NULL::bigint AS lead_id, NULL::timestamptz AS next_at WHERE false"
+
+
+def _points(model: ScoringModel, parts: Parts) -> Iterator[str]:
+    """The points of each rule in the order of the document, its cap included; 0 without a match."""
+    events, leads = iter(range(len(model.event_rules))), iter(range(len(model.lead_rules)))
+    for index, rule in enumerate(model.rules):
+        worth = f"points_{index}"
+        parts[worth] = constant(rule.points, "numeric")
+        if isinstance(rule, LeadRule):
+            yield f"CASE WHEN asked.v_{next(leads)} THEN {{{worth}}} ELSE 0 END"
+            continue
+        # Counted before it is bounded: LEAST and GREATEST pass over null.
+        text = f"COALESCE(counted.n_{next(events)}, 0) * {{{worth}}}"
+        if rule.cap is not None:
+            parts[f"cap_{index}"] = constant(rule.cap, "numeric")
+            text = f"{'LEAST' if rule.cap > 0 else 'GREATEST'}({text}, {{cap_{index}}})"
+        yield text
+
+
+def _counted(rules: Sequence[EventRule], parts: Parts) -> str:
+    """How many events each rule counts, by lead. OFFSET 0 keeps the inner query whole, so that each event is asked once."""
+    changing = _changing(rules)
+    parts |= {"matched": _matched(rules, changing), "now": NOW, "zone": ZONE}
+    flags = "".join(f", m_{index}" for index in range(len(rules)))
+    changes = "".join(f", c_{index}" for index in changing)
+    counts = ", ".join(f"{_number(rule, index)} AS n_{index}" for index, rule in enumerate(rules))
+    instants = [*_leaving(rules), *(f"min(c_{index})" for index in changing)]
+    # An event may be dated a few minutes ahead; it counts when its time has come.
+    instants.append("min(occurred_at) FILTER (WHERE occurred_at > {now})")
+    # Without a daily rule the zone has no other place, and each part must have one.
+    return f"""
+        SELECT lead_id, {counts}, {_positive(rules)} AS positive_at, LEAST({", ".join(instants)}) AS next_at
+        FROM (
+            SELECT *, {DAY} AS day
+            FROM ({{matched}}) AS matched (lead_id, occurred_at{flags}{changes})
+            OFFSET 0
+        ) asked_events
+        GROUP BY lead_id
+    """  # noqa: S608
+
+
+def _number(rule: EventRule, index: int) -> str:
+    match rule.count:
+        case Count.EACH:
+            return f"count(*) FILTER (WHERE m_{index})"
+        case Count.FIRST:
+            return f"COALESCE(bool_or(m_{index}), false)::integer"
+        case Count.DAILY:
+            return f"count(DISTINCT day) FILTER (WHERE m_{index})"
+
+
+def _positive(rules: Sequence[EventRule]) -> str:
+    """When the newest event occurred that gives points: of a day or of the window it may be an early one."""
+    newest = []
+    each = []
+    for index, rule in enumerate(rules):
+        if rule.points < 0:
+            continue
+        match rule.count:
+            case Count.EACH:
+                each.append(f"m_{index}")
+            case Count.FIRST:
+                newest.append(f"min(occurred_at) FILTER (WHERE m_{index})")
+            case Count.DAILY:
+                newest.append(
+                    f"(array_agg(occurred_at ORDER BY day DESC, occurred_at) FILTER (WHERE m_{index}))[1]"
+                )
+    if each:
+        newest.append(f"max(occurred_at) FILTER (WHERE {' OR '.join(each)})")
+    return f"GREATEST({', '.join(newest)})" if newest else "NULL::timestamptz"
+
+
+def _leaving(rules: Sequence[EventRule]) -> Iterator[str]:
+    """When the next event leaves a rule's window; of a rule that counts one event, the last."""
+    groups: dict[tuple[int, str], list[str]] = {}
+    for index, rule in enumerate(rules):
+        if rule.window_days is not None:
+            which = "max" if rule.count is Count.FIRST else "min"
+            groups.setdefault((rule.window_days, which), []).append(f"m_{index}")
+    for (days, which), flags in groups.items():
+        if which == "max":
+            for flag in flags:
+                yield f"max(occurred_at) FILTER (WHERE {flag}) + {days:d} * interval '24 hours'"
+        else:
+            yield f"min(occurred_at) FILTER (WHERE {' OR '.join(flags)}) + {days:d} * interval '24 hours'"
+
+
+def _changing(rules: Sequence[EventRule]) -> list[int]:
+    """The rules whose condition on the event looks at the clock."""
+    return [
+        index
+        for index, rule in enumerate(rules)
+        if rule.where is not None and next_change(rule.where, READING) is not None
+    ]
+
+
+def _matched(rules: Sequence[EventRule], changing: Sequence[int]) -> Statement:
+    """The events of the batch's leads: lead, time, for each rule whether it looks at the event, when that may change."""
+    columns: dict[str, Any] = {f"m_{index}": rule_counts(rule) for index, rule in enumerate(rules)}
+    for index in changing:
+        where = rules[index].where
+        assert where is not None
+        columns[f"c_{index}"] = next_change(where, READING)
+    types = Bind(sorted({rule.event_type for rule in rules}), ArrayField(TextField()))
+    events = Event.objects.filter(InList(F("lead_id"), LEAD_IDS), InList(F("type"), types))
+    return Statement.of(events.annotate(**columns).order_by().values_list("lead_id", "occurred_at", *columns))
+
+
+def _asked(rules: Sequence[LeadRule], parts: Parts) -> str:
+    """What each rule on the lead says, and when that may change."""
+    parts["leads"] = _asked_leads([rule.when for rule in rules])
+    flags = ", ".join(f"v_{index}" for index in range(len(rules)))
+    return f"SELECT lead_id, {flags}, next_at FROM ({{leads}}) AS leads (lead_id, next_at, {flags})"  # noqa: S608
+
+
+def _asked_leads(conditions: Sequence[Condition]) -> Statement:
+    """``(lead_id, next_at, v_0, …)``: the verdicts of conditions for the batch's leads."""
+    instants = [
+        instant for condition in conditions if (instant := next_change(condition, READING)) is not None
+    ]
+    next_at: Any = Value(None, DateTimeField(null=True))
+    if instants:
+        next_at = Fragment(
+            f"LEAST({', '.join(['{}'] * len(instants))})", *instants, output_field=DateTimeField(null=True)
+        )
+    verdicts = {
+        f"v_{index}": compile_condition(condition, now=NOW) for index, condition in enumerate(conditions)
+    }
+    leads = Lead.objects.filter(InList(F("pk"), LEAD_IDS)).annotate(next_at=next_at, **verdicts)
+    return Statement.of(leads.order_by().values_list("pk", "next_at", *verdicts))
+
+
+def _build_grade_plan(criteria: GradeCriteria) -> Statement:
+    parts: Parts = {
+        "leads": _asked_leads([criterion.when for criterion in criteria.criteria]),
+        "start": constant(criteria.start.value, "integer"),
+    }
+    flags = [f"v_{index}" for index in range(len(criteria.criteria))]
+    steps = [
+        f"CASE WHEN {flag} THEN {criterion.steps:d} WHEN NOT {flag} THEN {-criterion.steps:d} ELSE 0 END"
+        for flag, criterion in zip(flags, criteria.criteria, strict=True)
+    ]
+    return Statement.compose(
+        f"""
+        SELECT lead_id, LEAST(GREATEST({" + ".join(["{start}", *steps])}, 0), 12)::smallint AS grade,
+            ARRAY[{", ".join(flags)}]::boolean[] AS verdicts, next_at
+        FROM (SELECT * FROM ({{leads}}) AS leads ({", ".join(["lead_id", "next_at", *flags])}) OFFSET 0) asked
+        """,  # noqa: S608
+        **parts,
+    )
