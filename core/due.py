@@ -3,7 +3,8 @@
 A process that dies in mid-batch rolls back, and the rows are due again. Nothing here depends on a message arriving.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -89,6 +90,32 @@ def sweep_tenant(*, tenant_id: int, now: datetime) -> int:
     return acted
 
 
+@contextmanager
+def hold_sweeps(*, tenant_id: int) -> Iterator[None]:
+    """Keep every other process's sweeps out of a tenant, for work that moves its own clock.
+
+    The lock belongs to this connection: it ends with it, however it ends, and does not stop this process's own sweeps.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_sweep_lock(tenant_id)])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_sweep_lock(tenant_id)])
+
+
+def _sweep_lock(tenant_id: int) -> int:
+    """The key of the advisory lock under which a tenant is swept, out of the way of other locks."""
+    return (0x5377 << 47) | tenant_id
+
+
+def _may_sweep(tenant_id: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_sweep_lock(tenant_id)])
+        return bool(cursor.fetchone()[0])
+
+
 def _tenants_with_due_rows(now: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tenant_id FROM leadsys_tenants_with_due_rows(%s)", [now])
@@ -99,7 +126,7 @@ def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
     for _attempt in range(DEADLOCK_RETRIES):
         try:
             with tenant_scope(tenant_id):
-                return _claim_and_act(kind, now)
+                return _claim_and_act(kind, now) if _may_sweep(tenant_id) else 0
         except Exception as error:
             if not is_transient(error) or connection.in_atomic_block:
                 raise

@@ -1,0 +1,285 @@
+"""Four months in the life of the demo tenant, told by the same doors and acts that people use.
+
+The clock moves in steps of two hours. Every step captures leads, records what they do, lets due rows fall due, and lets SDRs
+and reps work for a while; what they leave undone breaks clocks, as it does in life. The story ends now.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from core.due import hold_sweeps, sweep_tenant
+from leads import acts
+from leads.capture.fields import IntakeRules, LeadInput, read_submission
+from leads.capture.intake import run_after_intake, take_in
+from leads.capture.rules import open_rules
+from leads.events import NewEvent, record_events
+from leads.lifecycle import MoveNotAllowed
+from leads.models import LeadState, Opportunity, Stage
+from leads.ownership import NotYourLead
+from leads.pipeline import Reason, ReasonCode, run_pipeline
+from leads.qualification.queue import list_inbox, list_queue
+from leadsys.demo.words import NOTES, make_persona
+from tenancy.audit import record
+from tenancy.errors import Conflict
+from tenancy.models import AuditEntry, Membership, Role, Tenant
+from tenancy.scope import tenant_scope
+
+STEP: Final = timedelta(hours=2)
+FIRST_HOUR, LAST_HOUR = 8, 19
+TOLD: Final = "demo.day_told"
+BANT: Final = ("budget", "authority", "need", "timeline")
+# What leads do, and how often: the most telling acts are the rarest.
+BEHAVIOUR: Final = (
+    ("page_viewed", {}, 46),
+    ("email_opened", {}, 18),
+    ("email_clicked", {}, 8),
+    ("pricing_viewed", {}, 12),
+    ("content_downloaded", {"title": "Guia de implantação"}, 9),
+    ("webinar_attended", {"title": "Custos da planilha"}, 6),
+    ("form_submitted", {"kind": "newsletter"}, 6),
+    ("form_submitted", {"kind": "pricing"}, 4),
+    ("form_submitted", {"kind": "demo"}, 3),
+    ("careers_viewed", {}, 2),
+)
+
+
+STILL_AROUND: Final = tuple(
+    stage.value for stage in Stage if stage not in (Stage.CUSTOMER, Stage.DISQUALIFIED)
+)
+
+
+@dataclass
+class Story:
+    """The demo tenant on its way through time."""
+
+    tenant: Tenant
+    dice: random.Random
+    leads_a_day: float
+    number: int = 0
+
+    def at(self, now: datetime, do: Callable[[datetime], None]) -> None:
+        """Do one thing in a transaction of its own."""
+        with tenant_scope(self.tenant.pk):
+            do(now)
+
+
+def tell_story(*, tenant: Tenant, now: datetime, days: int, leads: int, seed: int) -> Iterator[str]:
+    """Live through the days that have not been told yet; yields a line a day. Sweeps of the real clock keep out meanwhile."""
+    zone = ZoneInfo(tenant.time_zone)
+    with hold_sweeps(tenant_id=tenant.pk):
+        for back in range(days, -1, -1):
+            day = (
+                (now - timedelta(days=back))  # noqa: S311 - dice for a story
+                .astimezone(zone)
+                .replace(hour=0, minute=0, second=0, microsecond=0)
+            )
+            if was_told(tenant, day):
+                continue
+            story = Story(tenant, random.Random(f"{seed} {days - back}"), leads / days)
+            live_through(story, day, until=now, is_last=back == 0)
+            with tenant_scope(tenant.pk):
+                record(
+                    act=TOLD,
+                    subject=day.date().isoformat(),
+                    by=None,
+                    detail={},
+                    now=min(day + timedelta(days=1), now),
+                )
+            yield f"{day:%Y-%m-%d}  {story.number} new leads"
+
+
+def was_told(tenant: Tenant, day: datetime) -> bool:
+    """Whether an earlier run has lived through this day."""
+    with tenant_scope(tenant.pk):
+        told: bool = AuditEntry.objects.filter(act=TOLD, subject=day.date().isoformat()).exists()
+        return told
+
+
+def live_through(story: Story, day: datetime, *, until: datetime, is_last: bool) -> None:
+    """One day in steps of two hours; nobody works at weekends."""
+    is_working_day = day.weekday() < 5
+    hour = FIRST_HOUR
+    while hour <= LAST_HOUR:
+        now = day + timedelta(hours=hour, minutes=story.dice.randrange(60))
+        if now > until:
+            break
+        share = story.leads_a_day / 6 * (1.25 if is_working_day else 0.4)
+        story.at(now, lambda at, share=share: capture(story, day, share, at))
+        story.at(now, lambda at: behave(story, at))
+        sweep_tenant(tenant_id=story.tenant.pk, now=now)
+        if is_working_day and not (is_last and until - now < timedelta(hours=5)):
+            work(story, now + timedelta(minutes=20))
+        hour += 2
+    if not is_last:
+        sweep_tenant(tenant_id=story.tenant.pk, now=day + timedelta(hours=23, minutes=55))
+
+
+def capture(story: Story, day: datetime, share: float, now: datetime) -> None:
+    """New leads come in by a form or by hand."""
+    dice = story.dice
+    count = int(share) + (dice.random() < share % 1)
+    rules = open_rules(tenant=story.tenant)
+    rows: list[LeadInput] = []
+    for _one in range(count):
+        story.number += 1
+        persona = make_persona(dice, f"demo-{day:%Y%m%d}-{story.number:03}")
+        rows.append(read(story, persona, rules, now))
+    taken = take_in(rows=rows, now=now, is_live=True)
+    run_after_intake(taken=taken, reason=Reason(ReasonCode.CAPTURED), now=now)
+
+
+def read(story: Story, persona: dict[str, object], rules: IntakeRules, now: datetime) -> LeadInput:
+    """The row of a persona, often with the form that brought it."""
+    kind = story.dice.choices(
+        ("newsletter", "content", "contact", "pricing", "demo"), weights=(45, 35, 6, 8, 6)
+    )[0]
+    document = persona | {"event": {"type": "form_submitted", "properties": {"kind": kind}}}
+    lead, problems = read_submission(document=document, rules=rules, now=now)
+    assert not problems, problems
+    return lead
+
+
+def behave(story: Story, now: datetime) -> None:
+    """Some of the leads of the last weeks come back and do something; the well fitting ones more often."""
+    recent = list(
+        LeadState.objects.filter(
+            lead__created_at__gt=now - timedelta(days=45), lead__created_at__lt=now, stage__in=STILL_AROUND
+        ).values_list("lead_id", "grade")
+    )
+    if not recent:
+        return
+    dice = story.dice
+    weights = [1 + grade for _lead, grade in recent]
+    who = dice.choices([lead for lead, _grade in recent], weights=weights, k=max(1, len(recent) // 22))
+    events = []
+    for lead_id in who:
+        kind, properties, _often = dice.choices(
+            BEHAVIOUR, weights=[often for _kind, _properties, often in BEHAVIOUR]
+        )[0]
+        events.append(NewEvent(kind, now, lead_id=lead_id, properties=dict(properties)))
+    record_events(events=events, now=now)
+    run_pipeline(lead_ids=set(who), reason=Reason(ReasonCode.EVENT), now=now)
+
+
+def work(story: Story, now: datetime) -> None:
+    """SDRs and reps do their job for two hours, not always in time."""
+    with tenant_scope(story.tenant.pk):
+        members = list(Membership.objects.select_related("user").filter(is_active=True, user__isnull=False))
+    for member in members:
+        if Role.SDR in member.roles:
+            work_queue(story, member, now)
+        if Role.SALES in member.roles:
+            work_inbox(story, member, now)
+            work_pipeline(story, member, now)
+
+
+def work_queue(story: Story, member: Membership, now: datetime) -> None:
+    """Call the next leads of the queue."""
+    with tenant_scope(story.tenant.pk):
+        waiting = list_queue(member=member, now=now, size=story.dice.randrange(4, 9)).leads
+    for place, lead in enumerate(waiting):
+        moment = now + timedelta(minutes=5 * place)
+        if not lead.is_mine:
+            attempt(story, lambda at, one=lead: acts.claim(lead_id=one.row.id, by=member, now=at), moment)
+        attempt(story, lambda at, one=lead: call(story, one.row.id, member, at), moment)
+
+
+def call(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
+    """One attempt, and what comes of it."""
+    dice = story.dice
+    is_reached = dice.random() < 0.55
+    acts.log_attempt(
+        lead_id=lead_id,
+        channel=dice.choices(("call", "email", "whatsapp"), weights=(6, 2, 3))[0],
+        outcome="reached" if is_reached else dice.choices(("no_answer", "wrong_contact"), weights=(9, 1))[0],
+        note=dice.choice(NOTES) if dice.random() < 0.5 else "",
+        by=member,
+        now=now,
+    )
+    if not is_reached:
+        if dice.random() < 0.10:
+            acts.nurture(lead_id=lead_id, reason="no_answer", by=member, now=now)
+        return
+    fate = dice.random()
+    if fate < 0.10:
+        acts.disqualify(
+            lead_id=lead_id, reason=dice.choice(("no_fit", "junk", "competitor")), by=member, now=now
+        )
+    elif fate < 0.24:
+        acts.nurture(lead_id=lead_id, reason="bad_timing", by=member, now=now)
+    else:
+        learn(story, lead_id, member, now)
+
+
+def learn(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
+    """Ask the BANT questions; hand over when all are met."""
+    dice = story.dice
+    answers = {
+        question: {"met": dice.random() < 0.86, "note": dice.choice(NOTES) if dice.random() < 0.3 else ""}
+        for question in BANT
+        if dice.random() < 0.9
+    }
+    acts.assess(lead_id=lead_id, framework="bant", answers=answers, by=member, now=now)
+    if len(answers) == len(BANT) and all(answer["met"] for answer in answers.values()):
+        acts.hand_over(lead_id=lead_id, by=member, now=now)
+
+
+def work_inbox(story: Story, member: Membership, now: datetime) -> None:
+    """Accept or reject SQLs; some lie too long."""
+    with tenant_scope(story.tenant.pk):
+        waiting = list_inbox(member=member, now=now, size=6).leads
+    for place, lead in enumerate(waiting):
+        if story.dice.random() < 0.45:
+            continue
+        moment = now + timedelta(minutes=7 * place)
+        if story.dice.random() < 0.78:
+            attempt(story, lambda at, one=lead: acts.accept(lead_id=one.row.id, by=member, now=at), moment)
+        else:
+            reason = story.dice.choice(("no_budget", "no_authority", "bad_timing", "marketing_decides"))
+            attempt(
+                story,
+                lambda at, one=lead, why=reason: acts.reject(
+                    lead_id=one.row.id, reason=why, by=member, now=at
+                ),
+                moment,
+            )
+
+
+def work_pipeline(story: Story, member: Membership, now: datetime) -> None:
+    """Win or lose opportunities that are old enough to be decided."""
+    dice = story.dice
+    with tenant_scope(story.tenant.pk):
+        ripe = list(
+            Opportunity.objects.filter(
+                outcome="open", lead__standing__owner_sales=member, opened_at__lt=now - timedelta(days=9)
+            ).values_list("lead_id", flat=True)
+        )
+    for lead_id in ripe:
+        fate = dice.random()
+        if fate < 0.025:
+            amount = round(dice.uniform(4, 90)) * 500
+            attempt(
+                story,
+                lambda at, one=lead_id, sum_=amount: acts.win(lead_id=one, amount=sum_, by=member, now=at),
+                now,
+            )
+        elif fate < 0.045:
+            reason = dice.choice(("no_budget", "bad_timing", "marketing_decides", "no_need"))
+            attempt(
+                story,
+                lambda at, one=lead_id, why=reason: acts.lose(lead_id=one, reason=why, by=member, now=at),
+                now,
+            )
+
+
+def attempt(story: Story, act: Callable[[datetime], object], now: datetime) -> None:
+    """Do an act as a person would: when somebody else was first, go on with the next."""
+    try:
+        with tenant_scope(story.tenant.pk):
+            act(now)
+    except (Conflict, MoveNotAllowed, NotYourLead):
+        return
