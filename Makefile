@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check check-format check-lint check-types check-imports check-templates check-migrations \
+.PHONY: help run stop erase test check check-format check-lint check-types check-imports check-templates check-migrations \
 	check-translations bench faults screenshots lock install install-dev venv format messages
 
 PYTHON ?=
@@ -22,6 +22,9 @@ run: install ## start everything and serve on http://localhost:8000 (PORT=8001 f
 
 stop: ## stop a run and the embedded servers of this checkout
 	@if [ -x $(PY) ]; then $(PY) -m leadsys.embedded.stop; fi
+
+erase: ## stop them and delete their data, every lead in it
+	@if [ -x $(PY) ]; then $(PY) -m leadsys.embedded.stop --erase; fi
 
 test: install-dev ## every test; ARGS="tests/unit -k clock" for some of them
 	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -87,7 +90,7 @@ install-dev: venv ## those and what a contributor needs besides
 		&& cp requirements.txt .venv/installed.txt; }
 
 venv:
-	@if $(PY) -c 'import pip' 2>/dev/null; then exit 0; fi; \
+	@if $(PY) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exit 0; fi; \
 	for each in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python; do \
 		if "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$each"; break; fi; \
 	done; \

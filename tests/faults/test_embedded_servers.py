@@ -52,7 +52,7 @@ def clear(home: Home) -> None:
         stop_servers(home)
         cluster = home.read_state().cluster
         if cluster:
-            shutil.rmtree(Path(cluster).parent)
+            shutil.rmtree(Path(cluster).parent, ignore_errors=True)
 
 
 def postgres_pid(home: Home) -> int:
@@ -275,6 +275,18 @@ def test_a_folder_that_holds_something_else_is_not_written_over(home: Home) -> N
     with pytest.raises(EmbeddedError, match="is not a PostgreSQL data folder"):
         ensure_servers(home)
     assert (home.folder / "postgres" / "thesis.txt").read_text() == "years of work"
+
+
+def test_erasing_deletes_the_data_wherever_it_is(home: Home) -> None:
+    ensure_servers(home)
+    cluster = Postgres(home, home.read_state()).cluster
+    assert (cluster / "PG_VERSION").exists()
+    environment = {**os.environ, "LEADSYS_HOME": str(home.folder)}
+    subprocess.run(
+        [sys.executable, "-m", "leadsys.embedded.stop", "--erase"], cwd=PROJECT, env=environment, check=True
+    )
+    assert not cluster.exists()
+    assert not home.folder.exists()
 
 
 @pytest.mark.skipif(IS_ROOT, reason="root may write anywhere")
