@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -61,35 +62,27 @@ class Story:
     leads_a_day: float
     number: int = 0
 
-    def at(self, now: datetime, do: Callable[[datetime], None]) -> None:
-        """Do one thing in a transaction of its own."""
-        with tenant_scope(self.tenant.pk):
-            do(now)
-
 
 def tell_story(*, tenant: Tenant, now: datetime, days: int, leads: int, seed: int) -> Iterator[str]:
     """Live through the days that have not been told yet; yields a line a day. Sweeps of the real clock keep out meanwhile."""
     zone = ZoneInfo(tenant.time_zone)
     with hold_sweeps(tenant_id=tenant.pk):
         for back in range(days, -1, -1):
-            day = (
-                (now - timedelta(days=back))  # noqa: S311 - dice for a story
-                .astimezone(zone)
-                .replace(hour=0, minute=0, second=0, microsecond=0)
-            )
+            day = local_midnight(now - timedelta(days=back), zone)
             if was_told(tenant, day):
                 continue
-            story = Story(tenant, random.Random(f"{seed} {days - back}"), leads / days)
+            dice = random.Random(f"{seed} {days - back}")  # noqa: S311 - dice for a story
+            story = Story(tenant, dice, leads / days)
             live_through(story, day, until=now, is_last=back == 0)
             with tenant_scope(tenant.pk):
-                record(
-                    act=TOLD,
-                    subject=day.date().isoformat(),
-                    by=None,
-                    detail={},
-                    now=min(day + timedelta(days=1), now),
-                )
+                told_at = min(day + timedelta(days=1), now)
+                record(act=TOLD, subject=day.date().isoformat(), by=None, detail={}, now=told_at)
             yield f"{day:%Y-%m-%d}  {story.number} new leads"
+
+
+def local_midnight(at: datetime, zone: ZoneInfo) -> datetime:
+    """The beginning of the local day."""
+    return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def was_told(tenant: Tenant, day: datetime) -> bool:
@@ -108,8 +101,10 @@ def live_through(story: Story, day: datetime, *, until: datetime, is_last: bool)
         if now > until:
             break
         share = story.leads_a_day / 6 * (1.25 if is_working_day else 0.4)
-        story.at(now, lambda at, share=share: capture(story, day, share, at))
-        story.at(now, lambda at: behave(story, at))
+        with tenant_scope(story.tenant.pk):
+            capture(story, day, share, now)
+        with tenant_scope(story.tenant.pk):
+            behave(story, now)
         sweep_tenant(tenant_id=story.tenant.pk, now=now)
         if is_working_day and not (is_last and until - now < timedelta(hours=5)):
             work(story, now + timedelta(minutes=20))
@@ -184,8 +179,8 @@ def work_queue(story: Story, member: Membership, now: datetime) -> None:
     for place, lead in enumerate(waiting):
         moment = now + timedelta(minutes=5 * place)
         if not lead.is_mine:
-            attempt(story, lambda at, one=lead: acts.claim(lead_id=one.row.id, by=member, now=at), moment)
-        attempt(story, lambda at, one=lead: call(story, one.row.id, member, at), moment)
+            attempt(story, partial(acts.claim, lead_id=lead.row.id, by=member), moment)
+        attempt(story, partial(call, story, lead.row.id, member), moment)
 
 
 def call(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
@@ -237,16 +232,10 @@ def work_inbox(story: Story, member: Membership, now: datetime) -> None:
             continue
         moment = now + timedelta(minutes=7 * place)
         if story.dice.random() < 0.78:
-            attempt(story, lambda at, one=lead: acts.accept(lead_id=one.row.id, by=member, now=at), moment)
+            attempt(story, partial(acts.accept, lead_id=lead.row.id, by=member), moment)
         else:
             reason = story.dice.choice(("no_budget", "no_authority", "bad_timing", "marketing_decides"))
-            attempt(
-                story,
-                lambda at, one=lead, why=reason: acts.reject(
-                    lead_id=one.row.id, reason=why, by=member, now=at
-                ),
-                moment,
-            )
+            attempt(story, partial(acts.reject, lead_id=lead.row.id, reason=reason, by=member), moment)
 
 
 def work_pipeline(story: Story, member: Membership, now: datetime) -> None:
@@ -262,24 +251,16 @@ def work_pipeline(story: Story, member: Membership, now: datetime) -> None:
         fate = dice.random()
         if fate < 0.025:
             amount = round(dice.uniform(4, 90)) * 500
-            attempt(
-                story,
-                lambda at, one=lead_id, sum_=amount: acts.win(lead_id=one, amount=sum_, by=member, now=at),
-                now,
-            )
+            attempt(story, partial(acts.win, lead_id=lead_id, amount=amount, by=member), now)
         elif fate < 0.045:
             reason = dice.choice(("no_budget", "bad_timing", "marketing_decides", "no_need"))
-            attempt(
-                story,
-                lambda at, one=lead_id, why=reason: acts.lose(lead_id=one, reason=why, by=member, now=at),
-                now,
-            )
+            attempt(story, partial(acts.lose, lead_id=lead_id, reason=reason, by=member), now)
 
 
-def attempt(story: Story, act: Callable[[datetime], object], now: datetime) -> None:
+def attempt(story: Story, act: Callable[..., object], now: datetime) -> None:
     """Do an act as a person would: when somebody else was first, go on with the next."""
     try:
         with tenant_scope(story.tenant.pk):
-            act(now)
+            act(now=now)
     except (Conflict, MoveNotAllowed, NotYourLead):
         return
