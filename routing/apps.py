@@ -6,17 +6,29 @@ class RoutingConfig(AppConfig):
 
     def ready(self) -> None:
         from core.due import register_due_kind
+        from leads.clocks import register_clock_reader
         from leads.models import RuleKind
+        from leads.panels import register_panel
         from leads.versions import DocumentKind, register_document_kind
+        from leads.why import register_why
         from routing.defaults import publish_default_routing
         from routing.escalation import SHARES_DUE
         from routing.notices import register_notices
+        from routing.panels import CLOCKS_PANEL
         from routing.policies import parse_clocks
-        from routing.rules import parse_routing
+        from routing.rules import parse_routing, parse_routing_draft
+        from routing.selectors import CLOCK_READER
+        from routing.why import explain_clocks, explain_owner
         from tenancy.defaults import register_default_part
 
-        register_document_kind(DocumentKind(RuleKind.ROUTING, parse=parse_routing))
+        register_document_kind(
+            DocumentKind(RuleKind.ROUTING, parse=parse_routing, parse_draft=parse_routing_draft)
+        )
         register_document_kind(DocumentKind(RuleKind.CLOCKS, parse=parse_clocks))
         register_default_part(publish_default_routing)
         register_due_kind(SHARES_DUE)
         register_notices()
+        register_clock_reader(CLOCK_READER)
+        register_why("owner", explain_owner)
+        register_why("clocks", explain_clocks)
+        register_panel(CLOCKS_PANEL)
