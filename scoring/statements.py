@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField, DateTimeField, F, TextField, Value
+from django.db.models import BigIntegerField, DateTimeField, F, TextField
 
 from leads.conditions.compile import Reading, compile_condition
 from leads.conditions.language import Condition
@@ -301,7 +301,7 @@ def _asked_leads(conditions: Sequence[Condition]) -> Statement:
     instants = [
         instant for condition in conditions if (instant := next_change(condition, READING)) is not None
     ]
-    next_at: Any = Value(None, DateTimeField(null=True))
+    next_at: Any = Bind(None, DateTimeField(null=True))
     if instants:
         next_at = Fragment(
             f"LEAST({', '.join(['{}'] * len(instants))})", *instants, output_field=DateTimeField(null=True)
