@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -137,6 +138,13 @@ class Home:
             if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
                 path.replace(path.with_suffix(".log.1"))
         return path
+
+    def trim_log(self, path: Path) -> None:
+        """Begin the log of a living process anew when it has grown too large; the old lines are kept beside it."""
+        with suppress(FileNotFoundError), folder_errors_explained(self.folder):
+            if path.stat().st_size > LOG_LIMIT_BYTES:
+                shutil.copyfile(path, path.with_suffix(".log.1"))
+                os.truncate(path, 0)  # the process appends, so it goes on at the new end
 
 
 def find_home() -> Home:

@@ -200,6 +200,7 @@ class Run:
                     part.ask_to_stop()
         for part in self.parts:
             part.watch(self.environment, tell)
+            self.home.trim_log(part.log)
 
     def _stop(self) -> None:
         if self.preparing is not None and self.preparing.poll() is None:

@@ -141,6 +141,20 @@ def test_a_large_log_is_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (place.logs / "web.log.1").read_text() == "old"
 
 
+def test_the_log_of_a_living_process_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Home(tmp_path)
+    place.make()
+    monkeypatch.setattr(home, "LOG_LIMIT_BYTES", 8)
+    log = place.log_file("web")
+    with log.open("ab", buffering=0) as written_by_the_process:
+        written_by_the_process.write(b"many old lines\n")
+        place.trim_log(log)
+        written_by_the_process.write(b"new\n")
+    place.trim_log(log)
+    assert log.read_text() == "new\n"
+    assert log.with_suffix(".log.1").read_text() == "many old lines\n"
+
+
 def test_a_process_is_found_again_until_its_last_child_is_gone(sleeper: DetachedProcess) -> None:
     again = DetachedProcess(sleeper.alive, sleeper.pid_file)
     pid = again.pid()
