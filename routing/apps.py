@@ -13,6 +13,7 @@ class RoutingConfig(AppConfig):
         from leads.why import register_why
         from routing.defaults import publish_default_routing
         from routing.escalation import SHARES_DUE
+        from routing.leaving import MEMBER_LEFT, member_changed
         from routing.notices import register_notices
         from routing.panels import CLOCKS_PANEL
         from routing.policies import parse_clocks
@@ -20,6 +21,7 @@ class RoutingConfig(AppConfig):
         from routing.selectors import CLOCK_READER
         from routing.why import explain_clocks, explain_owner
         from tenancy.defaults import register_default_part
+        from tenancy.members import register_member_listener
 
         register_document_kind(
             DocumentKind(RuleKind.ROUTING, parse=parse_routing, parse_draft=parse_routing_draft)
@@ -27,6 +29,8 @@ class RoutingConfig(AppConfig):
         register_document_kind(DocumentKind(RuleKind.CLOCKS, parse=parse_clocks))
         register_default_part(publish_default_routing)
         register_due_kind(SHARES_DUE)
+        register_due_kind(MEMBER_LEFT)
+        register_member_listener(member_changed)
         register_notices()
         register_clock_reader(CLOCK_READER)
         register_why("owner", explain_owner)

@@ -193,7 +193,20 @@ def _offer(acted: Sequence[Passing], now: datetime) -> Offers:
         causes={each.clock.lead_id: {"late": each.policy.kind.value} for each in late},
     )
     by_lead = {outcome.lead_id: outcome for outcome in given.outcomes}
+    _note_told([outcome for outcome in given.outcomes if outcome.member_id is not None])
     return Offers({each.clock.pk: by_lead[each.clock.lead_id] for each in late}, given.staff)
+
+
+def _note_told(outcomes: Sequence[Outcome]) -> None:
+    """The new owner hears of the offer here; the pipeline's last step need not tell them again."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE leads_leadstate state SET told_owner_id = told.owner_id
+            FROM unnest(%s::bigint[], %s::bigint[]) AS told (lead_id, owner_id) WHERE state.lead_id = told.lead_id
+            """,
+            [[outcome.lead_id for outcome in outcomes], [outcome.member_id for outcome in outcomes]],
+        )
 
 
 # Who is told, and what is kept -----------------------------------------------------------------------------------

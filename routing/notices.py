@@ -10,7 +10,6 @@ from core.notifications import NotificationKind, register_notification_kind
 from leads.models import Lead
 from routing.models import ClockKind
 
-ASSIGNED: Final = "routing.assigned"
 NOBODY: Final = "routing.nobody"
 
 # By what happened: the words, and whether they are urgent. {clock} is the kind of clock.
@@ -28,7 +27,6 @@ _CLOCK_TEXTS: Final = {
 
 def register_notices() -> None:
     """Make the words known; called once, when the app is ready."""
-    register_notification_kind(NotificationKind(ASSIGNED, _("%(lead)s is now yours"), is_urgent=False))
     register_notification_kind(
         NotificationKind(
             NOBODY,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from tenancy.models import MemberKind, Membership, Role, Team, TeamFunction, TeamMember
 
@@ -27,11 +28,29 @@ class TeamPlaces:
 
 
 class Staff:
-    """Active people and teams of the current tenant as they stood when it was read."""
+    """Active people of the current tenant as they stood when it was read; teams are read when they are first asked for."""
 
-    def __init__(self, people: Iterable[Person], teams: Iterable[TeamPlaces]) -> None:
+    def __init__(self, people: Iterable[Person]) -> None:
         self.people = {person.id: person for person in people}
-        self.teams = {team.id: team for team in teams}
+
+    @cached_property
+    def teams(self) -> dict[int, TeamPlaces]:
+        """Every team, by id."""
+        places: dict[int, set[int]] = {}
+        for team_id, member_id in TeamMember.objects.values_list("team_id", "member_id"):
+            places.setdefault(team_id, set()).add(member_id)
+        return {
+            team_id: TeamPlaces(
+                team_id,
+                name,
+                TeamFunction(function),
+                self.active(lead_id),
+                frozenset(places.get(team_id, ())),
+            )
+            for team_id, name, function, lead_id in Team.objects.order_by("id").values_list(
+                "id", "name", "function", "lead_member_id"
+            )
+        }
 
     def name(self, member_id: int | None) -> str:
         """The name of an active member, else nothing."""
@@ -76,27 +95,9 @@ class Staff:
 
 
 def read_staff() -> Staff:
-    """The active people and the teams of the current tenant, in three queries."""
-    people = [
+    """The active people of the current tenant."""
+    people = Membership.objects.filter(kind=MemberKind.PERSON, is_active=True)
+    return Staff(
         Person(member_id, name, frozenset(roles))
-        for member_id, name, roles in Membership.objects.filter(
-            kind=MemberKind.PERSON, is_active=True
-        ).values_list("id", "name", "roles")
-    ]
-    active = {person.id for person in people}
-    places: dict[int, set[int]] = {}
-    for team_id, member_id in TeamMember.objects.values_list("team_id", "member_id"):
-        places.setdefault(team_id, set()).add(member_id)
-    teams = [
-        TeamPlaces(
-            team_id,
-            name,
-            TeamFunction(function),
-            lead_id if lead_id in active else None,
-            frozenset(places.get(team_id, ())),
-        )
-        for team_id, name, function, lead_id in Team.objects.order_by("id").values_list(
-            "id", "name", "function", "lead_member_id"
-        )
-    ]
-    return Staff(people, teams)
+        for member_id, name, roles in people.values_list("id", "name", "roles")
+    )

@@ -5,7 +5,7 @@ from leads.models import RuleKind
 from leads.pipeline import Batch
 from routing.assignment import Choice, Given, How, choose, give, list_waiting
 from routing.clocks import ClockPlan, apply_clocks, plan_clocks
-from routing.notices import ASSIGNED, NOBODY, read_lead_names
+from routing.notices import NOBODY
 from tenancy.models import Role
 
 
@@ -24,31 +24,25 @@ class Assign:
         return choose(waiting=waiting, rules=published.rules, now=batch.now)
 
     def apply(self, batch: Batch, plan: list[Choice]) -> None:
-        """Take turns, write owners and decisions, tell the new owners."""
+        """Take turns, write owners and decisions."""
         published = batch.rules.get(RuleKind.ROUTING)
         if published is None or not plan:
             return
         given = give(choices=plan, published=published, now=batch.now)
-        tell(notices=_notices(given, batch), now=batch.now)
+        if notices := _notices(given):
+            tell(notices=notices, now=batch.now)
 
 
-def _notices(given: Given, batch: Batch) -> list[Notice]:
-    """What is told: each new owner of their lead, the administrators of leads for which there is nobody."""
-    owned = [outcome for outcome in given.news if outcome.member_id is not None]
-    names = read_lead_names(outcome.lead_id for outcome in owned)
-    notices = [
-        Notice(outcome.member_id, ASSIGNED, {"lead": names[outcome.lead_id]}, outcome.lead_id)
-        for outcome in owned
-        if outcome.member_id is not None and outcome.member_id != batch.reason.actor_id
-    ]
+def _notices(given: Given) -> list[Notice]:
+    """The administrators are told of leads for which there is nobody; the last step tells new owners."""
     alone = [outcome.lead_id for outcome in given.news if outcome.how is How.NOBODY]
-    if alone:
-        lead_id = alone[0] if len(alone) == 1 else None
-        notices += [
-            Notice(member_id, NOBODY, {"count": len(alone)}, lead_id)
-            for member_id in given.staff.with_role(Role.ADMIN)
-        ]
-    return notices
+    if not alone:
+        return []
+    lead_id = alone[0] if len(alone) == 1 else None
+    return [
+        Notice(member_id, NOBODY, {"count": len(alone)}, lead_id)
+        for member_id in given.staff.with_role(Role.ADMIN)
+    ]
 
 
 class Time:

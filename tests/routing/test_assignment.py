@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from core.due import sweep_tenant
 from core.models import Notification
 from leads.models import Decision, KeptPerson, Lead, LeadState, RuleKind
 from leads.pipeline import Reason, run_pipeline
@@ -17,6 +18,7 @@ from leads.why import explain_part
 from routing.models import Pool, PoolMember
 from tenancy.models import Membership, Role, TeamFunction
 from tenancy.scope import tenant_scope
+from tenancy.services import deactivate_member
 from tests.builders import make_company, make_lead, make_member, make_team, publish_rules
 from tests.conftest import NOW
 
@@ -50,7 +52,8 @@ def run(*leads: Lead, now: datetime = NOW, is_history: bool = False) -> None:
 
 
 def sdr_of(lead: Lead) -> int | None:
-    return LeadState.objects.values_list("owner_sdr_id", flat=True).get(pk=lead.pk)
+    owner_id: int | None = LeadState.objects.values_list("owner_sdr_id", flat=True).get(pk=lead.pk)
+    return owner_id
 
 
 def owner_decisions(lead: Lead) -> list[Decision]:
@@ -127,7 +130,12 @@ def test_a_batch_of_n_gives_what_n_batches_of_one_give(in_tenant: Any) -> None:
         rule(id="large", when=LARGE, to={"pool": "large"}),
         rule(id="empty", when={"fact": "country", "op": "eq", "value": "PT"}, to={"pool": "gone"}),
     )
-    fields = [{"company": make_company(size=900)}, {"country": "PT"}, {}, {"company": make_company(size=700)}]
+    fields: list[dict[str, Any]] = [
+        {"company": make_company(size=900)},
+        {"country": "PT"},
+        {},
+        {"company": make_company(size=700)},
+    ]
     leads = [make_mql(**fields[index % 4]) for index in range(12)]
     with transaction.atomic():
         run(*leads)
@@ -238,13 +246,16 @@ def test_nobody_available_is_told_once_and_mended_by_the_next_run(in_tenant: Any
     assert sdr_of(lead) == sdr.pk
 
 
-def test_the_new_owner_is_told(in_tenant: Any) -> None:
-    sdr = make_member()
-    lead = make_mql(name="Maria Silva")
-    run(lead)
-    assert list(Notification.objects.filter(lead_id=lead.pk).values_list("member_id", "kind", "values")) == [
-        (sdr.pk, "routing.assigned", {"lead": "Maria Silva"})
-    ]
+def test_leads_of_a_person_who_leaves_go_to_the_next_at_once(tenant: Any, in_tenant: Any) -> None:
+    leaves, stays = make_member(), make_member()
+    lead, history = (
+        make_mql(standing={"owner_sdr": leaves}),
+        make_mql(standing={"owner_sdr": leaves}, is_live=False),
+    )
+    deactivate_member(member=leaves, by=admin(), now=NOW)
+    assert sweep_tenant(tenant_id=tenant.pk, now=NOW) == 1
+    assert sweep_tenant(tenant_id=tenant.pk, now=NOW + timedelta(hours=1)) == 0
+    assert (sdr_of(lead), sdr_of(history)) == (stays.pk, leaves.pk)
 
 
 def test_why_her_names_rule_inputs_pool_and_turn(in_tenant: Any) -> None:
