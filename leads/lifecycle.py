@@ -117,15 +117,13 @@ def furthest_ordinal(stage: Stage) -> int:
     return FORWARD_STAGES.index(stage) if stage in FORWARD_STAGES else 0
 
 
-# The old row is read under the lock that the pipeline already holds; the WHERE on the old stage decides who was first.
+# The WHERE on the old stage decides who was first; OLD is the row as it was left.
 _MOVE = """
 WITH wanted AS (
     SELECT * FROM unnest(
         %(leads)s::bigint[], %(from)s::text[], %(to)s::text[], %(furthest)s::smallint[],
         %(acts)s::text[], %(reasons)s::text[], %(notes)s::text[], %(actors)s::bigint[]
     ) AS wanted (lead_id, from_stage, to_stage, furthest, act, reason, note, actor_id)
-), before AS (
-    SELECT state.lead_id, state.stage_at FROM leads_leadstate state JOIN wanted USING (lead_id) FOR NO KEY UPDATE OF state
 ), moved AS (
     UPDATE leads_leadstate state
     SET stage = wanted.to_stage, stage_at = %(now)s, stage_act = wanted.act, stage_reason = wanted.reason,
@@ -133,14 +131,14 @@ WITH wanted AS (
         asked_for_contact_at = CASE WHEN wanted.to_stage = 'mql' THEN NULL ELSE state.asked_for_contact_at END
     FROM wanted
     WHERE state.lead_id = wanted.lead_id AND state.stage = wanted.from_stage
-    RETURNING wanted.*
+    RETURNING wanted.*, old.stage_at AS since
 ), history AS (
     INSERT INTO leads_stagechange
         (tenant_id, lead_id, from_stage, to_stage, at, seconds_in_from_stage, actor_id, act, reason, note)
     SELECT %(tenant)s, moved.lead_id, moved.from_stage, moved.to_stage, %(now)s,
-           GREATEST(0, EXTRACT(EPOCH FROM %(now)s - before.stage_at))::bigint,
+           GREATEST(0, EXTRACT(EPOCH FROM %(now)s - moved.since))::bigint,
            moved.actor_id, moved.act, moved.reason, moved.note
-    FROM moved JOIN before USING (lead_id)
+    FROM moved
 )
 SELECT lead_id FROM moved
 """
