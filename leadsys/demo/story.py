@@ -32,9 +32,11 @@ from tenancy.scope import tenant_scope
 STEP: Final = timedelta(hours=2)
 FIRST_HOUR, LAST_HOUR = 8, 19
 TOLD: Final = "demo.day_told"
+# The share of the time in which a person is in meetings, ill or on holiday.
+AWAY: Final = 0.3
 BANT: Final = ("budget", "authority", "need", "timeline")
 # What leads do, and how often: the most telling acts are the rarest.
-BEHAVIOUR: Final = (
+BEHAVIOUR: Final[tuple[tuple[str, dict[str, str], int], ...]] = (
     ("page_viewed", {}, 46),
     ("email_opened", {}, 18),
     ("email_clicked", {}, 8),
@@ -149,7 +151,7 @@ def behave(story: Story, now: datetime) -> None:
         return
     dice = story.dice
     weights = [1 + grade for _lead, grade in recent]
-    who = dice.choices([lead for lead, _grade in recent], weights=weights, k=max(1, len(recent) // 22))
+    who = dice.choices([lead for lead, _grade in recent], weights=weights, k=max(1, len(recent) // 14))
     events = []
     for lead_id in who:
         kind, properties, _often = dice.choices(
@@ -165,6 +167,8 @@ def work(story: Story, now: datetime) -> None:
     with tenant_scope(story.tenant.pk):
         members = list(Membership.objects.select_related("user").filter(is_active=True, user__isnull=False))
     for member in members:
+        if story.dice.random() < AWAY:
+            continue
         if Role.SDR in member.roles:
             work_queue(story, member, now)
         if Role.SALES in member.roles:
@@ -175,7 +179,7 @@ def work(story: Story, now: datetime) -> None:
 def work_queue(story: Story, member: Membership, now: datetime) -> None:
     """Call the next leads of the queue."""
     with tenant_scope(story.tenant.pk):
-        waiting = list_queue(member=member, now=now, size=story.dice.randrange(4, 9)).leads
+        waiting = list_queue(member=member, now=now, size=story.dice.choice((0, 1, 1, 2, 3)) or 1).leads
     for place, lead in enumerate(waiting):
         moment = now + timedelta(minutes=5 * place)
         if not lead.is_mine:
