@@ -95,6 +95,10 @@ class ImportRun(TenantModel):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     counts = models.JSONField(default=dict)
+    # Of the file and of what decides how it is read: the same again, after a run that did not finish, goes on with it.
+    file_hash = models.CharField(max_length=64, default="")
+    # The last row that is committed.
+    row_number = models.BigIntegerField(default=0)
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "-started_at"], name="import_run_newest")]
