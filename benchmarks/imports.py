@@ -1,0 +1,96 @@
+"""A file of 100,000 rows through the command, against COPY of the same rows into an indexed table."""
+
+import csv
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.place import SMALL, owner_connection
+from benchmarks.report import Finding
+
+ROWS = int(os.environ.get("LEADSYS_BENCH_ROWS", "100000"))
+COLUMNS = (
+    "external_id",
+    "email",
+    "first_name",
+    "last_name",
+    "company",
+    "country",
+    "city",
+    "origin",
+    "created_at",
+)
+
+
+def measure_import() -> list[Finding]:
+    """Rows a second of both; every twentieth row repeats an earlier one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "leads.csv"
+        write_file(path)
+        bare = copy_rate(path)
+        began = time.perf_counter()
+        command = [sys.executable, "manage.py", "import_leads", str(path), "--tenant", SMALL]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        ours = ROWS / (time.perf_counter() - began)
+    return [
+        Finding(
+            "import, whole pipeline",
+            ROWS,
+            f"{ours:,.0f} rows/s",
+            f"{bare:,.0f} rows/s",
+            bare / ours,
+            12,
+            detail=done.stdout.strip().splitlines()[-1].replace("|", "/")[:120],
+        )
+    ]
+
+
+def write_file(path: Path) -> None:
+    """Plausible rows, different in every run."""
+    dice = random.Random(time.time_ns())
+    mark = dice.randrange(10**9)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for number in range(ROWS):
+            who = dice.randrange(number) if number and number % 20 == 0 else number
+            company = f"firma{who % 5000}"
+            writer.writerow(
+                [
+                    f"file-{mark}-{who}",
+                    f"p{who}.{mark}@{company}.com.br",
+                    "Ana",
+                    f"Souza {who}",
+                    company.title(),
+                    "BR",
+                    "Campinas",
+                    "paid search",
+                    f"2025-0{1 + who % 9}-1{who % 10}",
+                ]
+            )
+
+
+def copy_rate(path: Path) -> float:
+    """Rows a second by COPY into a table with the indexes of leads."""
+    with owner_connection() as owner:
+        owner.execute("DROP TABLE IF EXISTS bench_copy")
+        owner.execute(
+            f"CREATE TABLE bench_copy (id bigserial PRIMARY KEY, {', '.join(f'{c} text' for c in COLUMNS)})"
+        )
+        for columns in ("external_id", "email", "origin, created_at", "last_name, id", "created_at, id"):
+            owner.execute(f"CREATE INDEX ON bench_copy ({columns})")
+        began = time.perf_counter()
+        with (
+            owner.cursor() as cursor,
+            cursor.copy(
+                f"COPY bench_copy ({', '.join(COLUMNS)}) FROM STDIN WITH (FORMAT csv, HEADER)"
+            ) as copy,
+        ):
+            copy.write(path.read_bytes())
+        rate = ROWS / (time.perf_counter() - began)
+        owner.execute("DROP TABLE bench_copy")
+    return rate

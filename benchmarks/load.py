@@ -1,0 +1,114 @@
+"""Clients that keep their connection and send one request after the other."""
+
+import http.client
+import json
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+CLIENTS = 8
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load: seconds each, and requests a second."""
+
+    median_ms: float
+    p95_ms: float
+    per_second: float
+    failed: int
+
+
+@contextmanager
+def served(application: str) -> Iterator[int]:
+    """Serve a WSGI application with two worker processes; yields its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    command += [
+        "--workers",
+        str(PROCESSES),
+        "--blocking-threads",
+        "1",
+        "--no-access-log",
+        "--log-level",
+        "error",
+        application,
+    ]
+    process = subprocess.Popen(command)
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+def wait_for(port: int) -> None:
+    """Until the port answers."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"Nothing answers on port {port}.")
+
+
+def run_load(
+    *, port: int, path: str, headers: dict[str, str], body: Callable[[random.Random], Any], requests: int
+) -> Load:
+    """Send POST requests from 8 clients; the first tenth of each client's warms up and is not counted."""
+    times: list[float] = []
+    failures: list[int] = []
+    each = requests // CLIENTS
+
+    def client(number: int) -> None:
+        dice = random.Random(f"{path} {number} {time.time_ns()}")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for turn in range(each):
+            payload = json.dumps(body(dice))
+            began = time.perf_counter()
+            connection.request("POST", path, payload, {"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status >= 300:
+                failures.append(answer.status)
+            if turn >= each // 10:
+                times.append(time.perf_counter() - began)
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(CLIENTS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - began
+    times.sort()
+    return Load(
+        statistics.median(times) * 1000,
+        times[int(len(times) * 0.95)] * 1000,
+        each * CLIENTS / seconds,
+        len(failures),
+    )
