@@ -123,12 +123,22 @@ def plan_clocks(batch: Batch) -> ClockPlan:
     return plan
 
 
-def list_open(*, lead_ids: Sequence[int]) -> tuple[list[Any], list[End]]:
-    """The open clocks of leads: those that go on, and how the others end as the leads stand now."""
+@dataclass(frozen=True)
+class OpenClocks:
+    """The open clocks of leads: those that go on, how the others end, and how the leads stand."""
+
+    going_on: list[Any]
+    ends: list[End]
+    standings: dict[int, Standing]
+
+
+def list_open(*, lead_ids: Sequence[int]) -> OpenClocks:
+    """The open clocks of leads as the leads stand now."""
     clocks = [clock for clock in _read_clocks(lead_ids) if clock.state in OPEN_STATES]
-    ends = _ends(clocks, read_standings(lead_ids))
+    standings = read_standings(lead_ids)
+    ends = _ends(clocks, standings)
     ended = {end.clock.pk for end in ends}
-    return [clock for clock in clocks if clock.pk not in ended], ends
+    return OpenClocks([clock for clock in clocks if clock.pk not in ended], ends, standings)
 
 
 def _ends(clocks: Iterable[Any], standings: Mapping[int, Standing]) -> list[End]:
@@ -143,27 +153,34 @@ def read_standings(lead_ids: Sequence[int]) -> dict[int, Standing]:
         LeadState.objects.filter(lead_id__in=lead_ids, live_since__isnull=False)
         .annotate(offered_at=Subquery(offered[:1]))
         .order_by("lead_id")
+        .values(*_STANDING_COLUMNS)
     )
     return {
-        row.lead_id: Standing(
-            lead_id=row.lead_id,
-            stage=Stage(row.stage),
-            act=row.stage_act,
-            reason=row.stage_reason,
-            entered_at=max(row.stage_at, row.live_since),
-            stage_at=row.stage_at,
-            live_since=row.live_since,
-            enrolled_at=row.enrolled_at,
-            offered_at=row.offered_at,
+        row["lead_id"]: Standing(
+            lead_id=row["lead_id"],
+            stage=Stage(row["stage"]),
+            act=row["stage_act"],
+            reason=row["stage_reason"],
+            entered_at=max(row["stage_at"], row["live_since"]),
+            stage_at=row["stage_at"],
+            live_since=row["live_since"],
+            enrolled_at=row["enrolled_at"],
+            offered_at=row["offered_at"],
             owners={
-                TeamFunction.MARKETING: row.owner_marketing_id,
-                TeamFunction.SDR: row.owner_sdr_id,
-                TeamFunction.SALES: row.owner_sales_id,
+                TeamFunction.MARKETING: row["owner_marketing_id"],
+                TeamFunction.SDR: row["owner_sdr_id"],
+                TeamFunction.SALES: row["owner_sales_id"],
             },
-            teams={TeamFunction.SDR: row.team_sdr_id, TeamFunction.SALES: row.team_sales_id},
+            teams={TeamFunction.SDR: row["team_sdr_id"], TeamFunction.SALES: row["team_sales_id"]},
         )
         for row in rows
     }
+
+
+_STANDING_COLUMNS: Final = (
+    *("lead_id", "stage", "stage_act", "stage_reason", "stage_at", "live_since", "enrolled_at", "offered_at"),
+    *("owner_marketing_id", "owner_sdr_id", "owner_sales_id", "team_sdr_id", "team_sales_id"),
+)
 
 
 def _read_clocks(lead_ids: Sequence[int]) -> list[Any]:

@@ -4,7 +4,7 @@ The sweep finds clocks by due rows and works on whole batches. Everything that h
 once: each share leaves its decision, but nobody is warned of what is broken already.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from leads.pipeline import lock_free_leads
 from leads.versions import open_rulebook, parse_document
 from routing.assignment import How, Outcome, Waiting, choose, give
 from routing.calendars import open_hours
-from routing.clocks import SHARE_KIND, Standing, Timer, end_clocks, list_open, read_standings
+from routing.clocks import SHARE_KIND, Standing, Timer, end_clocks, list_open
 from routing.models import Calendar, Clock
 from routing.notices import clock_notice, read_lead_names
 from routing.policies import ClockPolicies, Policy, ShareAct
@@ -65,11 +65,11 @@ def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
     """Act on whatever has passed of these clocks, and plan their next shares. Their leads are locked."""
     wanted = set(clock_ids)
     lead_ids = sorted(set(Clock.objects.filter(pk__in=clock_ids).values_list("lead_id", flat=True)))
-    going_on, ends = list_open(lead_ids=lead_ids)
+    found = list_open(lead_ids=lead_ids)
     # A file may have moved the lead meanwhile; what no longer waits for anybody escalates no more.
-    if stale := [end for end in ends if end.clock.pk in wanted]:
+    if stale := [end for end in found.ends if end.clock.pk in wanted]:
         end_clocks(ends=stale, now=now)
-    passing = _read_passing([clock for clock in going_on if clock.pk in wanted], lead_ids, now)
+    passing = _read_passing([clock for clock in found.going_on if clock.pk in wanted], found.standings, now)
     schedule(
         kind=SHARE_KIND,
         due={each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None},
@@ -83,10 +83,9 @@ def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
     tell(notices=_notices(acted, offers), now=now)
 
 
-def _read_passing(clocks: Sequence[Clock], lead_ids: Sequence[int], now: datetime) -> list[Passing]:
+def _read_passing(clocks: Sequence[Clock], standings: Mapping[int, Standing], now: datetime) -> list[Passing]:
     if not clocks:
         return []
-    standings = read_standings(lead_ids)
     policies = _read_policies({clock.version_id for clock in clocks})
     timers = _read_timers({clock.calendar_id for clock in clocks}, now)
     found = []
