@@ -1,0 +1,295 @@
+"""The list of leads: filters, orders, pages by key, counts."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from leads import listing
+from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
+from leads.models import CustomField, CustomValue, Lead, Origin
+from leads.rows import list_lead_rows
+from tenancy.models import Membership
+from tests.builders import make_company, make_event, make_lead
+from tests.conftest import NOW
+from tests.leads.people import make_rep, make_sdr, mql_of, sql_of
+
+pytestmark = pytest.mark.usefixtures("in_tenant")
+
+
+def found(member: Membership | None = None, **parameters: str) -> list[int]:
+    """The ids on the first page."""
+    query = read_list_query(parameters=parameters, member=member or Membership())
+    return list_leads(query=query, now=NOW).lead_ids
+
+
+def ids(*leads: Lead) -> list[int]:
+    return [lead.pk for lead in leads]
+
+
+def test_without_a_filter_the_newest_lead_comes_first() -> None:
+    old, new = make_lead(created_at=NOW - timedelta(days=2)), make_lead(created_at=NOW)
+    assert found() == ids(new, old)
+
+
+def test_by_stage_one_or_several() -> None:
+    new, mql, sql = make_lead(), mql_of(None), sql_of(None)
+    assert found(stage="mql") == ids(mql)
+    assert set(found(stage="mql, sql")) == {mql.pk, sql.pk}
+    assert set(found(stage="")) == {new.pk, mql.pk, sql.pk}
+
+
+def test_by_owner_it_is_who_holds_the_stage_that_counts() -> None:
+    sdr, rep = make_sdr(), make_rep()
+    mql, free = mql_of(sdr), mql_of(None)
+    sql = sql_of(rep, sdr=sdr)
+    assert found(owner=str(sdr.pk)) == ids(mql)
+    assert found(owner=rep.email.upper()) == ids(sql)
+    assert found(sdr, owner="me") == ids(mql)
+    assert found(owner="none") == ids(free)
+    assert found(owner="ninguem@horizonte.test") == []
+
+
+def test_by_origin_in_any_spelling() -> None:
+    lead = make_lead(origin="organic_search")
+    make_lead(origin="paid_search")
+    make_lead(origin=None)
+    assert found(origin=" Organic-Search ") == ids(lead)
+
+
+def test_by_lowest_score_and_grade() -> None:
+    low, high = make_lead(score=10, grade="C"), make_lead(score=60, grade="B+")
+    assert found(score_min="11") == ids(high)
+    assert set(found(score_min="-5")) == {low.pk, high.pk}
+    assert found(grade_min="B") == ids(high)
+    assert found(grade_min="B+") == ids(high)
+    assert found(grade_min="b ") == ids(high)
+    assert found(grade_min="9") == ids(high)
+    assert found(grade_min="A-") == []
+
+
+def test_by_exact_external_id_and_email() -> None:
+    lead = make_lead(external_id="crm-17", email="ana@empresa.com.br")
+    make_lead(external_id="crm-170", email="mariana@empresa.com.br")
+    assert found(external_id="crm-17") == ids(lead)
+    assert found(email=" ANA@empresa.com.br ") == ids(lead)
+
+
+def test_the_search_finds_names_that_begin_with_it_and_exact_keys() -> None:
+    lead = make_lead(name="Ana Conceição", name_key="ana conceicao", email="ana@x.test", external_id="Crm 9")
+    make_lead(name="Mariana", name_key="mariana", email="mariana@x.test")
+    for text in ("Ana", "ANA CONCEIÇÃO", "ana con", "Ana@X.test", "Crm 9"):
+        assert found(q=text) == ids(lead)
+    for text in ("conceicao", "x.test", "%", "Crm"):
+        assert found(q=text) == []
+
+
+def test_by_a_condition_of_the_builder() -> None:
+    big, small = make_lead(company=make_company(size=500)), make_lead(company=make_company(size=5))
+    make_lead()
+    make_event(lead=big, type="pricing_viewed")
+    size = '{"fact": "company_size", "op": "gte", "value": 100}'
+    visits = '{"fact": "event_count", "event": "pricing_viewed", "op": "eq", "value": 0}'
+    assert found(filter=size) == ids(big)
+    assert big.pk not in found(filter=visits)
+    assert found(filter=f'{{"all": [{visits}, {{"none": [{size}]}}]}}') == ids(small)
+
+
+def test_by_a_custom_field() -> None:
+    field = CustomField.objects.create(name="plants", label="Plants", type="integer")
+    lead = make_lead()
+    make_lead()
+    CustomValue.objects.create(lead=lead, field=field, integer_value=3)
+    assert found(filter='{"fact": "custom.plants", "op": "gte", "value": 3}') == ids(lead)
+
+
+def test_filters_add_up() -> None:
+    lead = make_lead(stage="mql", score=80, origin="webinar")
+    make_lead(stage="mql", score=20, origin="webinar")
+    make_lead(stage="new", score=80, origin="webinar")
+    make_lead(stage="mql", score=80, origin="event")
+    assert found(stage="mql", score_min="50", origin="webinar") == ids(lead)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"stage": "mql,lost"}, "stage"),
+        ({"score_min": "many"}, "score_min"),
+        ({"score_min": "1.5"}, "score_min"),
+        ({"score_min": "9" * 40}, "score_min"),
+        ({"grade_min": "G"}, "grade_min"),
+        ({"order": "email"}, "order"),
+        ({"filter": "{"}, "filter"),
+        ({"filter": "[" * 5000}, "filter"),
+        ({"filter": '{"fact": "shoe_size", "op": "eq", "value": 1}'}, "filter.fact"),
+        ({"q": "a\x00b"}, "q"),
+    ],
+)
+def test_what_the_list_does_not_know_is_refused_by_name(parameters: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidListQuery) as refusal:
+        found(**parameters)
+    assert [problem.field for problem in refusal.value.errors] == [field]
+
+
+def make_varied_leads() -> list[Lead]:
+    """Leads with equal and missing values in every order."""
+    names = ["bia", None, "ana", "bia", None, "caio", "ana", None, "dora"]
+    leads = []
+    for number, name in enumerate(names):
+        moment = NOW - timedelta(days=number % 4)
+        leads.append(
+            make_lead(
+                name=name,
+                name_key=name,
+                score=number % 3 * 10,
+                grade=("C", "B", "A")[number % 3],
+                created_at=moment,
+                stage_at=moment,
+            )
+        )
+    return leads
+
+
+def expected(leads: list[Lead], order: str) -> list[int]:
+    """The whole list by plain sorting: a missing value last, equal values by id in the same direction."""
+    column, turned = order.removeprefix("-"), order.startswith("-")
+
+    def key(lead: Lead) -> Any:
+        holder: Any = lead if column in {"created_at", "name"} else lead.standing
+        return getattr(holder, "name_key" if column == "name" else column)
+
+    with_value = sorted(
+        (lead for lead in leads if key(lead) is not None), key=lambda x: (key(x), x.pk), reverse=turned
+    )
+    without = sorted((lead for lead in leads if key(lead) is None), key=lambda x: x.pk, reverse=turned)
+    return ids(*with_value, *without)
+
+
+@pytest.mark.parametrize("order", listing.ORDERS)
+@pytest.mark.parametrize("size", [1, 2, 4, 9])
+def test_pages_forth_and_back_show_every_lead_once_in_every_order(order: str, size: int) -> None:
+    leads = [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in make_varied_leads()]
+    pages: list[list[int]] = []
+    cursor, previous = "", ""
+    while True:
+        query = read_list_query(parameters={"order": order, "cursor": cursor}, member=Membership(), size=size)
+        page = list_leads(query=query, now=NOW)
+        pages.append(page.lead_ids)
+        previous = page.previous_cursor or ""
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert [lead_id for page_ids in pages for lead_id in page_ids] == expected(leads, order)
+    back = [pages[-1]]
+    while previous:
+        query = read_list_query(
+            parameters={"order": order, "cursor": previous}, member=Membership(), size=size
+        )
+        page = list_leads(query=query, now=NOW)
+        back.insert(0, page.lead_ids)
+        assert page.next_cursor is not None
+        previous = page.previous_cursor or ""
+    assert back == pages
+
+
+def test_a_lead_that_comes_in_between_shifts_no_page() -> None:
+    first, second, third = (make_lead(created_at=NOW - timedelta(days=day)) for day in (1, 2, 3))
+    query = read_list_query(parameters={}, member=Membership(), size=2)
+    page = list_leads(query=query, now=NOW)
+    assert page.lead_ids == ids(first, second)
+    make_lead(created_at=NOW)
+    after = read_list_query(parameters={"cursor": page.next_cursor or ""}, member=Membership(), size=2)
+    assert list_leads(query=after, now=NOW).lead_ids == ids(third)
+
+
+def test_a_cursor_that_was_tampered_with_or_is_of_another_order_is_refused() -> None:
+    make_lead(), make_lead()
+    query = read_list_query(parameters={"order": "-score"}, member=Membership(), size=1)
+    cursor = list_leads(query=query, now=NOW).next_cursor or ""
+    assert cursor
+    for order, bad in (("-score", cursor[:-1] + "!"), ("-score", "abc"), ("score", cursor), ("name", cursor)):
+        with pytest.raises(InvalidListQuery) as refusal:
+            found(order=order, cursor=bad)
+        assert refusal.value.status == 400
+        assert refusal.value.errors[0].field == "cursor"
+
+
+def test_the_count_is_exact_to_its_limit_and_says_so_beyond() -> None:
+    for _number in range(4):
+        make_lead(stage="mql")
+    make_lead()
+    query = read_list_query(parameters={"stage": "mql"}, member=Membership())
+    exact = count_leads(query=query, now=NOW, limit=4)
+    capped = count_leads(query=query, now=NOW, limit=3)
+    assert exact is not None
+    assert (exact.value, exact.exact) == (4, True)
+    assert capped is not None
+    assert (capped.value, capped.exact) == (3, False)
+    assert listing.COUNT_LIMIT == 1000
+
+
+SLOW = '{"fact": "company", "op": "contains", "value": "sa"}'
+
+
+def test_a_filter_that_no_index_serves_is_given_up_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_lead(company=make_company())
+    assert listing.SLOW_LIMIT_MS == 2000
+
+    def sleep_in_the_database(*_arguments: Any, **_more: Any) -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(3)")
+        return []
+
+    monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 50)
+    monkeypatch.setattr(listing, "_find_page", sleep_in_the_database)
+    with pytest.raises(ListTooSlow, match="narrows the list"):
+        found(filter=SLOW)
+    # The transaction goes on, and without a limit.
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_the_limit_ends_with_the_list() -> None:
+    lead = make_lead(company=make_company())
+    assert found(filter=SLOW) == ids(lead)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+@pytest.mark.parametrize("order", ["-score", "grade", "-stage_at", "created_at", "name"])
+def test_a_page_deep_in_the_list_is_one_range_of_an_index(order: str) -> None:
+    for _number in range(3):
+        make_lead(name="x", name_key="x")
+    query = read_list_query(parameters={"order": order}, member=Membership(), size=1)
+    cursor = list_leads(query=query, now=NOW).next_cursor or ""
+    deep = read_list_query(parameters={"order": order, "cursor": cursor}, member=Membership(), size=1)
+    with CaptureQueriesContext(connection) as queries:
+        list_leads(query=deep, now=NOW)
+    statement = queries[0]["sql"]
+    with connection.cursor() as db_cursor:
+        db_cursor.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+        )
+        db_cursor.execute(f"EXPLAIN {statement}")
+        plan = "\n".join(row[0] for row in db_cursor.fetchall())
+    assert "ROW(" in plan.split("Index Cond:", 1)[1].split("\n", 1)[0], plan
+    assert "Sort" not in plan, plan
+
+
+def test_rows_show_owner_company_and_origin_in_two_queries(django_assert_num_queries: Any) -> None:
+    sdr = make_sdr(name="Bruno")
+    Origin.objects.create(key="organic_search", label="Organic Search")
+    leads = [
+        mql_of(sdr, company=make_company(name="Empresa SA"), origin="organic_search"),
+        make_lead(name=None, email="x@y.test"),
+    ]
+    with django_assert_num_queries(2):
+        first, second = list_lead_rows(lead_ids=ids(*leads))
+    assert (first.owner, first.owner_id, first.company) == ("Bruno", sdr.pk, "Empresa SA")
+    assert (first.stage, first.origin_label) == ("mql", "Organic Search")
+    assert (second.title, second.owner, second.owner_id) == ("x@y.test", "", None)
