@@ -13,6 +13,7 @@ class LeadsConfig(AppConfig):
         from leads.gates import publish_default_gates
         from leads.qualification.frameworks import publish_default_frameworks
         from leads.reasons import publish_default_reasons
+        from leads.why_stage import register_why_stage
         from tenancy.defaults import register_default_part
 
         register_lead_facts()
@@ -21,3 +22,4 @@ class LeadsConfig(AppConfig):
         register_default_part(publish_default_reasons)
         register_default_part(publish_default_frameworks)
         register_default_part(publish_default_gates)
+        register_why_stage()

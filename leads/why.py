@@ -19,7 +19,10 @@ class WhyRule:
 
 @dataclass(frozen=True)
 class WhyPart:
-    """One result with its reasons. ``title`` heads the side panel; ``smallest_change`` has at most three sentences."""
+    """One result with its reasons. ``title`` heads the side panel; ``smallest_change`` has at most three sentences.
+
+    ``words``: the result as people read it, where it is a stored value such as ``mql``.
+    """
 
     title: str
     result: str
@@ -27,6 +30,7 @@ class WhyPart:
     at: datetime | None
     rules: list[WhyRule]
     smallest_change: list[str] = field(default_factory=list)
+    words: str = ""
 
 
 # Part "clocks" may have several answers, the others have one.

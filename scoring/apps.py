@@ -10,8 +10,10 @@ class ScoringConfig(AppConfig):
         import scoring.steps  # noqa: F401 - its due kinds
         from leads.models import RuleKind
         from leads.versions import DocumentKind, register_document_kind
+        from leads.why import register_why
         from scoring.default_pack import publish_default_pack
         from scoring.documents import parse_grading, parse_scoring
+        from scoring.why import explain_grade, explain_score
         from tenancy.defaults import register_default_part
 
         for kind, parse in ((RuleKind.SCORING, parse_scoring), (RuleKind.GRADING, parse_grading)):
@@ -19,3 +21,5 @@ class ScoringConfig(AppConfig):
                 DocumentKind(kind, parse=parse, parse_draft=partial(parse, allow_retired=False))
             )
         register_default_part(publish_default_pack)
+        register_why("score", explain_score)
+        register_why("grade", explain_grade)
