@@ -15,6 +15,8 @@ provide_environment()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
 
 ROOT = Path(__file__).parent.parent
+TENANT = {"name": "Horizonte SaaS", "slug": "horizonte", "admin_email": "admin@horizonte.test"}
+OTHER_TENANT = {"name": "Outra Casa", "slug": "outra", "admin_email": "admin@outra.test"}
 NOW = datetime(2026, 11, 18, 13, 0, tzinfo=UTC)  # a Wednesday, 10:00 in São Paulo
 
 
@@ -62,6 +64,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
         for alias in ("default", "owner"):
             connections[alias].close()
             connections[alias].settings_dict["NAME"] = name
+        # Made once; a test that empties the tables leaves it to the next fixture to make them anew.
+        for about in (TENANT, OTHER_TENANT):
+            ensure_tenant(**about)
         yield
         for alias in ("default", "owner"):
             connections[alias].close()
@@ -118,20 +123,25 @@ def now() -> datetime:
     return NOW
 
 
+def ensure_tenant(*, name: str, slug: str, admin_email: str) -> Any:
+    """A tenant with the default pack."""
+    from tenancy.models import Tenant
+    from tenancy.services import create_tenant
+
+    found = Tenant.objects.filter(slug=slug).first()
+    return found or create_tenant(name=name, slug=slug, admin_email=admin_email, now=NOW)[0]
+
+
 @pytest.fixture
-def tenant(db: None, now: datetime) -> Any:
+def tenant(db: None) -> Any:
     """The tenant a test is about, with the default pack."""
-    from tenancy.services import create_tenant
-
-    return create_tenant(name="Horizonte SaaS", slug="horizonte", admin_email="admin@horizonte.test", now=now)[0]
+    return ensure_tenant(**TENANT)
 
 
 @pytest.fixture
-def other_tenant(db: None, now: datetime) -> Any:
+def other_tenant(db: None) -> Any:
     """The tenant that must see nothing of it."""
-    from tenancy.services import create_tenant
-
-    return create_tenant(name="Outra Casa", slug="outra", admin_email="admin@outra.test", now=now)[0]
+    return ensure_tenant(**OTHER_TENANT)
 
 
 @pytest.fixture
