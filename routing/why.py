@@ -39,17 +39,17 @@ def explain_owner(lead_id: int, now: datetime) -> list[WhyPart]:
         decisions = decisions.filter(topic=function)
     decision = decisions.first()
     if decision is None:
-        return [
-            WhyPart(
-                _title(function), _owner_now(state, function), None, None, _told_by_a_file(state, function)
-            )
-        ]
+        name, words = _owner_now(state, function)
+        rules = _told_by_a_file(state, function)
+        return [WhyPart(_title(function), name, None, None, rules, words=words)]
     version = RuleVersion.objects.filter(pk=decision.version_id).first() if decision.version_id else None
     function = TeamFunction(decision.topic)
+    name, words = _owner_now(state, function)
     return [
         WhyPart(
             title=_title(function),
-            result=_owner_now(state, function),
+            result=name,
+            words=words,
             version=version.number if version else None,
             at=decision.at,
             rules=_rules_of_owner(decision, version),
@@ -65,14 +65,15 @@ def _title(function: TeamFunction) -> str:
     }[function]
 
 
-def _owner_now(state: Any, function: TeamFunction) -> str:
+def _owner_now(state: Any, function: TeamFunction) -> tuple[str, str]:
+    """The owner's name, empty without one; and in words."""
     owner = getattr(state, f"owner_{function}")
     if owner is not None:
-        return str(owner.name)
+        return owner.name, owner.name
     team = getattr(state, f"team_{function}", None)
     if team is not None:
-        return _("In the queue of %(team)s") % {"team": team.name}
-    return _("Nobody")
+        return "", _("In the queue of %(team)s") % {"team": team.name}
+    return "", _("Nobody")
 
 
 def _told_by_a_file(state: Any, function: TeamFunction) -> list[WhyRule]:
@@ -194,7 +195,8 @@ def explain_clocks(lead_id: int, now: datetime) -> list[WhyPart]:
     return [
         WhyPart(
             title=timed.label,
-            result=clock_in_words(timed, now),
+            result=str(timed.clock.state),
+            words=clock_in_words(timed, now),
             version=numbers[timed.clock.version_id],
             at=timed.clock.started_at,
             rules=_rules_of_clock(
@@ -231,7 +233,8 @@ def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[Wh
     acted = {each.detail["percent"]: each.detail for each in decisions if each.result in list(ShareAct)}
     rules = [
         WhyRule(
-            "start",
+            # Names the kind of clock to machines, which get no title.
+            str(clock.kind),
             _start_in_words(ClockKind(clock.kind)),
             TRUE,
             instant_in_words(clock.started_at),

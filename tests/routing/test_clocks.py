@@ -463,10 +463,11 @@ def test_why_tells_what_the_clock_did(people: Any, tenant: Any) -> None:
     sweep(tenant, THURSDAY_10)
     (part,) = explain_part(part="clocks", lead_id=lead.pk, now=THURSDAY_10)
     assert (part.title, part.version, part.at) == ("First contact", 1, NOW)
-    assert part.result.startswith("Late since")
+    assert part.result == "broken"
+    assert part.words.startswith("Late since")
     verdicts = {rule.id: rule.verdict for rule in part.rules}
     assert verdicts == {
-        "start": "true",
+        "first_contact": "true",
         "share-50": "true",
         "share-80": "true",
         "share-100": "true",
@@ -532,3 +533,18 @@ def test_functions_of_clocks_cover_every_kind() -> None:
 
     assert set(CLOCK_FUNCTION) == set(ClockKind)
     assert CLOCK_FUNCTION[ClockKind.BACK_TO_NURTURE] == TeamFunction.MARKETING
+
+
+def test_the_lead_page_shows_its_clocks(people: Any, tenant: Any, client: Any) -> None:
+    lead = make_mql()
+    attempt(lead, now=NOW + timedelta(hours=1))
+    offered = make_lead(stage="sql", stage_at=NOW)
+    Handover.objects.create(lead=offered, offered_at=NOW)
+    run(offered)
+    client.force_login(people["Max"].user)
+    page = client.get(f"/t/{tenant.slug}/leads/{offered.pk}/").content.decode()
+    assert "Answer the SQL" in page
+    assert "of 2 working days" in page
+    met = client.get(f"/t/{tenant.slug}/leads/{lead.pk}/").content.decode()
+    assert 'data-state="met"' in met
+    assert f"/t/{tenant.slug}/leads/{lead.pk}/why/clocks/" in met
