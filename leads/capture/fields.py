@@ -221,8 +221,8 @@ class EventReading(NamedTuple):
     problems: list[FieldProblem]
 
 
-class _Unfit(Exception):
-    """A value that its field cannot hold. ``within`` names the part of a composed value."""
+class Unfit(Exception):
+    """What a reader raises for a value that its field cannot hold. ``within`` names the part of a composed value."""
 
     def __init__(self, code: str, message: str, within: str = "") -> None:
         super().__init__(message)
@@ -270,9 +270,9 @@ def read_event(*, document: Any, zone: ZoneInfo, now: datetime, within: str = ""
         reader = _EVENT_READERS.get(name)
         try:
             if reader is None:
-                raise _Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
+                raise Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
             found[name] = reader(value, zone, now)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             problems.append(
                 FieldProblem(
                     _shorten(within + name + unfit.within, MAX_FIELD_SHOWN), unfit.code, unfit.message
@@ -331,7 +331,7 @@ def _read(
                 reader(found, value, rules)
             else:
                 _read_other(found, name, value, rules)
-        except _Unfit as unfit:
+        except Unfit as unfit:
             problems.append(
                 FieldProblem(_shorten(name + unfit.within, MAX_FIELD_SHOWN), unfit.code, unfit.message)
             )
@@ -375,29 +375,29 @@ def _read_other(found: dict[str, Any], name: str, value: Any, rules: IntakeRules
     """Read what is not the same for every tenant and door."""
     if name in IMPORT_ONLY_FIELDS:
         if not rules.is_import:
-            raise _Unfit("import_only", _("The field comes by import only."))
+            raise Unfit("import_only", _("The field comes by import only."))
         _read_standing(found, name, value)
     elif name.startswith(CUSTOM):
         key = name.removeprefix(CUSTOM)
         kind = rules.custom.get(key)
         if kind is None:
-            raise _Unfit("undefined", _("There is no custom field “%s”. Define it first.") % _shorten(key))
+            raise Unfit("undefined", _("There is no custom field “%s”. Define it first.") % _shorten(key))
         custom = _CUSTOM_READERS[kind](name, value, rules)
         if custom is not None:
             found.setdefault("custom", {})[key] = custom
     else:
-        raise _Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
+        raise Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
 
 
 def _as_text(value: Any) -> str:
-    """A value as trimmed text, empty for null. Raises _Unfit for what is no text and for characters that cannot be kept."""
+    """A value as trimmed text, empty for null. Raises Unfit for what is no text and for characters that cannot be kept."""
     if not isinstance(value, str):
         if value is None:
             return ""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise _Unfit("type", _("Give a text."))
+            raise Unfit("type", _("Give a text."))
         if abs(value) > MAX_BIGINT:
-            raise _Unfit("type", _("Give so large a number as a text."))
+            raise Unfit("type", _("Give so large a number as a text."))
         return str(value)
     if "\0" in value or not value.isascii():
         refuse_unkeepable(value)
@@ -405,24 +405,25 @@ def _as_text(value: Any) -> str:
 
 
 def refuse_unkeepable(text: str) -> None:
-    """Raise _Unfit for a NUL or half a surrogate pair: no column can keep them."""
+    """Raise Unfit for a NUL or half a surrogate pair: no column can keep them."""
     if "\0" in text:
-        raise _Unfit("nul", _("The text holds a NUL character."))
+        raise Unfit("nul", _("The text holds a NUL character."))
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise _Unfit("characters", _("The text holds a character that is none.")) from error
+            raise Unfit("characters", _("The text holds a character that is none.")) from error
 
 
 def _refuse_long(text: str, limit: int) -> str:
-    raise _Unfit(
+    raise Unfit(
         "too_long",
         _("At most %(limit)d characters; there are %(length)d.") % {"limit": limit, "length": len(text)},
     )
 
 
-def _limited(value: Any, limit: int) -> str:
+def read_text(value: Any, limit: int) -> str:
+    """A trimmed text of at most ``limit`` characters, empty for null. Raises Unfit."""
     text = _as_text(value)
     return text if len(text) <= limit else _refuse_long(text, limit)
 
@@ -444,7 +445,7 @@ def find_unkeepable(document: Any) -> FieldProblem | None:
         if isinstance(value, str):
             try:
                 refuse_unkeepable(value)
-            except _Unfit as unfit:
+            except Unfit as unfit:
                 return FieldProblem(_shorten(place, MAX_FIELD_SHOWN), unfit.code, unfit.message)
         elif isinstance(value, dict):
             names = [str(name) for name in value]
@@ -464,28 +465,28 @@ def _read_email(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
         return
     email = normalise_email(text)
     if email is None:
-        raise _Unfit("invalid", _("“%s” is no e-mail address.") % _shorten(text))
+        raise Unfit("invalid", _("“%s” is no e-mail address.") % _shorten(text))
     found["email"] = email
     found["email_kind"] = email_kind(email).value
 
 
 def _read_phone(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    if text := _limited(value, MAX_PHONE):
+    if text := read_text(value, MAX_PHONE):
         found["phone"] = text
 
 
 def _read_postal_code(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    if text := _limited(value, MAX_POSTAL_CODE):
+    if text := read_text(value, MAX_POSTAL_CODE):
         found["postal_code"] = text
 
 
 def _read_state(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    if text := _limited(value, MAX_STATE):
+    if text := read_text(value, MAX_STATE):
         found["state"] = text.upper() if len(text) == 2 else text
 
 
 def _read_seniority(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    if text := _limited(value, MAX_SENIORITY):
+    if text := read_text(value, MAX_SENIORITY):
         found["seniority"] = normalise_seniority(text)
 
 
@@ -498,7 +499,7 @@ def _read_named(
         if text := _as_text(value):
             known = normalise(text) if len(text) <= 4 * limit else None
             if known is None or len(known) > limit:
-                raise _Unfit("invalid", say(_shorten(text)))
+                raise Unfit("invalid", say(_shorten(text)))
             found[name] = known
 
     return read
@@ -525,7 +526,7 @@ def _say_cnpj(text: str) -> str:
 
 
 def _read_origin(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    if text := _limited(value, MAX_ORIGIN):
+    if text := read_text(value, MAX_ORIGIN):
         key = _fold_origin(text)
         found["origin"] = key if len(key) <= MAX_ORIGIN else _refuse_long(key, MAX_ORIGIN)
         found["origin_label"] = text
@@ -539,7 +540,7 @@ def _read_tags(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
     parts = (part.strip() for each in texts for part in _as_text(each).split(";"))
     tags = tuple(dict.fromkeys(part for part in parts if part))
     if len(tags) > MAX_TAGS:
-        raise _Unfit("too_many", _("At most %d tags.") % MAX_TAGS)
+        raise Unfit("too_many", _("At most %d tags.") % MAX_TAGS)
     for tag in tags:
         if len(tag) > MAX_TAG:
             _refuse_long(tag, MAX_TAG)
@@ -548,13 +549,13 @@ def _read_tags(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
 
 
 def _read_standing(found: dict[str, Any], name: str, value: Any) -> None:
-    text = _limited(value, MAX_OWNER)
+    text = read_text(value, MAX_OWNER)
     if not text:
         return
     if name == "stage":
         text = text.lower()
         if text not in Stage.values:
-            raise _Unfit(
+            raise Unfit(
                 "invalid",
                 _("“%(text)s” is no stage. There are: %(stages)s.")
                 % {"text": _shorten(text), "stages": ", ".join(Stage.values)},
@@ -565,12 +566,12 @@ def _read_standing(found: dict[str, Any], name: str, value: Any) -> None:
 # Numbers ----------------------------------------------------------------------------------------------------------
 
 
-def _read_number(name: str, value: Any, rules: IntakeRules) -> int | None:
+def read_millionths(name: str, value: Any, rules: IntakeRules) -> int | None:
     """A number in millionths, None if blank: from JSON as it is, from text with the decimal mark of its column."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = to_millionths(Decimal(str(value))) if _is_small(value) else None
         if number is None:
-            raise _Unfit("range", _("The number is too large."))
+            raise Unfit("range", _("The number is too large."))
         return number
     text = _as_text(value)
     if not text:
@@ -579,12 +580,12 @@ def _read_number(name: str, value: Any, rules: IntakeRules) -> int | None:
     readings = [parse_decimal(text, each) for each in ([mark] if mark else [".", ","])]
     known = {each for each in readings if each is not None}
     if len(known) > 1:
-        raise _Unfit(
+        raise Unfit(
             "ambiguous",
             _("“%s” can be read as two numbers. Write it without separators of thousands.") % _shorten(text),
         )
     if not known:
-        raise _Unfit("invalid", _("“%s” is no number.") % _shorten(text))
+        raise Unfit("invalid", _("“%s” is no number.") % _shorten(text))
     return known.pop()
 
 
@@ -596,37 +597,37 @@ def _is_small(value: int | float) -> bool:
 def _read_whole_number(name: str, value: Any, rules: IntakeRules) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         if not _is_small(value):
-            raise _Unfit("range", _("The number is too large."))
+            raise Unfit("range", _("The number is too large."))
         return value
     if isinstance(value, str) and len(value) < 19 and value.isascii() and value.isdigit():
         return int(value)
-    number = _read_number(name, value, rules)
+    number = read_millionths(name, value, rules)
     if number is None:
         return None
     if number % MILLION:
-        raise _Unfit("invalid", _("“%s” is no whole number.") % _shorten(str(value)))
+        raise Unfit("invalid", _("“%s” is no whole number.") % _shorten(str(value)))
     return number // MILLION
 
 
 def _read_company_size(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
     if isinstance(value, str) and _RANGE.fullmatch(value.strip()) and not value.strip().startswith("-"):
-        raise _Unfit(
+        raise Unfit(
             "range", _("“%s” is a range. Give the number of people as one whole number.") % _shorten(value)
         )
     size = _read_whole_number("company_size", value, rules)
     if size is None:
         return
     if not 0 <= size <= MAX_COMPANY_SIZE:
-        raise _Unfit("range", _("The number must be from 0 to %d.") % MAX_COMPANY_SIZE)
+        raise Unfit("range", _("The number must be from 0 to %d.") % MAX_COMPANY_SIZE)
     found["company_size"] = size
 
 
 def _read_company_revenue(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    millionths = _read_number("company_revenue", value, rules)
+    millionths = read_millionths("company_revenue", value, rules)
     if millionths is None:
         return
     if millionths < 0:
-        raise _Unfit("range", _("The number can't be negative."))
+        raise Unfit("range", _("The number can't be negative."))
     minor = Decimal(millionths) * MINOR_UNITS / MILLION
     found["company_revenue_minor"] = int(minor.to_integral_value(rounding=ROUND_HALF_UP))
 
@@ -662,19 +663,20 @@ def _parse_instant(text: str, date_format: DateFormat | None, zone: ZoneInfo) ->
 
 def _refuse_date(text: str, date_format: DateFormat | None) -> None:
     if date_format is None:
-        raise _Unfit(
+        raise Unfit(
             "invalid", _("“%s” is no date. Give it like 2026-11-24 or 2026-11-24T18:20:00Z.") % _shorten(text)
         )
-    raise _Unfit(
+    raise Unfit(
         "invalid",
         _("“%(text)s” is no date of the format %(format)s.")
         % {"text": _shorten(text), "format": date_format.value},
     )
 
 
-def _read_instant(value: Any, date_format: DateFormat | None, zone: ZoneInfo) -> datetime | None:
+def read_instant(value: Any, date_format: DateFormat | None, zone: ZoneInfo) -> datetime | None:
+    """An instant in UTC, None if blank: local midnight without a time, ISO 8601 without a format. Raises Unfit."""
     if value is not None and not isinstance(value, str):
-        raise _Unfit("type", _("Give a date or an instant as a text."))
+        raise Unfit("type", _("Give a date or an instant as a text."))
     text = _as_text(value)
     if not text:
         return None
@@ -685,7 +687,7 @@ def _read_instant(value: Any, date_format: DateFormat | None, zone: ZoneInfo) ->
 
 
 def _read_created_at(found: dict[str, Any], value: Any, rules: IntakeRules) -> None:
-    at = _read_instant(value, rules.date_formats.get("created_at"), rules.zone)
+    at = read_instant(value, rules.date_formats.get("created_at"), rules.zone)
     if at is not None:
         found["created_at"] = at
 
@@ -694,13 +696,13 @@ def _read_created_at(found: dict[str, Any], value: Any, rules: IntakeRules) -> N
 
 
 def _read_custom_text(name: str, value: Any, rules: IntakeRules) -> str | None:
-    return _limited(value, MAX_CUSTOM_TEXT) or None
+    return read_text(value, MAX_CUSTOM_TEXT) or None
 
 
 def _read_custom_date(name: str, value: Any, rules: IntakeRules) -> date | None:
     """The date; of an instant with an offset, the local date of the tenant."""
     if value is not None and not isinstance(value, str):
-        raise _Unfit("type", _("Give a date as a text."))
+        raise Unfit("type", _("Give a date as a text."))
     text = _as_text(value)
     if not text:
         return None
@@ -716,7 +718,7 @@ def _read_custom_date(name: str, value: Any, rules: IntakeRules) -> date | None:
 _CUSTOM_READERS: Final[Mapping[FieldType, Callable[[str, Any, IntakeRules], str | int | date | None]]] = {
     "text": _read_custom_text,
     "integer": _read_whole_number,
-    "decimal": _read_number,
+    "decimal": read_millionths,
     "date": _read_custom_date,
 }
 
@@ -728,9 +730,9 @@ def _read_consent(found: dict[str, Any], value: Any, rules: IntakeRules) -> None
     """Consents as a list of objects; in a file the same as JSON, or ``purpose`` or ``purpose:basis``, several apart by ;"""
     given = _parse_consent_text(_as_text(value)) if isinstance(value, str) or value is None else value
     if not isinstance(given, list):
-        raise _Unfit("type", _("Give a list of purpose, basis and text."))
+        raise Unfit("type", _("Give a list of purpose, basis and text."))
     if len(given) > MAX_CONSENTS:
-        raise _Unfit("too_many", _("At most %d consents.") % MAX_CONSENTS)
+        raise Unfit("too_many", _("At most %d consents.") % MAX_CONSENTS)
     if given:
         found["consent"] = tuple(_read_one_consent(each, f"[{index}]") for index, each in enumerate(given))
 
@@ -740,26 +742,26 @@ def _parse_consent_text(text: str) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise _Unfit("invalid", _("The list of consents isn't valid JSON.")) from error
+            raise Unfit("invalid", _("The list of consents isn't valid JSON.")) from error
     pairs = (part.partition(":") for part in text.split(";") if part.strip())
     return [{"purpose": purpose, "basis": basis} for purpose, _colon, basis in pairs]
 
 
 def _read_one_consent(given: Any, place: str) -> ConsentInput:
     if not isinstance(given, Mapping):
-        raise _Unfit("type", _("Give an object with purpose, basis and text."), place)
+        raise Unfit("type", _("Give an object with purpose, basis and text."), place)
     for name in given:
         if name not in {"purpose", "basis", "text"}:
-            raise _Unfit("unknown", _("There is no field “%s”.") % _shorten(name), f"{place}.{name}")
+            raise Unfit("unknown", _("There is no field “%s”.") % _shorten(name), f"{place}.{name}")
     try:
         purpose = _as_text(given.get("purpose")).lower()
         basis = _as_text(given.get("basis")).lower() or "consent"
-        text = _limited(given.get("text"), MAX_CONSENT_TEXT)
-    except _Unfit as unfit:
-        raise _Unfit(unfit.code, unfit.message, place) from unfit
+        text = read_text(given.get("text"), MAX_CONSENT_TEXT)
+    except Unfit as unfit:
+        raise Unfit(unfit.code, unfit.message, place) from unfit
     for name, key in (("purpose", purpose), ("basis", basis)):
         if _PURPOSE.fullmatch(key) is None:
-            raise _Unfit(
+            raise Unfit(
                 "invalid",
                 _("Give 1 to 64 lower-case letters, digits, hyphens or underscores."),
                 f"{place}.{name}",
@@ -772,31 +774,31 @@ def _read_one_consent(given: Any, place: str) -> ConsentInput:
 
 def _read_event_type(value: Any, zone: ZoneInfo, now: datetime) -> str:
     if value is None:
-        raise _Unfit("required", _("Say what happened."))
+        raise Unfit("required", _("Say what happened."))
     if not isinstance(value, str) or _EVENT_TYPE.fullmatch(value) is None:
-        raise _Unfit("invalid", _("Give 1 to 64 lower-case letters, digits or underscores."))
+        raise Unfit("invalid", _("Give 1 to 64 lower-case letters, digits or underscores."))
     return value
 
 
 def _read_occurred_at(value: Any, zone: ZoneInfo, now: datetime) -> datetime | None:
-    at = _read_instant(value, None, zone)
+    at = read_instant(value, None, zone)
     if at is not None and at > now + MAX_AHEAD:
-        raise _Unfit("future", _("The instant lies more than five minutes ahead."))
+        raise Unfit("future", _("The instant lies more than five minutes ahead."))
     return at
 
 
 def _read_message_id(value: Any, zone: ZoneInfo, now: datetime) -> str | None:
-    return _limited(value, MAX_MESSAGE_ID) or None
+    return read_text(value, MAX_MESSAGE_ID) or None
 
 
 def _read_properties(value: Any, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _Unfit("type", _("Give an object."))
+        raise Unfit("type", _("Give an object."))
     _check_json(value, MAX_PROPERTIES_DEPTH)
     if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_PROPERTIES_BYTES:
-        raise _Unfit("too_long", _("At most %d bytes.") % MAX_PROPERTIES_BYTES)
+        raise Unfit("too_long", _("At most %d bytes.") % MAX_PROPERTIES_BYTES)
     return value
 
 
@@ -805,10 +807,10 @@ def _check_json(value: Any, depth: int) -> None:
     if isinstance(value, str):
         refuse_unkeepable(value)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _Unfit("invalid", _("A number is infinite or none."))
+        raise Unfit("invalid", _("A number is infinite or none."))
     elif isinstance(value, dict | list):
         if depth == 0:
-            raise _Unfit("too_deep", _("At most %d levels.") % MAX_PROPERTIES_DEPTH)
+            raise Unfit("too_deep", _("At most %d levels.") % MAX_PROPERTIES_DEPTH)
         parts: Iterable[Any] = (*value, *value.values()) if isinstance(value, dict) else value
         for part in parts:
             _check_json(part, depth - 1)

@@ -1,0 +1,300 @@
+"""Importing a file, of leads or of outcomes: two passes over it, batches of a thousand rows, each in its own transaction.
+
+An import that dies loses nothing that is committed, and the same import run again goes on: rows already there change nothing,
+and rows that nobody could recognise (a name or phone alone) are passed over by their number.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import structlog
+from django.db import DatabaseError, transaction
+
+from core.bisection import is_transient
+from leads.capture.columns import FieldType
+from leads.capture.fields import IntakeRules
+from leads.capture.readable_file import ImportOptions, ReadableFile, make_readable, refuse_retired
+from leads.capture.refusals import keep_refusals, say_refusal, write_refused_file
+from leads.capture.row_reader import ReadRow, Refusal, read_batches
+from leads.capture.rules import open_rules
+from leads.models import CustomField, ImportRun
+from leads.pipeline import Reason, ReasonCode, run_pipeline
+from tenancy.errors import FieldProblem, Problem
+from tenancy.models import Tenant
+from tenancy.scope import tenant_scope
+
+log = structlog.get_logger(__name__)
+
+BATCH_TRIES: Final = 5
+EXAMPLES: Final = 10
+
+
+class Taken(NamedTuple):
+    """What came of one row: what it is about (the lead, the deal; None if refused), its outcome, or why it is refused."""
+
+    subject_id: int | None
+    outcome: str
+    problem: Problem | None
+
+
+class TakenBatch(NamedTuple):
+    """What came of the rows of a batch, in order, and the leads on which the pipeline has to run."""
+
+    rows: Sequence[Taken]
+    changed: Sequence[int]
+
+
+@dataclass(frozen=True)
+class ImportContext:
+    """What the taking in of a batch needs to know beside its rows."""
+
+    tenant: Tenant
+    now: datetime
+    is_live: bool
+
+
+class Subject(Protocol):
+    """What a file tells of: leads, or outcomes."""
+
+    kind: ImportRun.Subject
+    # The fields that a row can fill, with their types; custom fields come besides.
+    fields: Mapping[str, FieldType]
+
+    def read(
+        self, values: Mapping[str, str], rules: IntakeRules, now: datetime
+    ) -> tuple[Any, Sequence[FieldProblem]]:
+        """What a row says, and what is wrong with it. Asks no database."""
+
+    def is_nameless(self, item: Any) -> bool:
+        """Whether the row has no identity, so that it would not be known again."""
+
+    def take(self, items: Sequence[Any], context: ImportContext) -> TakenBatch:
+        """Write rows into the current tenant."""
+
+
+@dataclass
+class Counts:
+    """Rows by what came of them; their sum is the rows of the file."""
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    refused: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.new + self.updated + self.unchanged + self.duplicate + self.refused
+
+    def add(self, outcome: str) -> None:
+        setattr(self, outcome, getattr(self, outcome) + 1)
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What came of an import. ``examples`` are the first reasons of refused rows; ``failed`` counts leads that the
+    pipeline could not process and tries again."""
+
+    counts: Counts
+    columns_unmapped: tuple[str, ...]
+    refused_file: Path | None
+    examples: tuple[str, ...]
+    failed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that both commands print last."""
+        return asdict(self.counts) | {
+            "columns_unmapped": list(self.columns_unmapped),
+            "refused_file": str(self.refused_file) if self.refused_file else None,
+        }
+
+
+# Rows done, rows of the file.
+Progress = Callable[[int, int], None]
+
+
+def run_import(
+    *,
+    subject: Subject,
+    tenant: Tenant,
+    path: Path,
+    options: ImportOptions,
+    now: datetime,
+    progress: Progress = lambda _done, _of: None,
+) -> ImportResult:
+    """Import a file into a tenant, outside any tenant scope, to its end.
+
+    Raises UnreadableFile, InvalidOption and AmbiguousDates before anything is written.
+    """
+    readable = _make_readable(subject, tenant, path, options)
+    context = ImportContext(tenant, now, options.is_live)
+    with ExitStack() as stack:
+        if options.is_dry_run:
+            # Later rows must see earlier ones: all is written, and then taken back.
+            stack.enter_context(tenant_scope(tenant.pk))
+            stack.callback(transaction.set_rollback, True)  # noqa: FBT003 - Django's own signature
+        return _Run(subject, readable, context, is_dry_run=options.is_dry_run).go(progress)
+
+
+def _make_readable(subject: Subject, tenant: Tenant, path: Path, options: ImportOptions) -> ReadableFile:
+    with tenant_scope(tenant.pk):
+        rules = open_rules(tenant=tenant)
+        retired = list(CustomField.objects.filter(retired_at__isnull=False).values_list("name", flat=True))
+    rules = IntakeRules(
+        country=rules.country,
+        zone=rules.zone,
+        custom=rules.custom,
+        is_import=True,
+        source="import",
+        proof={"file": path.name},
+    )
+    readable = make_readable(path=path, options=options, fields=subject.fields, rules=rules)
+    refuse_retired(readable=readable, retired=retired)
+    return readable
+
+
+@dataclass
+class _Batch:
+    """What a batch would add once it is committed."""
+
+    outcomes: list[str] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    refused: list[tuple[ReadRow, Sequence[Refusal]]] = field(default_factory=list)
+    failed: int = 0
+
+
+class _Run:
+    """One import on its way."""
+
+    def __init__(
+        self, subject: Subject, readable: ReadableFile, context: ImportContext, *, is_dry_run: bool
+    ) -> None:
+        self._subject = subject
+        self._readable = readable
+        self._context = context
+        self._is_dry_run = is_dry_run
+        self._counts = Counts()
+        self._seen: set[int] = set()
+        self._examples: list[str] = []
+        self._failed = 0
+        # Up to here an earlier run of the same import, cut off, has taken in the rows that have no identity.
+        self._known_to = 0
+
+    def go(self, progress: Progress) -> ImportResult:
+        """Every row of the file, then the file of refused ones."""
+        run = self._begin()
+        for rows in self._read():
+            batch = self._take_until_committed(run, rows)
+            self._seen |= batch.seen
+            self._failed += batch.failed
+            self._note_examples(batch)
+            progress(self._counts.rows, self._readable.table.row_count)
+        return ImportResult(
+            counts=self._counts,
+            columns_unmapped=self._readable.plan.unmapped,
+            refused_file=self._end(run),
+            examples=tuple(self._examples),
+            failed=self._failed,
+        )
+
+    def _read(self) -> Iterator[list[ReadRow]]:
+        return read_batches(readable=self._readable, read=self._subject.read, now=self._context.now)
+
+    def _begin(self) -> ImportRun:
+        readable, context = self._readable, self._context
+        with tenant_scope(context.tenant.pk):
+            CustomField.objects.bulk_create(
+                CustomField(name=each.name, label=each.label, type=each.type, created_at=context.now)
+                for each in readable.created
+            )
+            cut_off = self._list_cut_off().values_list("row_number", flat=True)
+            self._known_to = max(cut_off, default=0)
+            run: ImportRun = ImportRun.objects.create(
+                subject=self._subject.kind,
+                file_name=readable.table.path.name[:255],
+                is_live=context.is_live,
+                started_at=context.now,
+                counts=asdict(self._counts),
+                file_hash=readable.digest,
+            )
+        return run
+
+    def _list_cut_off(self) -> Any:
+        return ImportRun.objects.filter(
+            subject=self._subject.kind, file_hash=self._readable.digest, finished_at__isnull=True
+        )
+
+    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow]) -> _Batch:
+        """One batch in one transaction, again if it lost a deadlock."""
+        before = Counts(**asdict(self._counts))
+        for tries_left in reversed(range(BATCH_TRIES)):
+            try:
+                with tenant_scope(self._context.tenant.pk):
+                    return self._take(run, rows)
+            except DatabaseError as error:
+                self._counts = Counts(**asdict(before))
+                if self._is_dry_run or not tries_left or not is_transient(error):
+                    raise
+                log.warning("import batch is tried again", rows=len(rows), error=str(error))
+        raise AssertionError("the last try returns or raises")
+
+    def _take(self, run: ImportRun, rows: Sequence[ReadRow]) -> _Batch:
+        batch = _Batch()
+        good = [row for row in rows if row.item is not None and not self._is_done(row)]
+        taken = self._subject.take([row.item for row in good], self._context)
+        came_of = dict(zip((row.number for row in good), taken.rows, strict=True))
+        for row in rows:
+            self._settle(batch, row, came_of.get(row.number))
+        keep_refusals(run=run, readable=self._readable, refused=batch.refused)
+        run.counts, run.row_number = asdict(self._counts), rows[-1].number
+        run.save(update_fields=["counts", "row_number"])
+        if taken.changed and not self._is_dry_run:
+            reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
+            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=self._context.now)
+            batch.failed = len(result.failed)
+        return batch
+
+    def _is_done(self, row: ReadRow) -> bool:
+        return row.number <= self._known_to and self._subject.is_nameless(row.item)
+
+    def _settle(self, batch: _Batch, row: ReadRow, taken: Taken | None) -> None:
+        """Count one row."""
+        if row.item is None:
+            batch.refused.append((row, row.refusals))
+            outcome = "refused"
+        elif taken is None:
+            outcome = "unchanged"
+        elif taken.problem is not None:
+            batch.refused.append((row, [_refusal(taken.problem)]))
+            outcome = "refused"
+        else:
+            assert taken.subject_id is not None
+            is_again = taken.subject_id in self._seen or taken.subject_id in batch.seen
+            outcome = "duplicate" if is_again else taken.outcome
+            batch.seen.add(taken.subject_id)
+        self._counts.add(outcome)
+
+    def _note_examples(self, batch: _Batch) -> None:
+        for row, refusals in batch.refused[: EXAMPLES - len(self._examples)]:
+            said = say_refusal(
+                {"column": self._readable.column_of(each.field), "message": each.message} for each in refusals
+            )
+            self._examples.append(f"{row.number}: {said}")
+
+    def _end(self, run: ImportRun) -> Path | None:
+        """Finish the run, and with it those of the same import that were cut off."""
+        with tenant_scope(self._context.tenant.pk):
+            self._list_cut_off().update(finished_at=self._context.now)
+            if self._is_dry_run or not self._counts.refused:
+                return None
+            return write_refused_file(run=run, readable=self._readable)
+
+
+def _refusal(problem: Problem) -> Refusal:
+    """Why a row that could be read was not taken in."""
+    first = problem.errors[0] if problem.errors else None
+    return Refusal(first.field if first else "", first.code if first else "refused", str(problem.detail))

@@ -1,0 +1,72 @@
+"""Files of leads: what `import_leads` makes of a row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from leads.capture.columns import FieldType
+from leads.capture.fields import LEAD_FIELDS, IntakeRules, LeadInput, read_row
+from leads.capture.imports import ImportContext, Taken, TakenBatch
+from leads.capture.intake import Intake, take_in
+from leads.capture.people import find_people
+from leads.models import ImportRun
+from tenancy.errors import FieldProblem
+
+_TYPES: Final[Mapping[str, FieldType]] = {
+    "created_at": "date",
+    "company_size": "integer",
+    "company_revenue": "decimal",
+}
+
+
+class LeadRows:
+    """Rows that tell of leads."""
+
+    kind = ImportRun.Subject.LEADS
+    fields: Mapping[str, FieldType] = {name: _TYPES.get(name, "text") for name in LEAD_FIELDS}
+
+    def read(
+        self, values: Mapping[str, str], rules: IntakeRules, now: datetime
+    ) -> tuple[LeadInput, Sequence[FieldProblem]]:
+        """What a row says of a lead."""
+        return read_row(values=values, rules=rules, now=now)
+
+    def is_nameless(self, item: LeadInput) -> bool:
+        """Whether the row has neither external id nor e-mail."""
+        return item.external_id is None and item.email is None
+
+    def take(self, items: Sequence[LeadInput], context: ImportContext) -> TakenBatch:
+        """Make and merge leads, with the owners that the file names."""
+        taken = take_in(rows=name_owners(items), now=context.now, is_live=context.is_live)
+        return TakenBatch([_taken(row) for row in taken], _changed(taken))
+
+
+def name_owners(rows: Sequence[LeadInput]) -> list[LeadInput]:
+    """The rows with the people that their owner texts mean."""
+    people = find_people(
+        texts={text for row in rows for text in (row.owner_sdr, row.owner_sales) if text is not None}
+    )
+    if not people:
+        return list(rows)
+    named = []
+    for row in rows:
+        sdr, sales = people.get(row.owner_sdr or ""), people.get(row.owner_sales or "")
+        if sdr:
+            row = replace(row, owner_sdr_id=sdr.member_id, kept_sdr_id=sdr.kept_id)
+        if sales:
+            row = replace(row, owner_sales_id=sales.member_id, kept_sales_id=sales.kept_id)
+        named.append(row)
+    return named
+
+
+def _taken(row: Intake) -> Taken:
+    return Taken(row.lead_id if row.problem is None else None, row.outcome, row.problem)
+
+
+def _changed(taken: Sequence[Intake]) -> list[int]:
+    return [
+        row.lead_id
+        for row in taken
+        if row.lead_id is not None and row.problem is None and row.outcome != "unchanged"
+    ]
