@@ -141,10 +141,11 @@ class Home:
 
     def trim_log(self, path: Path) -> None:
         """Begin the log of a living process anew when it has grown too large; the old lines are kept beside it."""
-        with suppress(FileNotFoundError), folder_errors_explained(self.folder):
-            if path.stat().st_size > LOG_LIMIT_BYTES:
-                shutil.copyfile(path, path.with_suffix(".log.1"))
-                os.truncate(path, 0)  # the process appends, so it goes on at the new end
+        if not path.exists() or path.stat().st_size <= LOG_LIMIT_BYTES:
+            return
+        with suppress(OSError):  # on a full disk the old lines are lost, and there is room again
+            shutil.copyfile(path, path.with_suffix(".log.1"))
+        os.truncate(path, 0)  # the process appends, so it goes on at the new end
 
 
 def find_home() -> Home:

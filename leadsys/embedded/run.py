@@ -41,6 +41,8 @@ class Run:
     parts: list[Part] = field(default_factory=list)
     started_servers: bool = False
     stopping: bool = False
+    readiness: str = ""
+    """What the web server last said about itself."""
     preparing: "subprocess.Popen[str] | None" = None
 
     def go(self) -> None:
@@ -162,19 +164,20 @@ class Run:
     def _wait_for_web(self) -> None:
         web = self.parts[0]
         deadline = time.monotonic() + WEB_PATIENCE_SECONDS
-        while not self._web_answers():
+        while not self._is_ready():
             if time.monotonic() > deadline or web.failures > 2:
-                raise EmbeddedError(
-                    f"The web server does not answer. The end of {web.log}:\n{last_lines(web.log)}"
-                )
+                said = f"says {self.readiness}" if self.readiness else "does not answer"
+                raise EmbeddedError(f"The web server {said}. The end of {web.log}:\n{last_lines(web.log)}")
             self._watch()
             self._look()
 
-    def _web_answers(self) -> bool:
+    def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5.0)
         try:
             connection.request("GET", "/readyz", headers={"Host": f"localhost:{self.port}"})
-            return connection.getresponse().status == 200
+            answer = connection.getresponse()
+            self.readiness = answer.read(2000).decode("utf-8", "replace")
+            return answer.status == 200
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -186,21 +189,26 @@ class Run:
             self._look()
 
     def _watch(self) -> None:
-        if self.own_servers and not servers_are_running(self.home):
-            tell("PostgreSQL or Valkey ended; starting it again.")
-            before = self.environment
+        if self.own_servers:
             try:
-                start_servers(self.home)
+                self._watch_servers()
             except EmbeddedError as error:
                 tell(str(error))
                 return
-            self._set_environment()
-            if self.environment != before:  # another program has taken a port meanwhile
-                for part in self.parts:
-                    part.ask_to_stop()
         for part in self.parts:
             part.watch(self.environment, tell)
             self.home.trim_log(part.log)
+
+    def _watch_servers(self) -> None:
+        if servers_are_running(self.home):
+            return
+        tell("PostgreSQL or Valkey ended; starting it again.")
+        before = self.environment
+        start_servers(self.home)
+        self._set_environment()
+        if self.environment != before:  # another program has taken a port meanwhile
+            for part in self.parts:
+                part.ask_to_stop()
 
     def _stop(self) -> None:
         if self.preparing is not None and self.preparing.poll() is None:
