@@ -13,6 +13,7 @@ urlpatterns = [
     path("operator/", operator_site.urls),
     path("accounts/", include("tenancy.account_urls")),
     path("", include("tenancy.urls")),
+    path("", include("leads.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("t/<slug:slug>/", include("insights.urls")),
     path("api/v1/", include("insights.api")),

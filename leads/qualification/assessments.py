@@ -51,6 +51,11 @@ class Assessment:
         return [each.question for each in self.answers if each.is_required and each.met is not True]
 
     @property
+    def met_count(self) -> int:
+        """How many questions are met."""
+        return sum(each.met is True for each in self.answers)
+
+    @property
     def last_answered_at(self) -> datetime | None:
         """When it was last worked on."""
         return max((each.answered_at for each in self.answers if each.answered_at), default=None)

@@ -1,0 +1,344 @@
+"""What happened to a lead, newest first: events, moves, owners, attempts, touches, and what other apps register."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from leads.models import (
+    ContactAttempt,
+    Decision,
+    DecisionKind,
+    Event,
+    MoveAct,
+    Stage,
+    StageChange,
+    Submission,
+    Touch,
+)
+from leads.ownership import OwnedBy
+from leads.reasons import Reasons, published_reasons
+from leads.versions import open_rulebook
+from tenancy.components import Tone
+from tenancy.models import TeamFunction
+
+PAGE_SIZE: Final = 20
+Text = str | Promise
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineEntry:
+    """One thing that happened. ``why`` is a part of the "why" panel that explains it, ``points`` what it did to the score."""
+
+    at: datetime
+    title: Text
+    detail: Text = ""
+    note: Text = ""
+    points: int | None = None
+    why: str = ""
+    why_label: Text = ""
+    tone: Tone = "act"
+    times: int = 1
+
+    @property
+    def badge(self) -> str:
+        """The points with their sign: "+30", "−20"; nothing for none."""
+        if not self.points:
+            return ""
+        return f"+{self.points}" if self.points > 0 else f"−{-self.points}"
+
+    @property
+    def badge_tone(self) -> Tone:
+        return "good" if self.points and self.points > 0 else "late"
+
+
+# (lead id, before or None for the newest, at most so many) → entries, newest first.
+TimelineSource = Callable[[int, datetime | None, int], Sequence[TimelineEntry]]
+
+
+@dataclass(frozen=True)
+class TimelinePage:
+    """Entries, newest first; older ones begin before ``next_before``, None at the end."""
+
+    entries: list[TimelineEntry]
+    next_before: datetime | None
+
+
+_sources: list[TimelineSource] = []
+
+
+def register_timeline_source(source: TimelineSource) -> None:
+    """Say once, when an app is ready, what else happens to leads (messages sent, for one)."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def list_timeline(*, lead_id: int, before: datetime | None = None, limit: int = PAGE_SIZE) -> TimelinePage:
+    """A page of what happened to a lead. Things of one instant are never torn apart; repeated events are counted."""
+    found: list[TimelineEntry] = []
+    for source in (_changes, _owners, _attempts, _events, _touches, _submissions, *_sources):
+        found.extend(source(lead_id, before, limit + 1))
+    # Stable: of one instant the order of the sources stays, consequences before causes.
+    found.sort(key=lambda entry: entry.at, reverse=True)
+    end = limit
+    while end < len(found) and found[end].at == found[end - 1].at:
+        end += 1
+    shown = found[:end]
+    next_before = shown[-1].at if len(found) > end else None
+    return TimelinePage(list(_counted(shown)), next_before)
+
+
+def _counted(entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
+    """Neighbours that say the same on the same day become one."""
+    last: TimelineEntry | None = None
+    for entry in entries:
+        if last is not None and _is_same(last, entry):
+            last = replace(last, times=last.times + 1, points=(last.points or 0) + (entry.points or 0))
+            continue
+        if last is not None:
+            yield last
+        last = entry
+    if last is not None:
+        yield last
+
+
+def _is_same(one: TimelineEntry, other: TimelineEntry) -> bool:
+    days = {timezone.localtime(each.at).date() for each in (one, other)}
+    return (
+        len(days) == 1
+        and not one.why
+        and (one.title, one.detail, one.tone) == (other.title, other.detail, other.tone)
+    )
+
+
+def _before(rows: Any, field: str, before: datetime | None, limit: int) -> Any:
+    if before is not None:
+        rows = rows.filter(**{f"{field}__lt": before})
+    return rows.order_by(f"-{field}", "-id")[:limit]
+
+
+# Events ----------------------------------------------------------------------------------------------------------
+
+EVENT_WORDS: Final[Mapping[str, Promise]] = {
+    "form_submitted": gettext_lazy("Submitted a form"),
+    "page_viewed": gettext_lazy("Viewed a page"),
+    "pricing_viewed": gettext_lazy("Viewed the pricing page"),
+    "content_downloaded": gettext_lazy("Downloaded content"),
+    "webinar_attended": gettext_lazy("Attended a webinar"),
+    "email_opened": gettext_lazy("Opened an e-mail"),
+    "email_clicked": gettext_lazy("Clicked in an e-mail"),
+    "careers_viewed": gettext_lazy("Viewed the careers page"),
+    "unsubscribed": gettext_lazy("Unsubscribed"),
+}
+FORM_WORDS: Final[Mapping[str, Promise]] = {
+    "demo": gettext_lazy("Asked for a demo"),
+    "pricing": gettext_lazy("Asked for pricing"),
+    "contact": gettext_lazy("Asked to be contacted"),
+}
+# Of an event's properties, those that say what it was about, the best first.
+_ABOUT: Final = (
+    "title",
+    "name",
+    "form",
+    "page",
+    "path",
+    "url",
+    "content",
+    "asset",
+    "webinar",
+    "subject",
+    "campaign",
+)
+
+
+def event_words(type_: str, properties: Mapping[str, Any]) -> str:
+    """What somebody did, as a person says it; a type nobody described is spelt out."""
+    if type_ == "form_submitted" and properties.get("kind") in FORM_WORDS:
+        return str(FORM_WORDS[properties["kind"]])
+    if type_ in EVENT_WORDS:
+        return str(EVENT_WORDS[type_])
+    return type_.replace("_", " ").capitalize()
+
+
+def _events(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    columns = ("type", "occurred_at", "received_at", "properties")
+    rows = list(_before(Event.objects.filter(lead=lead_id), "occurred_at", before, limit).values(*columns))
+    if not rows:
+        return []
+    points = _points_by_instant(lead_id, {row["received_at"] for row in rows})
+    alone = [row["received_at"] for row in rows]
+    return [
+        TimelineEntry(
+            at=row["occurred_at"],
+            title=event_words(row["type"], row["properties"]),
+            detail=next((str(row["properties"][key]) for key in _ABOUT if row["properties"].get(key)), "")[
+                :120
+            ],
+            # Of events that came in together nobody can say which gave which points.
+            points=points.get(row["received_at"]) if alone.count(row["received_at"]) == 1 else None,
+            tone="late" if row["type"] == "unsubscribed" else "act",
+        )
+        for row in rows
+    ]
+
+
+def _points_by_instant(lead_id: int, instants: set[datetime]) -> dict[datetime, int]:
+    """What the score decision of each of these instants added to the one before it."""
+    decisions = Decision.objects.filter(lead=lead_id, kind=DecisionKind.SCORE).order_by("id")
+    found: dict[datetime, int] = {}
+    last = 0
+    for at, result in decisions.values_list("at", "result"):
+        if not result.lstrip("-").isdigit():
+            continue
+        score = int(result)
+        if at in instants:
+            found[at] = found.get(at, 0) + score - last
+        last = score
+    return found
+
+
+# Moves -----------------------------------------------------------------------------------------------------------
+
+_MQL_ACTS: Final = frozenset({MoveAct.GATE, MoveAct.ASKED_FOR_CONTACT, MoveAct.PROMOTE})
+_TONES: Final[Mapping[str, Tone]] = {
+    MoveAct.WIN: "good",
+    MoveAct.ACCEPT: "good",
+    MoveAct.REJECT: "soon",
+    MoveAct.RETURN: "soon",
+    MoveAct.LOSE: "late",
+    MoveAct.DISQUALIFY: "late",
+}
+
+
+def _changes(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    rows = list(
+        _before(StageChange.objects.filter(lead=lead_id), "at", before, limit).select_related("actor")
+    )
+    reasons = published_reasons(open_rulebook()) if any(row.reason for row in rows) else None
+    return [_change(row, reasons) for row in rows]
+
+
+def _change(row: StageChange, reasons: Reasons | None) -> TimelineEntry:
+    act = MoveAct(row.act)
+    title = _("Became MQL") if act in _MQL_ACTS else str(act.label)
+    parts = [
+        f"{Stage(row.from_stage).label} → {Stage(row.to_stage).label}" if row.from_stage else "",
+        _("asked for contact") if act is MoveAct.ASKED_FOR_CONTACT else "",
+        reason_words(act=act, reason=row.reason, reasons=reasons),
+        _("by %(name)s") % {"name": row.actor.name} if row.actor else "",
+        f"“{row.note}”" if row.note else "",
+    ]
+    return TimelineEntry(
+        at=row.at,
+        title=title,
+        detail=" · ".join(part for part in parts if part),
+        why="stage" if act in _MQL_ACTS else "",
+        tone=_TONES.get(act, "act"),
+    )
+
+
+def reason_words(*, act: MoveAct | str, reason: str, reasons: Reasons | None) -> str:
+    """The reason of a move in the reader's language; by hand there is none but the note."""
+    choice = reasons.find(act=act, reason=reason) if reasons and reason else None
+    if choice is not None:
+        return str(choice.label)
+    return "" if reason in {"", "by_hand"} else reason.replace("_", " ")
+
+
+# Owners ----------------------------------------------------------------------------------------------------------
+
+
+def _owners(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    decisions = Decision.objects.filter(lead=lead_id, kind=DecisionKind.OWNER)
+    rows = _before(decisions, "at", before, limit).values("at", "topic", "result", "detail")
+    return [_owner(row) for row in rows]
+
+
+def _owner(row: Mapping[str, Any]) -> TimelineEntry:
+    how, name, by = row["detail"].get("how"), row["result"], row["detail"].get("by") or ""
+    function = TeamFunction(row["topic"]).label if row["topic"] in TeamFunction.values else ""
+    words = {
+        OwnedBy.CLAIM: _("%(name)s claimed the lead"),
+        OwnedBy.CLAIM_LAPSED: _("The claim lapsed: free again"),
+        OwnedBy.ATTEMPT: _("%(name)s took the lead by contacting it"),
+        OwnedBy.ACCEPT: _("%(name)s took the lead by accepting it"),
+        OwnedBy.ASSIGN: _("Assigned to %(name)s"),
+    }
+    is_by_person = how in set(OwnedBy)
+    title = (
+        words[OwnedBy(how)]
+        if is_by_person
+        else _("Routed to %(name)s")
+        if name
+        else _("Nobody was available")
+    )
+    return TimelineEntry(
+        at=row["at"],
+        title=title % {"name": name} if "%(name)s" in title else title,
+        detail=" · ".join(
+            part
+            for part in (str(function), _("by %(name)s") % {"name": by} if by and by != name else "")
+            if part
+        ),
+        why="" if is_by_person else "owner",
+        why_label=_("why this person?") if name else "",
+        tone="act" if name else "soon",
+    )
+
+
+# Attempts, touches, submissions -----------------------------------------------------------------------------------
+
+
+def _attempts(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    rows = _before(ContactAttempt.objects.filter(lead=lead_id), "at", before, limit).select_related("actor")
+    return [
+        TimelineEntry(
+            at=row.at,
+            title=f"{row.get_channel_display()}: {row.get_outcome_display().lower()}",
+            detail=" · ".join(
+                part
+                for part in (row.actor.name if row.actor else "", f"“{row.note}”" if row.note else "")
+                if part
+            ),
+            tone="good" if row.outcome == ContactAttempt.Outcome.REACHED else "quiet",
+        )
+        for row in rows
+    ]
+
+
+def _touches(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    rows = _before(Touch.objects.filter(lead=lead_id), "at", before, limit)
+    return [
+        TimelineEntry(
+            at=row.at,
+            title=_("Came again from another source"),
+            detail=" / ".join(
+                part for part in (row.origin, row.medium, row.campaign, row.landing_page) if part
+            ),
+            tone="quiet",
+        )
+        for row in rows
+    ]
+
+
+def _submissions(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
+    """What people typed in; what came by key shows in its events."""
+    sources = [Submission.Source.FORM, Submission.Source.MANUAL]
+    typed = Submission.objects.filter(lead=lead_id, source__in=sources)
+    rows = _before(typed, "received_at", before, limit).select_related("form", "member")
+    return [
+        TimelineEntry(
+            at=row.received_at,
+            title=_("Sent the form “%(name)s”") % {"name": row.form.name}
+            if row.form
+            else _("Entered by hand"),
+            detail=_("by %(name)s") % {"name": row.member.name} if row.member else "",
+            tone="quiet",
+        )
+        for row in rows
+    ]

@@ -1,0 +1,222 @@
+"""The list of leads."""
+
+from typing import Any, Final
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from leads.clocks import list_urgent_faces
+from leads.conditions.builder import builder_vocabulary
+from leads.conditions.describe import describe_condition
+from leads.listing import (
+    MYSELF,
+    NOBODY,
+    InvalidListQuery,
+    LeadListQuery,
+    LeadPage,
+    ListTooSlow,
+    count_leads,
+    list_leads,
+    read_list_query,
+)
+from leads.models import Grade, Stage
+from leads.rows import list_lead_rows
+from tenancy.errors import FieldProblem
+from tenancy.listing import (
+    Column,
+    EmptyState,
+    FilterChip,
+    ListError,
+    Listing,
+    render_listing,
+    show_number,
+    too_slow,
+)
+from tenancy.models import MemberKind, Membership
+from tenancy.pages import tenant_page
+from tenancy.requests import TenantRequest
+from tenancy.rights import may
+
+PAGE: Final = "leads/lead_list.html"
+FILTERS: Final = ("filter", "owner", "score_min", "grade_min", "origin")
+
+
+@tenant_page(right="lead.read")
+@require_safe
+def lead_list(request: TenantRequest) -> HttpResponse:
+    """Leads by stage, search, filters; the same query as the API's list."""
+    now = timezone.now()
+    given = {name: request.GET.get(name, "") for name in request.GET}
+    problems: tuple[FieldProblem, ...] = ()
+    error: ListError | None = None
+    query, page = LeadListQuery(), LeadPage([], None, None)
+    try:
+        query = read_list_query(parameters=given, member=request.member)
+        page = list_leads(query=query, now=now)
+    except InvalidListQuery as invalid:
+        problems = invalid.errors
+        error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
+    except ListTooSlow:
+        error = too_slow()
+    faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
+    rows = [(row, faces.get(row.id)) for row in list_lead_rows(lead_ids=page.lead_ids)]
+    count = None if error else count_leads(query=query, now=now)
+    chips = _chips(query, given)
+    listing = Listing(
+        key="leads",
+        request=request,
+        caption=_("Leads"),
+        columns=_columns(),
+        rows=rows,
+        words=_words,
+        count=count,
+        order=query.order,
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+        search_label=_("Search a name, or an exact e-mail"),
+        chips=chips,
+        filter_template="leads/lead_filter.html",
+        filter_parameters=FILTERS,
+        error=error,
+        empty=_empty(request, query),
+    )
+    context = {
+        "query": query,
+        "tabs": _tabs(listing, query),
+        "heading": _heading(query, count.value if count else None, is_exact=bool(count and count.exact)),
+        "builder": builder_vocabulary,
+        "filter_text": given.get("filter", ""),
+        "filter_errors": _builder_errors(problems),
+        "grades": [(grade.label, grade.label) for grade in reversed(Grade)],
+        "people": _people,
+        "given": given,
+        "nobody": NOBODY,
+        "myself": MYSELF,
+    }
+    return render_listing(request, PAGE, context, listing=listing)
+
+
+def _columns() -> list[Column]:
+    return [
+        Column(key="name", label=_("Name"), sort="name", template=f"{PAGE}#name_cell", card="title"),
+        Column(key="company", label=_("Company"), template=f"{PAGE}#company_cell", card="line"),
+        Column(
+            key="stage",
+            label=_("Stage"),
+            sort="stage_at",
+            descending_first=True,
+            template=f"{PAGE}#stage_cell",
+        ),
+        Column(
+            key="score",
+            label=_("Score"),
+            sort="score",
+            descending_first=True,
+            template=f"{PAGE}#score_cell",
+            end=True,
+        ),
+        Column(
+            key="grade", label=_("Grade"), sort="grade", descending_first=True, template=f"{PAGE}#grade_cell"
+        ),
+        Column(key="owner", label=_("Owner"), template=f"{PAGE}#owner_cell"),
+        Column(key="clock", label=_("Clock"), template=f"{PAGE}#clock_cell", end=True),
+        Column(key="origin", label=_("Origin"), template=f"{PAGE}#origin_cell", card="hidden"),
+        Column(
+            key="created_at",
+            label=_("Captured"),
+            sort="created_at",
+            descending_first=True,
+            template=f"{PAGE}#created_cell",
+            end=True,
+        ),
+    ]
+
+
+def _words(count: int) -> str:
+    return ngettext("%(count)s lead", "%(count)s leads", count) % {"count": show_number(count)}
+
+
+def _heading(query: LeadListQuery, count: int | None, *, is_exact: bool) -> str:
+    if count is None:
+        return _("Leads")
+    number = _words(count) if is_exact else _("%(count)s+ leads") % {"count": show_number(count)}
+    stages = ", ".join(str(stage.label) for stage in query.stages)
+    return _("%(leads)s in %(stages)s") % {"leads": number, "stages": stages} if stages else number
+
+
+def _tabs(listing: Listing, query: LeadListQuery) -> list[dict[str, Any]]:
+    """All stages, then each: the rest of the address stays."""
+    tabs = [{"label": _("All"), "url": listing.url_with({"stage": ""}), "is_current": not query.stages}]
+    return tabs + [
+        {
+            "label": stage.label,
+            "url": listing.url_with({"stage": stage.value}),
+            "is_current": query.stages == (stage,),
+        }
+        for stage in Stage
+    ]
+
+
+def _chips(query: LeadListQuery, given: dict[str, str]) -> list[FilterChip]:
+    chips = []
+    if query.condition is not None:
+        chips.append(FilterChip(label=describe_condition(query.condition), without=["filter"]))
+    if query.owner is not None:
+        chips.append(FilterChip(label=_owner_words(query.owner, given.get("owner", "")), without=["owner"]))
+    if query.origin is not None:
+        chips.append(
+            FilterChip(label=_("Origin: %(origin)s") % {"origin": given["origin"]}, without=["origin"])
+        )
+    if query.score_min is not None:
+        chips.append(
+            FilterChip(label=_("Score from %(score)s") % {"score": query.score_min}, without=["score_min"])
+        )
+    if query.grade_min is not None:
+        label = _("Grade from %(grade)s") % {"grade": Grade(query.grade_min).label}
+        chips.append(FilterChip(label=label, without=["grade_min"]))
+    for name, value in (("email", query.email), ("external_id", query.external_id)):
+        if value is not None:
+            chips.append(FilterChip(label=f"{name}: {value}", without=[name]))
+    return chips
+
+
+def _owner_words(owner: int | str, given: str) -> str:
+    if owner == NOBODY:
+        return _("Nobody responsible")
+    if given == MYSELF:
+        return _("Mine")
+    name = Membership.objects.filter(pk=owner).values_list("name", flat=True).first()
+    return _("Owner: %(name)s") % {"name": name or given}
+
+
+def _people() -> list[tuple[int, str]]:
+    people = Membership.objects.filter(kind=MemberKind.PERSON, is_active=True).order_by("name", "pk")
+    return list(people.values_list("pk", "name"))
+
+
+def _builder_errors(problems: tuple[FieldProblem, ...]) -> list[dict[str, str]]:
+    return [
+        {"path": each.field.removeprefix("filter").lstrip("."), "message": str(each.message)}
+        for each in problems
+        if each.field.startswith("filter")
+    ]
+
+
+def _empty(request: TenantRequest, query: LeadListQuery) -> EmptyState:
+    if query.stages:
+        stages = ", ".join(str(stage.label) for stage in query.stages)
+        return EmptyState(
+            title=_("No lead in %(stages)s") % {"stages": stages}, text=_("Leads come here as they move on.")
+        )
+    may_create = may(request.member, "lead.create")
+    return EmptyState(
+        title=_("No leads yet"),
+        text=_("They come by forms, by the API, from files, or entered by hand."),
+        icon="users",
+        act_label=_("New lead") if may_create else "",
+        act_url=reverse("lead-new", kwargs={"slug": request.tenant.slug}) if may_create else "",
+    )
