@@ -228,7 +228,6 @@ def _change(row: StageChange, reasons: Reasons | None) -> TimelineEntry:
     title = _("Became MQL") if act in _MQL_ACTS else str(act.label)
     parts = [
         f"{Stage(row.from_stage).label} → {Stage(row.to_stage).label}" if row.from_stage else "",
-        _("asked for contact") if act is MoveAct.ASKED_FOR_CONTACT else "",
         reason_words(act=act, reason=row.reason, reasons=reasons),
         _("by %(name)s") % {"name": row.actor.name} if row.actor else "",
         f"“{row.note}”" if row.note else "",

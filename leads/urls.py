@@ -2,9 +2,11 @@
 
 from django.urls import include, path
 
-from leads.views import acts, lead, lists
+from leads.views import acts, desk, lead, lists
 
 tenant_urls = [
+    path("queue/", desk.queue, name="queue"),
+    path("inbox/", desk.inbox, name="inbox"),
     path("leads/", lists.lead_list, name="lead-list"),
     path("leads/new/", lead.lead_new, name="lead-new"),
     path("leads/<int:lead_id>/", lead.lead_detail, name="lead-detail"),
