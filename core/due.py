@@ -110,7 +110,8 @@ def _sweep_lock(tenant_id: int) -> int:
     return (0x5377 << 47) | tenant_id
 
 
-def _may_sweep(tenant_id: int) -> bool:
+def may_sweep(tenant_id: int) -> bool:
+    """Whether nobody holds the sweeps of a tenant; if so, none can begin to before this transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_sweep_lock(tenant_id)])
         return bool(cursor.fetchone()[0])
@@ -126,7 +127,7 @@ def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
     for _attempt in range(DEADLOCK_RETRIES):
         try:
             with tenant_scope(tenant_id):
-                return _claim_and_act(kind, now) if _may_sweep(tenant_id) else 0
+                return _claim_and_act(kind, now) if may_sweep(tenant_id) else 0
         except Exception as error:
             if not is_transient(error) or connection.in_atomic_block:
                 raise

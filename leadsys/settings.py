@@ -285,6 +285,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "wake the sweeps": {"task": "core.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "send messages": {"task": "nurturing.send", "schedule": 1.0, "options": {"expires": 5}},
 }
 
 LOGGING_CONFIG: str | None = None

@@ -14,6 +14,7 @@ urlpatterns = [
     path("accounts/", include("tenancy.account_urls")),
     path("", include("tenancy.urls")),
     path("", include("leads.urls")),
+    path("", include("nurturing.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("t/<slug:slug>/", include("insights.urls")),
     path("api/v1/", include("insights.api")),

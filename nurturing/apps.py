@@ -1,5 +1,44 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class NurturingConfig(AppConfig):
     name = "nurturing"
+
+    def ready(self) -> None:
+        from core.due import register_due_kind
+        from leads.models import RuleKind
+        from leads.panels import register_panel
+        from leads.timeline import register_timeline_source
+        from leads.versions import DocumentKind, register_document_kind
+        from nurturing.default_pack import publish_default_sequences
+        from nurturing.facts import register_nurturing_facts
+        from nurturing.panels import NURTURE_PANEL, list_story
+        from nurturing.rulebook import register_sequence_rules
+        from nurturing.sequences import parse_new_sequence, parse_sequence
+        from nurturing.walking import STEPS_DUE
+        from tenancy.audit import register_acts
+        from tenancy.defaults import register_default_part
+        from tenancy.navigation import NavigationItem, register_navigation
+
+        register_document_kind(
+            DocumentKind(RuleKind.SEQUENCE, parse=parse_sequence, parse_draft=parse_new_sequence)
+        )
+        register_default_part(publish_default_sequences)
+        register_due_kind(STEPS_DUE)
+        register_nurturing_facts()
+        register_sequence_rules()
+        register_panel(NURTURE_PANEL)
+        register_timeline_source(list_story)
+        register_acts({"message.sent_again": _("Sent a message to %(subject)s again")})
+        register_navigation(
+            NavigationItem(
+                key="outbox",
+                label=_("Outbox"),
+                icon="mail-forward",
+                url_name="outbox",
+                section="marketing",
+                right="outbox.read",
+                order=40,
+            )
+        )

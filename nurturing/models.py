@@ -88,6 +88,8 @@ class Message(TenantModel):
     # Personal values: purged in place by erasure.
     to_email = models.CharField(max_length=254)
     from_name = models.CharField(max_length=120)
+    # Whoever is responsible for the lead; empty where nobody is.
+    reply_to = models.CharField(max_length=254, blank=True)
     subject = models.CharField(max_length=255)
     body_html = models.TextField()
     body_text = models.TextField()
@@ -124,7 +126,6 @@ class Message(TenantModel):
 
 class SuppressionReason(models.TextChoices):
     REFUSED = "refused", _("The mail server said that the address does not exist")
-    BY_HAND = "by_hand", _("Blocked by hand")
 
 
 class Suppression(TenantModel):

@@ -35,7 +35,11 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "inbox.work": frozenset({ADMIN, MANAGER, SALES}),
     "opportunity.read": EVERYONE,
     "funnel.read": EVERYONE,
+    # Into a sequence and out of it by hand.
+    "lead.enroll": frozenset({ADMIN, MANAGER, MARKETING}),
     "outbox.read": frozenset({ADMIN, MANAGER, MARKETING}),
+    # Send a message again that failed, or of which nobody knows whether it left.
+    "outbox.send": frozenset({ADMIN, MARKETING}),
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
     "rules.read": EVERYONE,
     "rules.publish": frozenset({ADMIN, MARKETING}),

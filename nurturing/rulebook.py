@@ -1,0 +1,67 @@
+"""Sequences in words."""
+
+from datetime import timedelta
+
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
+from leads.conditions.describe import describe_condition
+from leads.models import RuleKind
+from leads.rulebook import RuleGroup, RuleLine, register_rule_lines, sentence
+from nurturing.sequences import ConditionStep, EmailStep, ExitStep, SequenceRules, Step, WaitStep
+
+
+def sequence_in_words(rules: SequenceRules) -> list[RuleGroup]:
+    """The steps in order, and what ends the sequence."""
+    lines = [_line(index, step, rules) for index, step in enumerate(rules.steps)]
+    outro = ""
+    if rules.exit_when is not None:
+        outro = _("Ends as soon as %(condition)s.") % {"condition": describe_condition(rules.exit_when)}
+    return [RuleGroup(lines=lines, outro=outro)]
+
+
+def _line(index: int, step: Step, rules: SequenceRules) -> RuleLine:
+    effect = str(index + 1)
+    match step:
+        case EmailStep():
+            return RuleLine(
+                label=_("E-mail: %(subject)s") % {"subject": _subject(step)}, effect=effect, tone="act"
+            )
+        case WaitStep():
+            return RuleLine(label=_("Wait %(time)s") % {"time": _time(step.duration)}, effect=effect)
+        case ConditionStep():
+            return RuleLine(
+                label=sentence(describe_condition(step.when)),
+                detail=_("If so %(one)s, otherwise %(other)s")
+                % {"one": _goes(step.then, index, rules), "other": _goes(step.otherwise, index, rules)},
+                effect=effect,
+                tone="soon",
+            )
+        case ExitStep():
+            return RuleLine(label=_("End"), effect=effect)
+
+
+def _subject(step: EmailStep) -> str:
+    language = (get_language() or "").lower()
+    texts = step.texts.get(language) or next(iter(step.texts.values()))
+    return texts["subject"]
+
+
+def _time(duration: timedelta) -> str:
+    hours = round(duration.total_seconds() / 3600)
+    if hours % 24 == 0:
+        return ngettext("%(count)s day", "%(count)s days", hours // 24) % {"count": hours // 24}
+    return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours}
+
+
+def _goes(to: int, index: int, rules: SequenceRules) -> str:
+    if to >= len(rules.steps):
+        return _("the sequence ends")
+    if to == index + 1:
+        return _("it goes on")
+    return _("it goes on with step %(number)s") % {"number": to + 1}
+
+
+def register_sequence_rules() -> None:
+    """Make the words known; called once, when the app is ready."""
+    register_rule_lines(RuleKind.SEQUENCE, sequence_in_words)
