@@ -3,12 +3,14 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from leads.api.intake import LeadIntakeView
-from leads.api.schemas import LEAD, LEAD_LIST, PROBLEM, WHY
+from leads.api.intake import LeadIntakeView, object_body
+from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, PROBLEM, WHY
+from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
     NOBODY,
     ORDERS,
@@ -22,8 +24,9 @@ from leads.models import Stage
 from leads.selectors import get_lead, instant_json, lead_details, lead_json
 from leads.why import PARTS, WhyPart, explain_part
 from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid
 from tenancy.listing import Count
-from tenancy.models import Scope
+from tenancy.models import Scope, Tenant
 from tenancy.rights import require
 
 _PARAMETERS = [
@@ -44,6 +47,8 @@ _PARAMETERS = [
 _BAD = OpenApiResponse(
     PROBLEM, description="A filter, order or cursor is not known, or the filter takes too long."
 )
+_BAD_FIELDS = OpenApiResponse(PROBLEM, description="A field is not known or cannot be read.")
+_TAKEN = OpenApiResponse(PROBLEM, description="Another lead has this e-mail or external id.")
 _ABSENT = OpenApiResponse(PROBLEM, description="There is no such lead.")
 
 
@@ -75,12 +80,29 @@ class LeadCollectionView(LeadIntakeView):
 class LeadView(TenantAPIView):
     """One lead."""
 
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ, "PATCH": Scope.LEADS_WRITE}
 
     @extend_schema(operation_id="lead", responses={200: LEAD, 404: _ABSENT})
     def get(self, request: Request, lead_id: int) -> Response:
         """How the lead stands, and its fields by name."""
         require(self.member, "lead.read")
+        return Response(lead_json(lead_id=lead_id))
+
+    @extend_schema(
+        operation_id="lead_change",
+        request=LEAD_CHANGE,
+        responses={200: LEAD, 400: _BAD_FIELDS, 404: _ABSENT, 409: _TAKEN},
+    )
+    def patch(self, request: Request, lead_id: int) -> Response:
+        """Change fields by name. A blank never erases; tags are replaced by those given."""
+        now, body = timezone.now(), object_body(request)
+        if "event" in body:
+            message = _("Record what a lead did at /api/v1/events/.")
+            raise Invalid(message, errors=[FieldProblem("event", "unknown", message)])
+        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
+        edit_lead(lead_id=lead_id, values=body, tenant=tenant, by=self.member, now=now)
+        if body.get("tags") is not None:
+            change_tags(lead_id=lead_id, tags=tag_list(body["tags"]), by=self.member, now=now)
         return Response(lead_json(lead_id=lead_id))
 
 
@@ -101,6 +123,11 @@ class LeadWhyView(TenantAPIView):
         }
         single = {part: next(iter(found), None) for part, found in answers.items() if part != "clocks"}
         return Response({**single, "clocks": answers["clocks"]})
+
+
+def tag_list(raw: Any) -> list[str]:
+    """Tags as a list of texts, or one text with semicolons between them; their shape has been checked."""
+    return raw.split(";") if isinstance(raw, str) else [str(tag) for tag in raw]
 
 
 def page_url(request: Request, cursor: str | None) -> str | None:

@@ -206,3 +206,26 @@ PROBLEM = inline_serializer(
         "errors": s.ListField(child=type(FIELD_PROBLEM)()),
     },
 )
+LEAD_CHANGE = inline_serializer(
+    "LeadChange",
+    {name: s.CharField(required=False, allow_null=True) for name in _TEXTS}
+    | {
+        "company": inline_serializer(
+            "ChangedCompany",
+            {
+                "name": s.CharField(required=False, allow_null=True),
+                "domain": s.CharField(required=False, allow_null=True),
+                "size": s.IntegerField(required=False, allow_null=True),
+                "revenue": s.FloatField(required=False, allow_null=True),
+                "industry": s.CharField(required=False, allow_null=True),
+                "cnpj": s.CharField(required=False, allow_null=True),
+            },
+            required=False,
+            allow_null=True,
+        ),
+        "created_at": s.DateTimeField(required=False, allow_null=True),
+        "custom": s.DictField(required=False),
+        "tags": s.ListField(child=s.CharField(), required=False),
+        "consent": s.ListField(child=type(CONSENT)(), required=False),
+    },
+)

@@ -61,6 +61,7 @@ def edit_lead(
         update_leads([row], now)
     attach_companies([row])
     writing.write_custom_values([row])
+    writing.write_consents([row], now)
     if row.outcome != "unchanged":
         run_pipeline(lead_ids=[lead_id], reason=Reason(ReasonCode.ACT, actor_id=by.pk), now=now)
     return row.outcome != "unchanged"
