@@ -1,5 +1,6 @@
 """The life of a clock: started, warned, broken, offered on, escalated, met, cancelled; with a moving now."""
 
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from leads.models import (
     RuleKind,
     Stage,
 )
-from leads.pipeline import Reason, run_pipeline
+from leads.pipeline import Reason, lock_leads, run_pipeline
 from leads.versions import InvalidDocument, save_draft
 from leads.why import explain_part
 from routing.defaults import default_clocks
@@ -408,13 +409,52 @@ def test_a_clock_keeps_the_policy_it_began_with(people: Any, tenant: Any) -> Non
     assert (clock_of(newer).due_at, clock_of(newer).calendar_id) == (NOW + timedelta(minutes=30), None)
 
 
-def test_a_lead_that_somebody_holds_is_left_for_the_next_sweep(people: Any, tenant: Any) -> None:
-    from core.due import _kinds
+@pytest.mark.django_db(transaction=True)
+def test_a_lead_that_somebody_holds_is_left_for_the_next_sweep(tenant: Any) -> None:
+    with tenant_scope(tenant.pk):
+        held, free = make_mql(), make_mql()
+    acted: list[int] = []
 
-    lead = make_mql()
-    lock = _kinds["clock.share"].lock
-    assert lock is not None
-    assert lock([clock_of(lead).pk, 987654]) == [clock_of(lead).pk, 987654]
+    def sweep_elsewhere() -> None:
+        try:
+            acted.append(sweep(tenant, HALF))
+        finally:
+            connection.close()
+
+    with tenant_scope(tenant.pk):
+        lock_leads([held.pk])
+        other = threading.Thread(target=sweep_elsewhere)
+        other.start()
+        other.join(timeout=30)
+        assert acted == [1]
+        assert (results(free), results(held)) == (["running", "warned"], ["running"])
+    assert sweep(tenant, HALF) == 1
+    with tenant_scope(tenant.pk):
+        assert results(held) == ["running", "warned"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sweeps_at_once_double_nothing(tenant: Any) -> None:
+    with tenant_scope(tenant.pk):
+        leads = [make_mql() for _ in range(8)]
+    start = threading.Barrier(2)
+
+    def sweep_elsewhere() -> None:
+        try:
+            start.wait(timeout=20)
+            sweep(tenant, OFFERED)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sweep_elsewhere) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    with tenant_scope(tenant.pk):
+        expected = ["running", "warned", "warned", "broken", "offered"]
+        assert [results(lead) for lead in leads] == [expected] * 8
+        assert Notification.objects.filter(kind="clock.broken.first_contact").count() == 8
 
 
 # Words and reads --------------------------------------------------------------------------------------------------
