@@ -130,7 +130,7 @@ def test_reading_needs_one_scope_and_changing_another(tenant: Tenant) -> None:
 
 def test_a_change_replaces_values_and_tags_and_a_blank_never_erases(api: ApiCaller, tenant: Tenant) -> None:
     with tenant_scope(tenant.pk):
-        company = make_company(name="Empresa SA", name_key="empresa sa", domain="empresa.com.br")
+        company = make_company(name="Empresa SA", domain="empresa.com.br")
         lead = make_lead(city="Campinas", phone="+5519998887766", tags=["feira", "erp"], company=company)
     body = {"city": "Natal", "phone": "", "job_title": None, "tags": ["erp", "vip"], "company": {"size": 200}}
     answer = api.patch(f"/leads/{lead.pk}/", body)
