@@ -13,6 +13,7 @@ class LeadsConfig(AppConfig):
         from leads.gates import publish_default_gates
         from leads.qualification.frameworks import publish_default_frameworks
         from leads.reasons import publish_default_reasons
+        from leads.rulebook import register_hub_rules
         from leads.why_stage import register_why_stage
         from tenancy.defaults import register_default_part
 
@@ -23,3 +24,4 @@ class LeadsConfig(AppConfig):
         register_default_part(publish_default_frameworks)
         register_default_part(publish_default_gates)
         register_why_stage()
+        register_hub_rules()

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from leads.views import acts, desk, lead, lists
+from leads.views import acts, desk, lead, lists, rules
 
 tenant_urls = [
     path("queue/", desk.queue, name="queue"),
@@ -16,6 +16,9 @@ tenant_urls = [
     path("leads/<int:lead_id>/why/<slug:part>/", lead.lead_why, name="lead-why"),
     path("leads/<int:lead_id>/assessment/", lead.lead_assess, name="lead-assess"),
     path("leads/<int:lead_id>/acts/<slug:act>/", acts.lead_act, name="lead-act"),
+    path("rules/", rules.rules, name="rules"),
+    path("rules/<slug:kind>/<slug:name>/", rules.rules_document, name="rules-document"),
+    path("rules/<slug:kind>/<slug:name>/<int:number>/", rules.rules_document, name="rules-version"),
 ]
 
 urlpatterns = [

@@ -17,6 +17,7 @@ class RoutingConfig(AppConfig):
         from routing.notices import register_notices
         from routing.panels import CLOCKS_PANEL
         from routing.policies import parse_clocks
+        from routing.rulebook import register_routing_rules
         from routing.rules import parse_routing, parse_routing_draft
         from routing.selectors import CLOCK_READER
         from routing.why import explain_clocks, explain_owner
@@ -36,3 +37,4 @@ class RoutingConfig(AppConfig):
         register_why("owner", explain_owner)
         register_why("clocks", explain_clocks)
         register_panel(CLOCKS_PANEL)
+        register_routing_rules()

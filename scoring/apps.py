@@ -13,6 +13,7 @@ class ScoringConfig(AppConfig):
         from leads.why import register_why
         from scoring.default_pack import publish_default_pack
         from scoring.documents import parse_grading, parse_scoring
+        from scoring.rulebook import register_scoring_rules
         from scoring.why import explain_grade, explain_score
         from tenancy.defaults import register_default_part
 
@@ -21,5 +22,6 @@ class ScoringConfig(AppConfig):
                 DocumentKind(kind, parse=parse, parse_draft=partial(parse, allow_retired=False))
             )
         register_default_part(publish_default_pack)
+        register_scoring_rules()
         register_why("score", explain_score)
         register_why("grade", explain_grade)

@@ -13,7 +13,6 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from core.models import Notification
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Lead, MoveAct
@@ -65,7 +64,7 @@ class NotifyStep:
         notices = [
             notice for notice in _notices(standings, batch) if notice.member_id != batch.reason.actor_id
         ]
-        return NotifyPlan(_leave_out_known(notices, batch), standings)
+        return NotifyPlan(_leave_out_known(notices), standings)
 
     def apply(self, batch: Batch, plan: NotifyPlan) -> None:
         """Write the notifications, and on the leads that they were written."""
@@ -150,13 +149,24 @@ def _marketing_members() -> list[int]:
     return []
 
 
-def _leave_out_known(notices: list[Notice], batch: Batch) -> list[Notice]:
-    """Without what an earlier step of this run has said: the rules that chose an owner have told them themselves."""
-    owners = {notice.member_id for notice in notices if notice.kind == OWNED}
+def _leave_out_known(notices: list[Notice]) -> list[Notice]:
+    """Without the owners who were told in other words when the lead became theirs, as of a clock that had run out."""
+    owners = [notice for notice in notices if notice.kind == OWNED]
     if not owners:
         return notices
-    told = Notification.objects.filter(member_id__in=owners, at=batch.now, lead_id__in=batch.lead_ids)
-    known = set(told.values_list("lead_id", "member_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT told.lead_id, told.member_id FROM core_notification told
+            WHERE told.member_id = ANY (%s::bigint[]) AND told.lead_id = ANY (%s::bigint[]) AND told.kind <> %s
+              AND told.at >= (
+                SELECT max(decision.at) FROM leads_decision decision
+                WHERE decision.lead_id = told.lead_id AND decision.kind = 'owner'
+              )
+            """,
+            [[notice.member_id for notice in owners], [notice.lead_id for notice in owners], OWNED],
+        )
+        known = set(cursor.fetchall())
     return [
         notice
         for notice in notices

@@ -1,0 +1,223 @@
+"""Published rules in words: each engine says how its documents read, the pages show them with their versions.
+
+An engine registers a view for its kind of document: a template, and what it needs to render parsed rules. Most read as lines
+in groups, for which there is a template here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from leads.conditions.describe import describe_condition
+from leads.gates import Gates
+from leads.models import Rerun, RuleKind, RuleVersion, Stage, VersionStatus
+from leads.qualification.frameworks import Framework
+from leads.reasons import Reasons
+from leads.versions import parse_document
+from tenancy.errors import NotFound
+from tenancy.navigation import NavigationItem, register_navigation
+
+Text = str | Promise
+Tone = Literal["act", "good", "soon", "late", "quiet"]
+LINES: Final = "leads/rules_lines.html"
+
+
+class NoSuchRules(NotFound):
+    """The tenant has no such document or version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleLine:
+    """One rule: what it is about, what exactly, and its effect in a word or two."""
+
+    label: Text
+    detail: Text = ""
+    effect: Text = ""
+    note: Text = ""
+    tone: Tone = "quiet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleGroup:
+    """Lines under a heading, which may be empty, with a sentence above and one below."""
+
+    title: Text = ""
+    intro: Text = ""
+    lines: Sequence[RuleLine] = ()
+    outro: Text = ""
+
+
+@dataclass(frozen=True)
+class RulesView:
+    """How documents of a kind are shown: ``template`` with what ``context`` makes of the parsed rules."""
+
+    kind: RuleKind
+    template: str
+    context: Callable[[Any], dict[str, Any]]
+
+
+_views: dict[str, RulesView] = {}
+
+
+def register_rules_view(kind: RuleKind, template: str, context: Callable[[Any], dict[str, Any]]) -> None:
+    """Say once, when an app is ready, how documents of a kind are shown."""
+    _views[kind] = RulesView(kind, template, context)
+
+
+def register_rule_lines(kind: RuleKind, groups: Callable[[Any], list[RuleGroup]]) -> None:
+    """As ``register_rules_view``, for documents that read as lines in groups."""
+    register_rules_view(kind, LINES, lambda rules: {"groups": groups(rules)})
+
+
+def list_published() -> list[RuleVersion]:
+    """What is published now, in the order of the kinds, then by name."""
+    order = list(RuleKind)
+    published = RuleVersion.objects.select_related("published_by").filter(status=VersionStatus.PUBLISHED)
+    return sorted(published, key=lambda version: (order.index(RuleKind(version.kind)), version.name))
+
+
+def list_versions(*, kind: str, name: str) -> list[RuleVersion]:
+    """Every version of one document, newest first. Raises NoSuchRules."""
+    versions = list(
+        RuleVersion.objects.select_related("created_by", "published_by")
+        .filter(kind=kind, name=name)
+        .order_by("-number")
+    )
+    if not versions:
+        raise NoSuchRules(_("There are no such rules."))
+    return versions
+
+
+def find_version(versions: Sequence[RuleVersion], number: int | None) -> RuleVersion:
+    """The version with this number; without one the published, else the newest. Raises NoSuchRules."""
+    if number is None:
+        published = [version for version in versions if version.status == VersionStatus.PUBLISHED]
+        return (published or versions)[0]
+    for version in versions:
+        if version.number == number:
+            return version
+    raise NoSuchRules(_("There is no version %(number)s of these rules.") % {"number": number})
+
+
+def rules_in_words(version: RuleVersion) -> tuple[str, dict[str, Any]]:
+    """The template and context that show a version."""
+    view = _views[version.kind]
+    return view.template, view.context(parse_document(kind=version.kind, document=version.document))
+
+
+def title_of(version: RuleVersion) -> str:
+    """What a document is called: its kind, and where there are several its own label."""
+    kind = str(RuleKind(version.kind).label)
+    if version.name == "main":
+        return kind
+    rules = parse_document(kind=version.kind, document=version.document)
+    return f"{kind}: {getattr(rules, 'label', version.name)}"
+
+
+def find_rerun(version: RuleVersion) -> Rerun | None:
+    """The going over all leads that the publication of this version has under way, or None."""
+    rerun: Rerun | None = (
+        Rerun.objects.filter(version=version, finished_at__isnull=True).order_by("-id").first()
+    )
+    return rerun
+
+
+def sentence(words: str) -> str:
+    """With a capital."""
+    return words[:1].upper() + words[1:]
+
+
+def gates_in_words(rules: Gates) -> list[RuleGroup]:
+    """Where each gate leads, and when it opens."""
+    lines = [
+        RuleLine(
+            label=_("%(before)s → %(after)s")
+            % {
+                "before": _(" or ").join(str(stage.label) for stage in gate.leaves),
+                "after": gate.to.label,
+            },
+            detail=sentence(describe_condition(gate.when)),
+            effect=str(gate.label),
+            tone="good",
+        )
+        for gate in rules.gates
+    ]
+    return [
+        RuleGroup(
+            intro=_("The first gate that holds moves the lead."),
+            lines=lines,
+            outro=_(
+                "From nurture the lead must also have done something that gives points since it came there. "
+                "Who asks for contact goes past the gates."
+            ),
+        )
+    ]
+
+
+def framework_in_words(rules: Framework) -> list[RuleGroup]:
+    """The questions, and which must be met before a handover."""
+    lines = [
+        RuleLine(
+            label=str(question.label),
+            detail=str(question.help or ""),
+            effect=_("required") if question.key in rules.required else "",
+            tone="act",
+        )
+        for question in rules.questions
+    ]
+    outro = _(
+        "A lead is handed over to sales when every required question is met, or when a manager overrides."
+    )
+    return [RuleGroup(lines=lines, outro=outro)]
+
+
+def reasons_in_words(rules: Reasons) -> list[RuleGroup]:
+    """For each act its reasons, and where each leads."""
+    titles = {
+        "reject": _("Sales rejects"),
+        "lose": _("Lost"),
+        "nurture": _("Sent to nurture or returned"),
+        "disqualify": _("Disqualified"),
+    }
+    return [
+        RuleGroup(
+            title=titles[which.value],
+            lines=[
+                RuleLine(
+                    label=str(choice.label),
+                    detail=_reason_detail(choice.target, choice.sequence),
+                    effect=str(choice.target.label),
+                )
+                for choice in choices
+            ],
+        )
+        for which, choices in rules.lists.items()
+    ]
+
+
+def _reason_detail(target: Stage, sequence: str | None) -> str:
+    if sequence is not None:
+        return _("Enrols in the sequence “%(sequence)s”") % {"sequence": sequence}
+    return _("Marketing decides what comes next") if target is Stage.NURTURE else ""
+
+
+def register_hub_rules() -> None:
+    """The hub's own documents, and the pages' place in the navigation; called once, when the app is ready."""
+    register_rule_lines(RuleKind.GATES, gates_in_words)
+    register_rule_lines(RuleKind.QUALIFICATION, framework_in_words)
+    register_rule_lines(RuleKind.REASONS, reasons_in_words)
+    register_navigation(
+        NavigationItem(
+            key="rules",
+            label=gettext_lazy("Rules"),
+            icon="adjustments-horizontal",
+            url_name="rules",
+            section="marketing",
+            right="rules.read",
+            order=60,
+        )
+    )

@@ -1,0 +1,46 @@
+"""The published rules, readable by everyone who works under them."""
+
+from django.db.models import Max
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from leads.models import Lead
+from leads.rulebook import (
+    find_rerun,
+    find_version,
+    list_published,
+    list_versions,
+    rules_in_words,
+    title_of,
+)
+from tenancy.pages import tenant_page
+from tenancy.requests import TenantRequest
+
+
+@tenant_page(right="rules.read")
+@require_safe
+def rules(request: TenantRequest) -> HttpResponse:
+    """Which rules are published, with their versions."""
+    published = [(title_of(version), version) for version in list_published()]
+    newest = max((version.published_at for _title, version in published if version.published_at), default=None)
+    return render(request, "leads/rules.html", {"published": published, "newest": newest})
+
+
+@tenant_page(right="rules.read")
+@require_safe
+def rules_document(request: TenantRequest, kind: str, name: str, number: int | None = None) -> HttpResponse:
+    """One document in words: the published version, or the one that is asked for."""
+    versions = list_versions(kind=kind, name=name)
+    version = find_version(versions, number)
+    template, words = rules_in_words(version)
+    rerun = find_rerun(version)
+    context = {
+        "title": title_of(version),
+        "version": version,
+        "versions": versions,
+        "words_template": template,
+        "rerun": rerun,
+        "last_lead": Lead.objects.aggregate(last=Max("pk"))["last"] if rerun else None,
+    }
+    return render(request, "leads/rules_document.html", context | words)
