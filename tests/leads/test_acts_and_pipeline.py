@@ -24,7 +24,7 @@ def people(tenant: Tenant) -> dict[str, Membership]:
         for role, function in ((Role.SDR, TeamFunction.SDR), (Role.SALES, TeamFunction.SALES)):
             team = Team.objects.create(name=function.value, function=function)
             user = get_or_create_login(email=f"{role.value}@horizonte.test")
-            found[role.value] = join_tenant(user=user, roles=[role], now=NOW, name=role.label, team=team)
+            found[role.value] = join_tenant(user=user, roles=[role], now=NOW, name=role.value, team=team)
         return found
 
 

@@ -1,6 +1,5 @@
 """What a sales rep does: accept, reject, win, lose."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -87,12 +86,10 @@ def test_other_roles_neither_accept_nor_win(role: Role) -> None:
 )
 def test_only_an_sql_is_accepted_or_rejected(stage: str) -> None:
     lead, manager = make_lead(stage=stage), make_manager()
-    for act in (
-        lambda: acts.accept(lead_id=lead.pk, by=manager, now=NOW),
-        lambda: acts.reject(lead_id=lead.pk, reason="no_need", by=manager, now=NOW),
-    ):
-        with pytest.raises(MoveNotAllowed, match="possible in: SQL"):
-            act()
+    with pytest.raises(MoveNotAllowed, match="possible in: SQL"):
+        acts.accept(lead_id=lead.pk, by=manager, now=NOW)
+    with pytest.raises(MoveNotAllowed, match="possible in: SQL"):
+        acts.reject(lead_id=lead.pk, reason="no_need", by=manager, now=NOW)
 
 
 def test_a_rejected_sql_goes_to_nurture_with_its_reason() -> None:
@@ -146,7 +143,7 @@ def test_a_won_opportunity_makes_a_customer_and_keeps_the_amount_in_minor_units(
     [
         ("199.90", "USD", 19990, "USD"),
         (5000, "JPY", 5000, "JPY"),
-        (Decimal("1.234"), "KWD", 1234, "KWD"),
+        ("1.234", "KWD", 1234, "KWD"),
         (0, "", 0, "BRL"),
         (10, "brl", 1000, "BRL"),
     ],
@@ -176,7 +173,7 @@ def test_an_amount_is_kept_by_the_decimals_of_its_currency(
         (10, "XXX", "currency"),
     ],
 )
-def test_what_is_no_amount_of_money_wins_nothing(amount: Any, currency: str, field: str) -> None:
+def test_what_is_no_amount_of_money_wins_nothing(amount: object, currency: str, field: str) -> None:
     lead = opportunity_of(None)
     with pytest.raises(InvalidAmount) as refusal:
         acts.win(lead_id=lead.pk, amount=amount, currency=currency, by=make_manager(), now=NOW)
@@ -207,12 +204,10 @@ def test_a_lost_opportunity_goes_out_if_its_reason_says_so() -> None:
 @pytest.mark.parametrize("stage", ["new", "mql", "working", "sql", "customer", "nurture", "disqualified"])
 def test_only_an_opportunity_is_won_or_lost(stage: str) -> None:
     lead, manager = make_lead(stage=stage), make_manager()
-    for act in (
-        lambda: acts.win(lead_id=lead.pk, amount=1, by=manager, now=NOW),
-        lambda: acts.lose(lead_id=lead.pk, reason="no_need", by=manager, now=NOW),
-    ):
-        with pytest.raises(MoveNotAllowed, match="possible in: Opportunity"):
-            act()
+    with pytest.raises(MoveNotAllowed, match="possible in: Opportunity"):
+        acts.win(lead_id=lead.pk, amount=1, by=manager, now=NOW)
+    with pytest.raises(MoveNotAllowed, match="possible in: Opportunity"):
+        acts.lose(lead_id=lead.pk, reason="no_need", by=manager, now=NOW)
 
 
 def test_a_lead_that_a_file_made_an_opportunity_can_be_won() -> None:

@@ -19,9 +19,9 @@ from tests.leads.people import make_rep, make_sdr, mql_of, sql_of
 pytestmark = pytest.mark.usefixtures("in_tenant")
 
 
-def found(member: Membership | None = None, **parameters: str) -> list[int]:
-    """The ids on the first page."""
-    query = read_list_query(parameters=parameters, member=member or Membership())
+def found(*member: Membership, **parameters: str) -> list[int]:
+    """The ids on the first page, as this member sees it or somebody."""
+    query = read_list_query(parameters=parameters, member=next(iter(member), Membership()))
     return list_leads(query=query, now=NOW).lead_ids
 
 
