@@ -1,4 +1,7 @@
-"""Who may do what: the one table. Pages, acts and the tests are generated from it."""
+"""Who may do what: the one table. Pages, acts and the tests are generated from it.
+
+On which leads a member may do it is said in ``leads.ownership``.
+"""
 
 from typing import Final
 
