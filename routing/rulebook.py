@@ -1,14 +1,20 @@
 """Routing rules and clocks in words."""
 
+from itertools import groupby
+
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
 
 from leads.conditions.describe import describe_condition
 from leads.models import RuleKind
 from leads.rulebook import RuleGroup, RuleLine, register_rule_lines, sentence
-from routing.models import Pool
+from routing.business_time import Window, parse_week
+from routing.models import Calendar, Pool, PoolMember, PoolTakes
 from routing.policies import ClockPolicies, ShareAct, duration_in_words
 from routing.rules import ROUTED, RoutingRules, Target, TargetKind
-from tenancy.models import Membership, Team
+from routing.staff import read_staff
+from routing.turns import list_available
+from tenancy.models import Membership, Team, TeamFunction
 
 
 def routing_in_words(rules: RoutingRules) -> list[RuleGroup]:
@@ -32,7 +38,35 @@ def routing_in_words(rules: RoutingRules) -> list[RuleGroup]:
     groups[0] = RuleGroup(
         title=groups[0].title, intro=_("The first rule that is met decides."), lines=groups[0].lines
     )
-    return groups
+    return [*groups, _pools_in_words()]
+
+
+def _pools_in_words() -> RuleGroup:
+    """Who stands in each pool now."""
+    staff = read_staff()
+    named: dict[int, list[int]] = {}
+    for pool_id, member_id in PoolMember.objects.order_by("position", "member_id").values_list(
+        "pool_id", "member_id"
+    ):
+        named.setdefault(pool_id, []).append(member_id)
+    lines = []
+    for pool in Pool.objects.order_by("function", "name"):
+        standing = list_available(
+            takes=pool.takes, function=pool.function, named=named.get(pool.pk, []), staff=staff
+        )
+        lines.append(
+            RuleLine(
+                label=pool.name,
+                detail=", ".join(staff.name(member_id) for member_id in standing)
+                or _("Nobody stands in it now"),
+                effect=TeamFunction(pool.function).label,
+                note=_("While nobody has the role, the administrators stand in.")
+                if pool.takes == PoolTakes.FUNCTION
+                else "",
+            )
+        )
+    intro = _("Whoever has waited longest gets the next lead.")
+    return RuleGroup(title=_("Pools"), intro=intro, lines=lines)
 
 
 def _target_names() -> dict[tuple[TargetKind, str | int], str]:
@@ -61,8 +95,36 @@ def clocks_in_words(rules: ClockPolicies) -> list[RuleGroup]:
         )
         for policy in rules.policies.values()
     ]
-    intro = _("Working time follows the calendar of the tenant.") if _follows_calendar(rules) else ""
-    return [RuleGroup(intro=intro, lines=lines)]
+    groups = [RuleGroup(lines=lines)]
+    if _follows_calendar(rules):
+        groups.append(_calendar_in_words())
+    return groups
+
+
+def _calendar_in_words() -> RuleGroup:
+    """When working time runs: the default calendar."""
+    calendar = Calendar.objects.get(is_default=True)
+    lines = [RuleLine(label=days, detail=hours) for days, hours in week_in_words(parse_week(calendar.week))]
+    if calendar.holiday_country:
+        closed = _("National holidays of %(country)s") % {"country": calendar.holiday_country}
+        lines.append(RuleLine(label=closed, detail=pgettext("office hours", "closed")))
+    intro = _("Working time runs in these hours (%(zone)s).") % {"zone": calendar.time_zone}
+    return RuleGroup(title=calendar.name, intro=intro, lines=lines)
+
+
+def week_in_words(week: tuple[tuple[Window, ...], ...]) -> list[tuple[str, str]]:
+    """Days and hours, equal days in a row together: ("Mon–Fri", "09:00–18:00"). Closed days are left out."""
+    words: list[tuple[str, str]] = []
+    for hours, days in groupby(range(len(week)), key=lambda day: week[day]):
+        first, *rest = list(days)
+        if hours:
+            name = f"{WEEKDAYS_ABBR[first]}–{WEEKDAYS_ABBR[rest[-1]]}" if rest else str(WEEKDAYS_ABBR[first])
+            words.append((name, ", ".join(f"{_clock(opens)}–{_clock(closes)}" for opens, closes in hours)))
+    return words
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _follows_calendar(rules: ClockPolicies) -> bool:

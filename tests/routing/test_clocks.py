@@ -581,7 +581,11 @@ def test_the_lead_page_shows_its_clocks(people: Any, tenant: Any, client: Any) -
     offered = make_lead(stage="sql", stage_at=NOW)
     Handover.objects.create(lead=offered, offered_at=NOW)
     run(offered)
-    client.force_login(people["Max"].user)
+    reader = people["Max"].user
+    assert reader is not None
+    reader.language = "en"
+    reader.save()
+    client.force_login(reader)
     page = client.get(f"/t/{tenant.slug}/leads/{offered.pk}/").content.decode()
     assert "Answer the SQL" in page
     assert "of 2 working days" in page
