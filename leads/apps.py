@@ -8,9 +8,11 @@ class LeadsConfig(AppConfig):
         import leads.reruns  # what happens to leads when rules are published
         import leads.steps  # noqa: F401 - due rows and notifications of the steps
         from leads.acts.owning import register_claims
+        from leads.capture.hosted_forms import make_default_forms
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
         from leads.gates import publish_default_gates
+        from leads.navigation import register_places
         from leads.qualification.frameworks import publish_default_frameworks
         from leads.reasons import publish_default_reasons
         from leads.rulebook import register_hub_rules
@@ -25,3 +27,5 @@ class LeadsConfig(AppConfig):
         register_default_part(publish_default_gates)
         register_why_stage()
         register_hub_rules()
+        register_default_part(make_default_forms)
+        register_places()

@@ -2,9 +2,26 @@
 
 from django.urls import include, path
 
-from leads.views import acts, desk, lead, lists, rules
+from leads.views import acts, capture_form, desk, held, home, lead, lists, opportunities, rules
 
 tenant_urls = [
+    path("", home.home, name="home"),
+    path("notifications/read/", home.notifications_read, name="notifications-read"),
+    path("opportunities/", opportunities.opportunity_list, name="opportunity-list"),
+    path("forms/", capture_form.form_list, name="form-list"),
+    path("held/", held.held, name="held"),
+    path("held/leads/<int:held_id>/retry/", held.held_lead_retry, name="held-lead-retry"),
+    path("held/leads/<int:held_id>/discard/", held.held_lead_discard, name="held-lead-discard"),
+    path(
+        "held/submissions/<int:submission_id>/retry/",
+        held.held_submission_retry,
+        name="held-submission-retry",
+    ),
+    path(
+        "held/submissions/<int:submission_id>/discard/",
+        held.held_submission_discard,
+        name="held-submission-discard",
+    ),
     path("queue/", desk.queue, name="queue"),
     path("inbox/", desk.inbox, name="inbox"),
     path("leads/", lists.lead_list, name="lead-list"),
@@ -22,5 +39,7 @@ tenant_urls = [
 ]
 
 urlpatterns = [
+    path("f/<uuid:public_id>/", capture_form.capture_form, name="capture-form"),
+    path("f/<uuid:public_id>/thanks/", capture_form.capture_form_thanks, name="capture-form-thanks"),
     path("t/<slug:slug>/", include(tenant_urls)),
 ]

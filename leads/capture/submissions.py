@@ -205,8 +205,13 @@ SETTLED_FIELDS: Final = (
 
 def read(submission: Submission, rules: IntakeRules) -> LeadInput | Problem:
     """The row a submission makes, or the problem that keeps it from being read."""
-    rules = replace(rules, source=submission.source)
-    lead, problems = read_submission(document=submission.payload, rules=rules, now=submission.received_at)
+    document, proof = submission.payload, {}
+    if submission.source == Submission.Source.FORM:
+        # What proves a consent is ours to say, never the caller's of an API.
+        document = {name: value for name, value in document.items() if name != "proof"}
+        proof = submission.payload.get("proof", {})
+    rules = replace(rules, source=submission.source, proof=proof)
+    lead, problems = read_submission(document=document, rules=rules, now=submission.received_at)
     if problems:
         names = ", ".join(dict.fromkeys(problem.field for problem in problems))
         return Invalid(_("Mend these fields: %(names)s.") % {"names": names}, errors=problems)

@@ -23,7 +23,9 @@ from tenancy.requests import TenantRequest
 def rules(request: TenantRequest) -> HttpResponse:
     """Which rules are published, with their versions."""
     published = [(title_of(version), version) for version in list_published()]
-    newest = max((version.published_at for _title, version in published if version.published_at), default=None)
+    newest = max(
+        (version.published_at for _title, version in published if version.published_at), default=None
+    )
     return render(request, "leads/rules.html", {"published": published, "newest": newest})
 
 

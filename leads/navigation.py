@@ -1,0 +1,112 @@
+"""The hub's places in the navigation, and what waits at each."""
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from leads.held import count_held
+from leads.models import LeadState, Stage
+from tenancy.audit import register_acts
+from tenancy.models import Membership
+from tenancy.navigation import Badge, NavigationItem, register_navigation
+
+MOST = 99
+
+
+def queue_badge(member: Membership) -> Badge:
+    """The leads that are mine to call."""
+    stages = (Stage.MARKETING_QUALIFIED, Stage.WORKING)
+    count = LeadState.objects.filter(stage__in=stages, owner_sdr=member)[:MOST].count()
+    return Badge(
+        count=count, tone="alarm", label=ngettext("lead of yours waits", "leads of yours wait", count)
+    )
+
+
+def inbox_badge(member: Membership) -> Badge:
+    """The SQLs offered to me."""
+    count = LeadState.objects.filter(stage=Stage.SALES_QUALIFIED, owner_sales=member)[:MOST].count()
+    return Badge(count=count, label=ngettext("SQL waits for your answer", "SQLs wait for your answer", count))
+
+
+def held_badge(member: Membership) -> Badge:
+    """What could not be processed."""
+    count = count_held(most=MOST)
+    return Badge(count=count, tone="alarm", label=ngettext("is held", "are held", count))
+
+
+def register_places() -> None:
+    """Put the hub's pages into the navigation; called once, when the app is ready."""
+    for item in (
+        NavigationItem(
+            key="home",
+            label=_("Home"),
+            icon="home",
+            url_name="home",
+            section="work",
+            right="home.read",
+            order=10,
+        ),
+        NavigationItem(
+            key="queue",
+            label=_("Queue"),
+            icon="bolt",
+            url_name="queue",
+            section="work",
+            right="queue.work",
+            order=20,
+            badge=queue_badge,
+        ),
+        NavigationItem(
+            key="inbox",
+            label=_("SQL inbox"),
+            icon="inbox",
+            url_name="inbox",
+            section="work",
+            right="inbox.work",
+            order=30,
+            badge=inbox_badge,
+        ),
+        NavigationItem(
+            key="leads",
+            label=_("Leads"),
+            icon="users",
+            url_name="lead-list",
+            section="work",
+            right="lead.read",
+            order=40,
+        ),
+        NavigationItem(
+            key="opportunities",
+            label=_("Opportunities"),
+            icon="briefcase",
+            url_name="opportunity-list",
+            section="work",
+            right="opportunity.read",
+            order=50,
+        ),
+        NavigationItem(
+            key="forms",
+            label=_("Forms"),
+            icon="forms",
+            url_name="form-list",
+            section="marketing",
+            right="form.read",
+            order=30,
+        ),
+        NavigationItem(
+            key="held",
+            label=_("Held"),
+            icon="hand-stop",
+            url_name="held",
+            section="operations",
+            right="held.resolve",
+            order=80,
+            badge=held_badge,
+        ),
+    ):
+        register_navigation(item)
+    register_acts(
+        {
+            "held.lead_discarded": _("Gave up the held run of %(subject)s"),
+            "held.submission_discarded": _("Gave up the held submission %(subject)s"),
+        }
+    )
