@@ -150,7 +150,7 @@ def default_grading(*, country: str) -> dict[str, Any]:
                 ("company_size", "between", [20, 1000]),
             ),
             _criterion("seniority", "Manager or above", "Gerente ou acima", 2, ("seniority", "in", MANAGERS)),
-            _criterion("industry", "Our industries", "Nossos segmentos", 1, ("industry", "in", [])),
+            _criterion("industry", "Our industries", "Nossos setores", 1, ("industry", "in", [])),
             _criterion(
                 "business_email",
                 "Business e-mail",

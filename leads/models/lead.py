@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.models.company import Company
 from leads.models.stage import Stage
@@ -27,7 +28,7 @@ class Seniority(models.TextChoices):
     VP = "vp", _("Vice-president")
     C_LEVEL = "c_level", _("C-level")
     PARTNER = "partner", _("Partner")
-    OWNER = "owner", _("Owner")
+    OWNER = "owner", pgettext_lazy("seniority", "Owner")
 
 
 class Grade(models.IntegerChoices):
