@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from leads.conditions.explain import VERDICT_WORDS, Explanation, explain_records
 from leads.lifecycle import STAGE_FUNCTION
@@ -238,7 +239,12 @@ def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[Wh
             _start_in_words(ClockKind(clock.kind)),
             TRUE,
             instant_in_words(clock.started_at),
-            [{"label": _("Time"), "value": duration_in_words(timed.policy.duration)}],
+            [
+                {
+                    "label": pgettext("length of a clock", "Time"),
+                    "value": duration_in_words(timed.policy.duration),
+                }
+            ],
         )
     ]
     for percent, act in timed.policy.shares:
