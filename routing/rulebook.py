@@ -4,6 +4,7 @@ from itertools import groupby
 
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from leads.conditions.describe import describe_condition
 from leads.models import RuleKind
