@@ -205,6 +205,10 @@ def _points_by_instant(lead_id: int, instants: set[datetime]) -> dict[datetime, 
 # Moves -----------------------------------------------------------------------------------------------------------
 
 _MQL_ACTS: Final = frozenset({MoveAct.GATE, MoveAct.ASKED_FOR_CONTACT, MoveAct.PROMOTE})
+_TITLES: Final[Mapping[str, Promise]] = {
+    **dict.fromkeys(_MQL_ACTS, gettext_lazy("Became MQL")),
+    MoveAct.ATTEMPT: gettext_lazy("Work on the lead began"),
+}
 _TONES: Final[Mapping[str, Tone]] = {
     MoveAct.WIN: "good",
     MoveAct.ACCEPT: "good",
@@ -225,7 +229,7 @@ def _changes(lead_id: int, before: datetime | None, limit: int) -> list[Timeline
 
 def _change(row: StageChange, reasons: Reasons | None) -> TimelineEntry:
     act = MoveAct(row.act)
-    title = _("Became MQL") if act in _MQL_ACTS else str(act.label)
+    title = _TITLES.get(act, act.label)
     parts = [
         f"{Stage(row.from_stage).label} → {Stage(row.to_stage).label}" if row.from_stage else "",
         reason_words(act=act, reason=row.reason, reasons=reasons),

@@ -140,8 +140,7 @@ def _read_fields(raw: Any, problems: list[FieldProblem]) -> tuple[FormField, ...
     for index, item in enumerate(raw):
         path = f"fields[{index}]"
         name = item.get("name") if isinstance(item, dict) else None
-        is_known = isinstance(name, str) and (name.startswith(CUSTOM) or name in LEAD_FIELDS)
-        if not is_known or name in _NOT_ASKED:
+        if not isinstance(name, str) or not _may_ask(name):
             problems.append(
                 path_problem(f"{path}.name", _("Name a field of a lead that a person can fill in."))
             )
@@ -150,6 +149,11 @@ def _read_fields(raw: Any, problems: list[FieldProblem]) -> tuple[FormField, ...
         if label is not None:
             fields.append(FormField(name, label, item.get("required") is True))
     return tuple(fields)
+
+
+def _may_ask(name: str) -> bool:
+    """Whether a form may ask for this field."""
+    return name.startswith(CUSTOM) or (name in LEAD_FIELDS and name not in _NOT_ASKED)
 
 
 def _read_consent(raw: Any, problems: list[FieldProblem]) -> FormConsent | None:

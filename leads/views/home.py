@@ -32,6 +32,7 @@ SHOWN_NOTICES: Final = 20
 WITH_PEOPLE: Final = (Stage.MARKETING_QUALIFIED, Stage.WORKING, Stage.SALES_QUALIFIED)
 WITH_CLOCKS: Final = (Stage.MARKETING_QUALIFIED, Stage.SALES_QUALIFIED)
 Text = str | Promise
+_LOUDNESS: Final[dict[Tone, int]] = {"late": 0, "soon": 1, "act": 2, "good": 3, "quiet": 4}
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,18 @@ def home(request: TenantRequest) -> HttpResponse:
         *_marketing_needs(member, tenant, now),
         *_oversight_needs(member, tenant, now),
     ]
-    waiting = [need.sentence for need in needs if need.sentence]
+    # What is late comes first; of equals the daily work.
+    waiting = [
+        need.sentence for need in sorted(needs, key=lambda need: _LOUDNESS[need.tone]) if need.sentence
+    ]
+    notices = [(row, text_of(row)) for row in list_notifications(member=member, limit=SHOWN_NOTICES)]
     context = {
-        "heading": waiting[0] if waiting else _("Nothing waits for you"),
+        "heading": ", ".join(waiting[:2]) if waiting else _("Nothing waits for you"),
         "needs": needs,
         "next_leads": _next_leads(member, tenant, now),
-        "notices": [(row, text_of(row)) for row in list_notifications(member=member, limit=SHOWN_NOTICES)],
+        "notices": notices,
+        "has_unread": any(row.read_at is None for row, _text in notices),
     }
-    context["has_unread"] = any(row.read_at is None for row, _text in context["notices"])
     return render(request, "leads/home.html", context)
 
 
@@ -103,7 +108,7 @@ def _desk_needs(member: Membership, tenant: Tenant) -> list[Need]:
                 ngettext("%(n)s lead to call", "%(n)s leads to call", total) % {"n": show_number(total)}
                 if total
                 else "",
-                _("%(n)s of them yours") % {"n": show_number(counts.mine.value)},
+                _("%(n)s of them yours") % {"n": show_number(counts.mine.value)} if total else "",
                 "act" if total else "quiet",
             )
         )
@@ -153,40 +158,46 @@ def _marketing_needs(member: Membership, tenant: Tenant, now: datetime) -> list[
 def _oversight_needs(member: Membership, tenant: Tenant, now: datetime) -> list[Need]:
     needs = []
     if may(member, "lead.assign"):
-        free = count_leads(query=LeadListQuery(stages=WITH_PEOPLE, owner=NOBODY), now=now)
-        late = LeadState.objects.filter(stage__in=WITH_CLOCKS).annotate(due=urgent_due_at("lead_id"))
-        late_count = late.filter(due__lte=now)[:COUNT_LIMIT].count()
-        stages = ",".join(stage.value for stage in WITH_PEOPLE)
-        needs += [
-            Need(
-                _("Without owner"),
-                show_number(free.value) if free else "—",
-                _url(tenant, "lead-list", f"?stage={stages}&owner={NOBODY}"),
-                tone="soon" if free and free.value else "good",
-                note=_("MQL to SQL"),
-            ),
-            Need(
-                _("Clocks broken"),
-                show_number(late_count),
-                _url(tenant, "lead-list", f"?stage={','.join(WITH_CLOCKS)}&order=stage_at"),
-                tone="late" if late_count else "good",
-                note=_("still open"),
-            ),
-        ]
+        needs += [_late_need(tenant, now), _ownerless_need(tenant, now)]
     if may(member, "held.resolve"):
         held = count_held()
-        words = ngettext("%(n)s lead is held", "%(n)s leads are held", held) % {"n": show_number(held)}
+        words = ngettext("%(n)s is held", "%(n)s are held", held) % {"n": show_number(held)}
+        note = _("processing failed") if held else _("all went through")
+        tone: Tone = "late" if held else "good"
         needs.append(
-            Need(
-                _("Held"),
-                show_number(held),
-                _url(tenant, "held"),
-                words if held else "",
-                tone="late" if held else "good",
-                note=_("processing failed"),
-            )
+            Need(_("Held"), show_number(held), _url(tenant, "held"), words if held else "", note, tone)
         )
     return needs
+
+
+def _late_need(tenant: Tenant, now: datetime) -> Need:
+    """Leads whose open clock has passed its time."""
+    late = LeadState.objects.filter(stage__in=WITH_CLOCKS).annotate(due=urgent_due_at("lead_id"))
+    count = late.filter(due__lte=now)[:COUNT_LIMIT].count()
+    words = ngettext("%(n)s clock is broken", "%(n)s clocks are broken", count) % {"n": show_number(count)}
+    return Need(
+        _("Clocks broken"),
+        show_number(count),
+        _url(tenant, "lead-list", f"?stage={','.join(WITH_CLOCKS)}&order=stage_at"),
+        words if count else "",
+        _("still open") if count else _("all in time"),
+        "late" if count else "good",
+    )
+
+
+def _ownerless_need(tenant: Tenant, now: datetime) -> Need:
+    """Leads in people's hands that nobody has."""
+    free = count_leads(query=LeadListQuery(stages=WITH_PEOPLE, owner=NOBODY), now=now)
+    count = free.value if free else 0
+    words = ngettext("%(n)s lead has no owner", "%(n)s leads have no owner", count)
+    return Need(
+        _("Without owner"),
+        show_number(count),
+        _url(tenant, "lead-list", f"?stage={','.join(WITH_PEOPLE)}&owner={NOBODY}"),
+        words % {"n": show_number(count)} if count else "",
+        _("MQL to SQL"),
+        "soon" if count else "good",
+    )
 
 
 def _next_leads(member: Membership, tenant: Tenant, now: datetime) -> list[NextLead]:
