@@ -142,14 +142,20 @@ def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, name, name_key, domain, cnpj, size, revenue_minor, industry FROM leads_company
-            WHERE id IN (
-                SELECT id FROM leads_company WHERE id = ANY(%(ids)s::bigint[])
-                UNION SELECT id FROM leads_company WHERE cnpj IS NOT NULL AND cnpj = ANY(%(cnpj)s)
-                UNION SELECT id FROM leads_company WHERE domain IS NOT NULL AND domain = ANY(%(domain)s)
-                UNION SELECT id FROM leads_company WHERE name_key = ANY(%(name_key)s)
+            WITH wanted AS MATERIALIZED (
+                SELECT unnest(%(ids)s::bigint[]) AS id
+                UNION SELECT found.id FROM unnest(%(cnpj)s::text[]) AS key (value)
+                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE cnpj = key.value LIMIT 1) found
+                UNION SELECT found.id FROM unnest(%(domain)s::text[]) AS key (value)
+                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE domain = key.value LIMIT 1) found
+                UNION SELECT found.id FROM unnest(%(name_key)s::text[]) AS key (value)
+                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE name_key = key.value OFFSET 0) found
             )
-            ORDER BY id FOR NO KEY UPDATE
+            SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
+            CROSS JOIN LATERAL (
+                SELECT id, name, name_key, domain, cnpj, size, revenue_minor, industry
+                FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
+            ) locked
             """,
             {"ids": list(ids)}
             | {kind: [row[kind] for row in wanted if row[kind] is not None] for kind in IDENTITY},

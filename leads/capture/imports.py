@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, transaction
 
 from core.bisection import is_transient
+from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
 from leads.capture.fields import IntakeRules
 from leads.capture.readable_file import ImportOptions, ReadableFile, make_readable, refuse_retired
@@ -192,6 +193,8 @@ class _Run:
             self._seen |= batch.seen
             self._failed += batch.failed
             self._note_examples(batch)
+            with tenant_scope(self._context.tenant.pk):
+                freshen_statistics()
             progress(self._counts.rows, self._readable.table.row_count)
         return ImportResult(
             counts=self._counts,

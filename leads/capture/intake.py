@@ -194,7 +194,7 @@ def update_leads(rows: Sequence[Intake], now: datetime) -> None:
             row.touch()
     writing.update_leads(changed)
     writing.write_touches(touches, now)
-    for lead_id in writing.update_standing([row.given for row in rows], [row.known for row in rows]):
+    for lead_id in writing.update_standing([row.given for row in rows], [row.known for row in rows], now):
         next(row for row in rows if row.lead_id == lead_id).touch()
 
 

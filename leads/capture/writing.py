@@ -75,14 +75,19 @@ def find_leads(
     )
 
 
+# One index descent for each key, whatever the planner believes of a table that was empty a minute ago.
 _FIND: Final = f"""
-SELECT id, company_id, {_COLUMNS} FROM leads_lead
-WHERE id IN (
-    SELECT id FROM leads_lead WHERE external_id IS NOT NULL AND external_id = ANY(%(external_ids)s)
-    UNION ALL
-    SELECT id FROM leads_lead WHERE email IS NOT NULL AND email = ANY(%(emails)s)
+WITH wanted AS MATERIALIZED (
+    SELECT found.id FROM unnest(%(external_ids)s::text[]) AS key (value)
+    CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE external_id = key.value LIMIT 1) found
+    UNION
+    SELECT found.id FROM unnest(%(emails)s::text[]) AS key (value)
+    CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE email = key.value LIMIT 1) found
 )
-ORDER BY id FOR NO KEY UPDATE
+SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
+CROSS JOIN LATERAL (
+    SELECT id, company_id, {_COLUMNS} FROM leads_lead WHERE id = ordered.id FOR NO KEY UPDATE
+) locked
 """  # noqa: S608 - only the constant column names above
 
 
@@ -175,8 +180,13 @@ FROM given WHERE lead.id = given.id
 """  # noqa: S608 - only the constant column names above
 
 
-def update_standing(rows: Sequence[LeadInput], known: Sequence[dict[str, Any] | None]) -> list[int]:
-    """Write stage and owners that a file tells of known leads; returns the ids of those that changed."""
+def update_standing(
+    rows: Sequence[LeadInput], known: Sequence[dict[str, Any] | None], now: datetime
+) -> list[int]:
+    """Write stage and owners that a file tells of known leads; returns the ids of those that changed.
+
+    When a lead came to the stage is not known: the file tells that it is there now.
+    """
     given = [
         standing_of(row) | {"id": lead["id"]}
         for row, lead in zip(rows, known, strict=True)
@@ -185,19 +195,33 @@ def update_standing(rows: Sequence[LeadInput], known: Sequence[dict[str, Any] | 
     if not given:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_STANDING, {"rows": as_json(given)})
+        cursor.execute(_UPDATE_STANDING, {"rows": as_json(given), "now": now, "act": MoveAct.IMPORT})
         return [lead_id for (lead_id,) in cursor.fetchall()]
 
 
+# Out of sales' hands by a file, an offer is withdrawn and an open deal is closed at a time nobody knows.
 _UPDATE_STANDING: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_STANDING_TYPED})
+), offers AS (
+    UPDATE leads_handover handover SET answer = 'withdrawn', answered_at = %(now)s
+    FROM given WHERE handover.lead_id = given.id AND handover.answer IS NULL AND given.stage <> 'sql'
+), deals AS (
+    UPDATE leads_opportunity deal SET outcome = CASE given.stage WHEN 'customer' THEN 'won' ELSE 'lost' END
+    FROM given WHERE deal.lead_id = given.id AND deal.outcome = 'open' AND given.stage <> 'opportunity'
+)
 UPDATE leads_leadstate state
 SET stage = COALESCE(given.stage, state.stage),
+    stage_at = CASE WHEN state.stage <> given.stage THEN %(now)s ELSE state.stage_at END,
+    stage_act = CASE WHEN state.stage <> given.stage THEN %(act)s ELSE state.stage_act END,
+    stage_reason = CASE WHEN state.stage <> given.stage THEN '' ELSE state.stage_reason END,
+    claimed_until = CASE WHEN state.stage <> given.stage THEN NULL ELSE state.claimed_until END,
     furthest_stage = GREATEST(state.furthest_stage, given.furthest),
     owner_sdr_id = CASE WHEN given.kept_sdr IS NULL THEN COALESCE(given.owner_sdr, state.owner_sdr_id) END,
     owner_sales_id = CASE WHEN given.kept_sales IS NULL THEN COALESCE(given.owner_sales, state.owner_sales_id) END,
     kept_sdr_id = CASE WHEN given.owner_sdr IS NULL THEN COALESCE(given.kept_sdr, state.kept_sdr_id) END,
     kept_sales_id = CASE WHEN given.owner_sales IS NULL THEN COALESCE(given.kept_sales, state.kept_sales_id) END
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_STANDING_TYPED})
+FROM given
 WHERE state.lead_id = given.id AND (
     state.stage <> given.stage
     OR state.owner_sdr_id IS DISTINCT FROM given.owner_sdr AND given.owner_sdr IS NOT NULL

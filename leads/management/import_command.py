@@ -15,6 +15,7 @@ from leads.capture.imports import ImportResult, Subject, run_import
 from leads.capture.mapping import InvalidOption
 from leads.capture.readable_file import AmbiguousDates, ImportOptions
 from tenancy.management.commands.add_member import find_tenant
+from tenancy.models import Tenant
 
 BAD_ARGUMENTS: Final = 2
 EVERY_ROW_REFUSED: Final = 1
@@ -24,7 +25,9 @@ PROGRESS_SECONDS: Final = 2.0
 class ImportCommand(BaseCommand):
     """A command that imports one file. A subclass says what the file tells of."""
 
-    subject: Subject
+    def make_subject(self, tenant: Tenant) -> Subject:
+        """What the file tells of."""
+        raise NotImplementedError
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -73,7 +76,7 @@ class ImportCommand(BaseCommand):
         started = time.monotonic()
         try:
             result = run_import(
-                subject=self.subject,
+                subject=self.make_subject(tenant),
                 tenant=tenant,
                 path=options["file"],
                 options=ImportOptions(

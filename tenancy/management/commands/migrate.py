@@ -22,11 +22,12 @@ class Command(migrate.Command):
 
 
 def grant_to_application(*, role: str) -> None:
-    """Give the application's role the rows, and nothing but the rows, of every table."""
+    """Give the application's role the rows of every table, and the right to say that the planner should look at it anew."""
     connection = connections["owner"]
     quoted = connection.ops.quote_name(role)
     with connection.cursor() as cursor:
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}")
+        cursor.execute(f"GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
         cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {quoted}")

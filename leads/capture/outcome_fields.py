@@ -1,0 +1,145 @@
+"""What one row of a file says of how a deal ended. Nothing here asks the database."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from leads.capture.columns import CUSTOM, MILLION, FieldType
+from leads.capture.fields import (
+    MAX_OWNER,
+    IntakeRules,
+    Unfit,
+    read_instant,
+    read_millionths,
+    read_row,
+    read_text,
+)
+from leads.models import OpportunityOutcome
+from leads.money import InvalidAmount, read_amount, read_currency
+from tenancy.errors import FieldProblem
+
+OUTCOME_FIELDS: Final[Mapping[str, FieldType]] = {
+    "external_id": "text",
+    "email": "text",
+    "deal_id": "text",
+    "outcome": "text",
+    "won_at": "date",
+    "lost_at": "date",
+    "sdr": "text",
+    "sales_rep": "text",
+    "amount": "decimal",
+    "currency": "text",
+    "reason": "text",
+}
+CLOSED: Final = (OpportunityOutcome.WON, OpportunityOutcome.LOST)
+MAX_DEAL_ID: Final = 200
+MAX_REASON: Final = 64
+_IDENTITY: Final = ("external_id", "email")
+
+
+@dataclass(frozen=True)
+class OutcomeInput:
+    """How one deal of one lead ended. None says nothing: a blank never erases.
+
+    ``closed_at`` is won_at or lost_at in UTC. ``amount_minor`` is in minor units of ``currency``. ``custom`` has values by name
+    without ``custom.``, as ``LeadInput`` has them.
+    """
+
+    outcome: OpportunityOutcome
+    external_id: str | None = None
+    email: str | None = None
+    deal_id: str | None = None
+    closed_at: datetime | None = None
+    sdr: str | None = None
+    sales_rep: str | None = None
+    amount_minor: int | None = None
+    currency: str | None = None
+    reason: str | None = None
+    custom: Mapping[str, str | int | date] = field(default_factory=dict)
+
+
+def read_outcome(
+    *, values: Mapping[str, str], rules: IntakeRules, currency: str, now: datetime
+) -> tuple[OutcomeInput, Sequence[FieldProblem]]:
+    """Read one outcome from the fields of a row, and one problem for each field that can't be read.
+
+    ``currency`` is the tenant's, in which amounts are unless the row has another. Without ``outcome`` the deal is won, unless
+    the row has the time of a loss and none of a win.
+    """
+    of_lead = {name: text for name, text in values.items() if name in _IDENTITY or name.startswith(CUSTOM)}
+    lead, problems = read_row(values=of_lead, rules=rules, now=now)
+    found: dict[str, Any] = {}
+    problems = list(problems)
+    for name, reader in _READERS.items():
+        try:
+            found[name] = reader(name, values.get(name, ""), rules)
+        except Unfit as unfit:
+            problems.append(FieldProblem(name, unfit.code, unfit.message))
+    if not problems and not (lead.external_id or lead.email):
+        problems.append(
+            FieldProblem("external_id", "required", _("Give the external id or the e-mail of a lead."))
+        )
+    _read_money(found, values, rules, currency, problems)
+    won_at, lost_at = found.pop("won_at", None), found.pop("lost_at", None)
+    outcome = found.pop("outcome", None) or (
+        OpportunityOutcome.LOST if lost_at and not won_at else OpportunityOutcome.WON
+    )
+    closed_at = won_at if outcome is OpportunityOutcome.WON else lost_at
+    of_deal = {"closed_at": closed_at, "custom": lead.custom, **found}
+    return OutcomeInput(outcome, lead.external_id, lead.email, **of_deal), problems
+
+
+def _read_money(
+    found: dict[str, Any],
+    values: Mapping[str, str],
+    rules: IntakeRules,
+    currency: str,
+    problems: list[FieldProblem],
+) -> None:
+    try:
+        code = read_currency(values["currency"]) if "currency" in values else None
+        millionths = read_millionths("amount", values.get("amount", ""), rules)
+        if millionths is not None:
+            code = code or currency
+            found["amount_minor"] = read_amount(Decimal(millionths) / MILLION, currency=code)
+        found["currency"] = code
+    except InvalidAmount as invalid:
+        problems.extend(invalid.errors)
+    except Unfit as unfit:
+        problems.append(FieldProblem("amount", unfit.code, unfit.message))
+
+
+def _read_outcome(name: str, text: str, rules: IntakeRules) -> OpportunityOutcome | None:
+    outcome = read_text(text, MAX_REASON).lower()
+    if outcome and outcome not in CLOSED:
+        raise Unfit(
+            "invalid", _("“%s” is no outcome. Give won or lost, or say by --value which is meant.") % text
+        )
+    return OpportunityOutcome(outcome) if outcome else None
+
+
+def _limited(limit: int) -> "_Reader":
+    def read(name: str, text: str, rules: IntakeRules) -> str | None:
+        return read_text(text, limit) or None
+
+    return read
+
+
+def _read_time(name: str, text: str, rules: IntakeRules) -> datetime | None:
+    return read_instant(text, rules.date_formats.get(name), rules.zone)
+
+
+_Reader = Callable[[str, str, IntakeRules], Any]
+_READERS: Final[Mapping[str, _Reader]] = {
+    "deal_id": _limited(MAX_DEAL_ID),
+    "outcome": _read_outcome,
+    "won_at": _read_time,
+    "lost_at": _read_time,
+    "sdr": _limited(MAX_OWNER),
+    "sales_rep": _limited(MAX_OWNER),
+    "reason": _limited(MAX_REASON),
+}

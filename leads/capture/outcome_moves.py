@@ -1,0 +1,209 @@
+"""Where the deals that files tell of leave their leads, and the history of moves they make."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from leads.lifecycle import furthest_ordinal, list_states
+from leads.models import (
+    Handover,
+    HandoverAnswer,
+    LeadState,
+    MoveAct,
+    Opportunity,
+    OpportunityOutcome,
+    Stage,
+    StageChange,
+)
+from leads.reasons import ReasonChoice, Reasons, published_reasons
+from leads.versions import open_rulebook
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one deal ended: the stage it leaves its lead in, why, and when if that is known."""
+
+    deal_id: int
+    stage: Stage
+    reason: str
+    at: datetime | None
+    is_imported: bool
+
+
+def move_by_deals(*, lead_ids: Sequence[int], ended: Collection[int], now: datetime, is_live: bool) -> None:
+    """Bring leads where their latest deal leaves them, if that is one of those in ``ended`` (ids of deals), and tell it as
+    history: moves that files tell of are written anew from all their deals.
+
+    ``is_live``: clocks count from now. The stages between are reached, at times nobody knows.
+    """
+    if not lead_ids:
+        return
+    endings, has_open = _read_endings(lead_ids)
+    states = list_states(lead_ids=lead_ids)
+    _rewrite_history(endings, states)
+    moved = []
+    for lead_id in lead_ids:
+        latest = endings[lead_id][-1]
+        moves = latest.deal_id in ended and lead_id not in has_open
+        moved.append(_standing(states[lead_id], endings[lead_id], moves=moves, now=now, is_live=is_live))
+    _write_standings(moved)
+    Handover.objects.filter(
+        lead_id__in=[row["lead_id"] for row in moved if row["stage"] != Stage.SALES_QUALIFIED],
+        answer__isnull=True,
+    ).update(answer=HandoverAnswer.WITHDRAWN, answered_at=now)
+
+
+def _read_endings(lead_ids: Sequence[int]) -> tuple[dict[int, list[Ending]], set[int]]:
+    """The closed deals of each lead, the latest last (before all others one whose time is unknown), and who has an open one."""
+    reasons = published_reasons(open_rulebook())
+    endings: dict[int, list[Ending]] = {lead_id: [] for lead_id in lead_ids}
+    has_open: set[int] = set()
+    for deal in Opportunity.objects.filter(lead_id__in=lead_ids).order_by("id"):
+        if deal.outcome == OpportunityOutcome.OPEN:
+            has_open.add(deal.lead_id)
+        else:
+            endings[deal.lead_id].append(_ending(deal, reasons))
+    for each in endings.values():
+        each.sort(key=lambda ending: ending.at or _LONG_AGO)
+    return endings, has_open
+
+
+def _ending(deal: Any, reasons: Reasons) -> Ending:
+    if deal.outcome == OpportunityOutcome.WON:
+        return Ending(deal.pk, Stage.CUSTOMER, "", deal.closed_at, deal.is_imported)
+    choice = find_reason(reasons, deal.reason)
+    return Ending(
+        deal.pk,
+        choice.target if choice else Stage.NURTURE,
+        choice.key if choice else deal.reason,
+        deal.closed_at,
+        deal.is_imported,
+    )
+
+
+def find_reason(reasons: Reasons, text: str) -> ReasonChoice | None:
+    """The reason for losing that a file means, by its key or its words in any language; None if it is none of the tenant's."""
+    wanted = text.strip().casefold()
+    for choice in reasons.choices(MoveAct.LOSE):
+        words = {choice.key, *(label.casefold() for _language, label in choice.label.texts)}
+        if wanted in words:
+            return choice
+    return None
+
+
+def _standing(
+    state: LeadState, endings: Sequence[Ending], *, moves: bool, now: datetime, is_live: bool
+) -> dict[str, Any]:
+    """What the lead's standing becomes."""
+    latest = endings[-1]
+    is_won = any(ending.stage is Stage.CUSTOMER for ending in endings)
+    reached = furthest_ordinal(Stage.CUSTOMER if is_won else Stage.OPPORTUNITY)
+    known = state.furthest_stage
+    # A file that takes a win back takes back what only it told.
+    is_taken_back = not is_won and known == furthest_ordinal(Stage.CUSTOMER) and _came_by_file(state)
+    furthest = reached if is_taken_back else max(known, reached)
+    if not moves:
+        return {
+            "lead_id": state.lead_id,
+            "stage": state.stage,
+            "stage_at": state.stage_at,
+            "act": state.stage_act,
+            "reason": state.stage_reason,
+            "furthest": furthest,
+        }
+    return {
+        "lead_id": state.lead_id,
+        "stage": latest.stage,
+        "stage_at": now if is_live or latest.at is None else latest.at,
+        "act": MoveAct.IMPORT,
+        "reason": latest.reason,
+        "furthest": furthest,
+    }
+
+
+def _came_by_file(state: LeadState) -> bool:
+    return state.stage == Stage.CUSTOMER and state.stage_act == MoveAct.IMPORT
+
+
+def _rewrite_history(endings: Mapping[int, Sequence[Ending]], states: Mapping[int, LeadState]) -> None:
+    """Make the moves told by files those of the deals as they are known now."""
+    told: dict[int, list[Any]] = {lead_id: [] for lead_id in endings}
+    for change in StageChange.objects.filter(lead_id__in=list(endings), act=MoveAct.IMPORT).order_by(
+        "at", "id"
+    ):
+        told[change.lead_id].append(change)
+    fresh: list[Any] = []
+    stale: list[int] = []
+    for lead_id, of_lead in endings.items():
+        wanted = _moves(of_lead, told[lead_id], states[lead_id])
+        if [_essence(change) for change in wanted] != [_essence(change) for change in told[lead_id]]:
+            stale += [change.pk for change in told[lead_id]]
+            fresh += wanted
+    StageChange.objects.filter(pk__in=stale).delete()
+    StageChange.objects.bulk_create(fresh)
+
+
+def _essence(change: Any) -> tuple[str, datetime, str]:
+    return str(change.to_stage), change.at, change.reason
+
+
+def _moves(endings: Sequence[Ending], told: Sequence[Any], state: LeadState) -> list[Any]:
+    """The moves at known times; the first one leaves the stage in which the lead was before files told of deals."""
+    known = [(ending.at, ending) for ending in endings if ending.at is not None and ending.is_imported]
+    if not known:
+        return []
+    stage = told[0].from_stage if told else state.stage
+    since = None if told else state.stage_at
+    moves: list[Any] = []
+    for at, ending in known:
+        if ending.stage == stage and moves:
+            continue
+        seconds = int((at - since).total_seconds()) if since is not None and at >= since else None
+        if told and not moves:
+            seconds = told[0].seconds_in_from_stage
+        moves.append(
+            StageChange(
+                lead_id=state.lead_id,
+                from_stage=None if stage == ending.stage else stage,
+                to_stage=ending.stage.value,
+                at=at,
+                seconds_in_from_stage=None if stage == ending.stage else seconds,
+                act=MoveAct.IMPORT,
+                reason=ending.reason,
+            )
+        )
+        stage, since = ending.stage, at
+    return moves
+
+
+def _write_standings(rows: Sequence[Mapping[str, Any]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WRITE,
+            [
+                [row["lead_id"] for row in rows],
+                [str(row["stage"]) for row in rows],
+                [row["stage_at"] for row in rows],
+                [str(row["act"]) for row in rows],
+                [row["reason"] for row in rows],
+                [row["furthest"] for row in rows],
+            ],
+        )
+
+
+_WRITE: Final = """
+UPDATE leads_leadstate state
+SET stage = told.stage, stage_at = told.stage_at, stage_act = told.act, stage_reason = told.reason,
+    furthest_stage = told.furthest, claimed_until = NULL
+FROM unnest(
+    %s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::smallint[]
+) AS told (lead_id, stage, stage_at, act, reason, furthest)
+WHERE state.lead_id = told.lead_id
+    AND (state.stage, state.stage_at, state.stage_act, state.stage_reason, state.furthest_stage)
+        IS DISTINCT FROM (told.stage, told.stage_at, told.act, told.reason, told.furthest)
+"""
