@@ -1,0 +1,322 @@
+"""The hub's pages as people use them: list, lead, queue, inbox, hosted forms, held leads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from tenancy.models import Membership, Tenant
+
+SignIn = Callable[["Membership"], Client]
+
+
+@pytest.fixture
+def sign_in() -> SignIn:
+    """A browser in which a member is signed in, in English."""
+
+    def start(member: Membership) -> Client:
+        client = Client(headers={"accept-language": "en"})
+        assert member.user is not None
+        client.force_login(member.user)
+        return client
+
+    return start
+
+
+@pytest.fixture
+def people(tenant: Tenant, other_tenant: Tenant) -> dict[str, Membership]:
+    """One member of each role."""
+    from tenancy.models import Role
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_member
+
+    with tenant_scope(tenant.pk):
+        return {role.value: make_member(role=role) for role in Role}
+
+
+def make_waiting(tenant: Tenant, *, owner: Membership, stage: str = "mql", count: int = 1) -> list[int]:
+    """Leads in a stage that an SDR owns, live since now."""
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    now = timezone.now()
+    with tenant_scope(tenant.pk):
+        return [
+            make_lead(stage=stage, stage_at=now - timedelta(hours=1), standing={"owner_sdr": owner}).pk
+            for _number in range(count)
+        ]
+
+
+def stage_of(tenant: Tenant, lead_id: int) -> str:
+    from leads.models import LeadState
+    from tenancy.scope import tenant_scope
+
+    with tenant_scope(tenant.pk):
+        return str(LeadState.objects.get(pk=lead_id).stage)
+
+
+def test_an_sdr_calls_assesses_and_hands_over_in_the_queue(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    [lead_id] = make_waiting(tenant, owner=people["sdr"])
+    browser = sign_in(people["sdr"])
+    base = f"/t/{tenant.slug}/leads/{lead_id}"
+    page = browser.get(f"/t/{tenant.slug}/queue/").content.decode()
+    assert "Missing for handover: Budget, Authority, Need, Timeline" in page
+
+    called = browser.post(
+        f"{base}/acts/attempt/", {"outcome": "reached", "channel": "call"}, headers={"HX-Request": "true"}
+    )
+    assert called.status_code == 204
+    assert json.loads(called["HX-Location"])["path"] == f"{base}/"
+    assert stage_of(tenant, lead_id) == "working"
+
+    for question in ("budget", "authority", "need", "timeline"):
+        answered = browser.post(
+            f"{base}/assessment/",
+            {"framework": "bant", "question": question, "met": "yes"},
+            headers={"HX-Request": "true"},
+        )
+        assert answered.status_code == 200
+    assert "Missing for handover" not in answered.content.decode()
+    assert browser.post(f"{base}/acts/hand-over/").status_code == 302
+    assert stage_of(tenant, lead_id) == "sql"
+    again = browser.post(f"{base}/acts/hand-over/", headers={"HX-Request": "true"})
+    assert again.status_code == 403
+
+
+def test_an_attempt_sent_twice_is_logged_once(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import ContactAttempt
+    from tenancy.scope import tenant_scope
+
+    [lead_id] = make_waiting(tenant, owner=people["sdr"])
+    browser = sign_in(people["sdr"])
+    for _time in range(2):
+        browser.post(
+            f"/t/{tenant.slug}/leads/{lead_id}/acts/attempt/", {"outcome": "no_answer", "channel": "call"}
+        )
+    with tenant_scope(tenant.pk):
+        assert ContactAttempt.objects.filter(lead=lead_id).count() == 1
+
+
+def test_a_handover_with_open_questions_names_them_and_moves_nothing(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    [lead_id] = make_waiting(tenant, owner=people["sdr"], stage="working")
+    answer = sign_in(people["sdr"]).post(
+        f"/t/{tenant.slug}/leads/{lead_id}/acts/hand-over/", {"override_reason": ""}
+    )
+    assert answer.status_code == 422
+    assert stage_of(tenant, lead_id) == "working"
+
+
+def test_the_queue_says_304_until_something_changes(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    make_waiting(tenant, owner=people["sdr"])
+    browser = sign_in(people["sdr"])
+    asks = {"HX-Request": "true", "HX-Target": "desk-list"}
+    first = browser.get(f"/t/{tenant.slug}/queue/", headers=asks)
+    same = browser.get(f"/t/{tenant.slug}/queue/", headers=asks | {"If-None-Match": first["ETag"]})
+    assert (same.status_code, same["HX-Reswap"]) == (304, "none")
+    make_waiting(tenant, owner=people["sdr"])
+    changed = browser.get(f"/t/{tenant.slug}/queue/", headers=asks | {"If-None-Match": first["ETag"]})
+    assert changed.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["leads/", "queue/", ""])
+def test_pages_ask_as_often_for_fifty_leads_as_for_ten(
+    path: str, tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    browser = sign_in(people["sdr"])
+    url = f"/t/{tenant.slug}/{path}"
+    make_waiting(tenant, owner=people["sdr"], count=10)
+    browser.get(url)
+    with CaptureQueriesContext(connection) as few:
+        assert browser.get(url).status_code == 200
+    make_waiting(tenant, owner=people["sdr"], count=40)
+    with CaptureQueriesContext(connection) as many:
+        browser.get(url)
+    assert len(many) == len(few)
+
+
+def test_another_tenants_lead_looks_absent(
+    tenant: Tenant, other_tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(other_tenant.pk):
+        foreign = make_lead().pk
+    browser = sign_in(people["admin"])
+    for path in ("", "why/owner/", "edit/", "acts/nurture/"):
+        assert browser.get(f"/t/{tenant.slug}/leads/{foreign}/{path}").status_code == 404
+
+
+def test_the_list_shows_a_wrong_filter_in_words_and_a_right_one_as_a_chip(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    make_waiting(tenant, owner=people["sdr"])
+    browser = sign_in(people["viewer"])
+    good = json.dumps({"fact": "score", "op": "gte", "value": 0})
+    page = browser.get(f"/t/{tenant.slug}/leads/", {"filter": good}).content.decode()
+    assert "list-chip" in page
+    wrong = browser.get(f"/t/{tenant.slug}/leads/", {"filter": "{", "stage": "nowhere"})
+    assert wrong.status_code == 200
+    assert "There is no stage" in wrong.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lead_entered_twice_is_known_the_second_time(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import Lead
+    from tenancy.scope import tenant_scope
+
+    browser = sign_in(people["sdr"])
+    typed = {"first_name": "Rita", "email": "rita@moinho.test", "company": "Moinho Sul"}
+    first = browser.post(f"/t/{tenant.slug}/leads/new/", typed | {"sending": "a"}, follow=True)
+    assert "The lead is captured." in first.content.decode()
+    replayed = browser.post(f"/t/{tenant.slug}/leads/new/", typed | {"sending": "a"})
+    assert replayed.status_code == 302
+    second = browser.post(
+        f"/t/{tenant.slug}/leads/new/", typed | {"sending": "b", "phone": "+5511988887777"}, follow=True
+    )
+    assert "This lead was known already" in second.content.decode()
+    with tenant_scope(tenant.pk):
+        assert Lead.objects.filter(email="rita@moinho.test").count() == 1
+    empty = browser.post(f"/t/{tenant.slug}/leads/new/", {"company": "Só a empresa"})
+    assert empty.status_code == 422
+    assert "Só a empresa" in empty.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hosted_form_keeps_what_was_sent_and_the_proof_of_consent(tenant: Tenant) -> None:
+    from core.due import sweep
+    from leads.models import CaptureForm, Consent, LeadState, Submission
+    from tenancy.scope import tenant_scope
+
+    with tenant_scope(tenant.pk):
+        form = CaptureForm.objects.get(key="contact")
+    stranger = Client(headers={"accept-language": "en", "user-agent": "Firefox"})
+    address = f"/f/{form.public_id}/"
+    assert "Talk to us" in stranger.get(address).content.decode()
+    typed: dict[str, Any] = {
+        "first_name": "Rita",
+        "email": "rita@x",
+        "phone": "+55 11 98888-7777",
+        "sending": "s1",
+    }
+    wrong = stranger.post(address, typed)
+    assert wrong.status_code == 422
+    assert 'value="Rita"' in wrong.content.decode()
+    typed |= {"email": "rita@moinho.com.br", "consent": "on", "origin": "paid_search"}
+    for _time in range(2):
+        assert stranger.post(address, typed).status_code == 302
+    assert stranger.post(address, typed | {"sending": "s2", "website": "http://spam"}).status_code == 302
+    with tenant_scope(tenant.pk):
+        assert Submission.objects.filter(source="form").count() == 1
+    sweep(now=timezone.now() + timedelta(seconds=1))
+    with tenant_scope(tenant.pk):
+        [submission] = Submission.objects.filter(source="form")
+        assert (submission.state, submission.error) == ("processed", "")
+        assert LeadState.objects.get(pk=submission.lead_id).stage == "mql"
+        consent = Consent.objects.get(lead=submission.lead_id)
+        assert (consent.purpose, consent.proof["browser"], consent.proof["address"]) == (
+            "marketing",
+            "Firefox",
+            "127.0.0.1",
+        )
+        assert consent.text.startswith("I agree")
+
+
+def test_an_unknown_or_closed_form_is_not_there(tenant: Tenant) -> None:
+    from leads.models import CaptureForm
+    from tenancy.scope import tenant_scope
+
+    with tenant_scope(tenant.pk):
+        form = CaptureForm.objects.get(key="newsletter")
+        CaptureForm.objects.filter(pk=form.pk).update(is_open=False)
+    stranger = Client()
+    assert stranger.get(f"/f/{form.public_id}/").status_code == 404
+    assert stranger.get("/f/00000000-0000-4000-8000-000000000000/").status_code == 404
+
+
+def test_an_administrator_gives_up_a_held_lead_and_others_may_not(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn, now: Any
+) -> None:
+    from leads.models import HeldLead
+    from tenancy.scope import tenant_scope
+
+    [lead_id] = make_waiting(tenant, owner=people["sdr"])
+    with tenant_scope(tenant.pk):
+        held = HeldLead.objects.create(
+            lead_id=lead_id,
+            step="score",
+            reason={"code": "captured", "is_history": False, "actor_id": None},
+            error="ValueError: boom",
+            attempts=3,
+            first_failed_at=now,
+            held_at=now,
+        )
+    assert sign_in(people["manager"]).get(f"/t/{tenant.slug}/held/").status_code == 403
+    browser = sign_in(people["admin"])
+    assert "ValueError: boom" in browser.get(f"/t/{tenant.slug}/held/").content.decode()
+    retried = browser.post(f"/t/{tenant.slug}/held/leads/{held.pk}/retry/", follow=True)
+    assert "It went through." in retried.content.decode()
+    assert browser.post(f"/t/{tenant.slug}/held/leads/{held.pk}/discard/").status_code == 404
+
+
+def test_an_edit_takes_away_what_was_emptied_and_refuses_an_e_mail_of_another_lead(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import Lead
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead(phone="+5511988887777", job_title="Diretora")
+        other = make_lead()
+    browser = sign_in(people["sdr"])
+    url = f"/t/{tenant.slug}/leads/{lead.pk}/edit/"
+    assert (
+        browser.post(url, {"first_name": "Ana", "email": lead.email, "job_title": "CEO"}).status_code == 302
+    )
+    with tenant_scope(tenant.pk):
+        changed = Lead.objects.get(pk=lead.pk)
+        assert (changed.phone, changed.job_title, changed.email) == (None, "CEO", lead.email)
+    taken = browser.post(url, {"first_name": "Ana", "email": other.email})
+    assert taken.status_code == 422
+    assert f"Lead {other.pk} has it." in taken.content.decode()
+
+
+def test_a_rep_accepts_and_wins_in_the_inbox(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import Opportunity
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead(stage="sql", standing={"owner_sales": people["sales"]})
+    browser = sign_in(people["sales"])
+    assert lead.name in browser.get(f"/t/{tenant.slug}/inbox/").content.decode()
+    base = f"/t/{tenant.slug}/leads/{lead.pk}/acts"
+    assert browser.post(f"{base}/reject/", {}).status_code == 422
+    assert browser.post(f"{base}/accept/").status_code == 302
+    assert "My open opportunities" in browser.get(f"/t/{tenant.slug}/inbox/").content.decode()
+    assert browser.post(f"{base}/win/", {"amount": "12.500,50", "currency": "BRL"}).status_code == 302
+    with tenant_scope(tenant.pk):
+        assert Opportunity.objects.get(lead=lead).amount_minor == 1250050
+    assert "12,500.50" in browser.get(f"/t/{tenant.slug}/opportunities/?outcome=won").content.decode()
