@@ -44,6 +44,7 @@ def score_apply(model: ScoringModel, *, is_decay: bool) -> Statement:
             template,
             plan=score_plan(model),
             ids=constant([rule.id for rule in model.rules], "text[]"),
+            lead_ids=LEAD_IDS,
             tenant=TENANT,
             version=VERSION,
             now=NOW,
@@ -69,6 +70,7 @@ def grade_apply(criteria: GradeCriteria) -> Statement:
             plan=grade_plan(criteria),
             ids=constant([criterion.id for criterion in criteria.criteria], "text[]"),
             letters=constant(Grade.labels, "text[]"),
+            lead_ids=LEAD_IDS,
             tenant=TENANT,
             version=VERSION,
             now=NOW,
@@ -94,13 +96,14 @@ def rule_counts(rule: EventRule) -> Truth:
     return AllOf(*tests)
 
 
+# Beside each join stands the list of ids: with it the index is used whatever the statistics say of a table that has just grown.
 # The old row is what the update saw; an unchanged number keeps the decision, and so the version, that made it.
 CHANGE_SCORE: Final = """
 WITH plan AS ({plan}), changed AS (
     UPDATE leads_leadstate state
     SET score = plan.score, last_positive_at = plan.positive_at
     FROM plan
-    WHERE state.lead_id = plan.lead_id
+    WHERE state.lead_id = plan.lead_id AND state.lead_id = ANY ({lead_ids})
       AND (state.score <> plan.score OR state.last_positive_at IS DISTINCT FROM plan.positive_at)
     RETURNING new.lead_id, old.score AS was
 )"""
@@ -125,14 +128,15 @@ DECIDE_SCORE: Final = """, decided AS (
     WHERE changed.was <> plan.score
 )
 SELECT plan.lead_id, plan.next_at
-FROM plan LEFT JOIN core_duerow due ON due.kind = 'score.changes' AND due.subject = plan.lead_id
+FROM plan LEFT JOIN core_duerow due
+    ON due.kind = 'score.changes' AND due.subject = plan.lead_id AND due.subject = ANY ({lead_ids})
 WHERE due.due_at IS DISTINCT FROM plan.next_at
 """
 APPLY_GRADE: Final = """
 WITH plan AS ({plan}), changed AS (
     UPDATE leads_leadstate state SET grade = plan.grade
     FROM plan
-    WHERE state.lead_id = plan.lead_id AND state.grade <> plan.grade
+    WHERE state.lead_id = plan.lead_id AND state.lead_id = ANY ({lead_ids}) AND state.grade <> plan.grade
     RETURNING new.lead_id
 ), decided AS (
     INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
@@ -144,7 +148,8 @@ WITH plan AS ({plan}), changed AS (
     FROM plan JOIN changed USING (lead_id)
 )
 SELECT plan.lead_id, plan.next_at
-FROM plan LEFT JOIN core_duerow due ON due.kind = 'grade.changes' AND due.subject = plan.lead_id
+FROM plan LEFT JOIN core_duerow due
+    ON due.kind = 'grade.changes' AND due.subject = plan.lead_id AND due.subject = ANY ({lead_ids})
 WHERE due.due_at IS DISTINCT FROM plan.next_at
 """
 DAY: Final = "(occurred_at AT TIME ZONE {zone})::date"

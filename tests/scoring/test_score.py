@@ -5,19 +5,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from core.models import DueRow
 from leads.models import Decision, Lead, LeadState, RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode
 from leads.versions import open_rulebook
 from scoring.steps import score
+from tenancy.scope import tenant_scope
 from tests.builders import make_event, make_lead, make_rule, publish_rules
 from tests.conftest import NOW
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
 
-pytestmark = pytest.mark.usefixtures("in_tenant")
+pytestmark = pytest.mark.usefixtures("db")
 
 
 def publish(*rules: dict[str, Any], model_cap: str | None = None) -> None:
@@ -317,3 +319,32 @@ def test_planning_writes_nothing(in_tenant: Any) -> None:
     assert plan.rows() == [(lead.pk, 10, [Decimal("10.2500")], NOW, NOW + 14 * DAY)]
     assert LeadState.objects.get(lead=lead).score == 0
     assert not Decision.objects.exists()
+
+
+def test_a_batch_reads_its_events_by_their_index_under_row_security(in_tenant: Any) -> None:
+    lead = make_lead()
+    views(lead, NOW)
+    batch = Batch([lead.pk], Reason(ReasonCode.EVENT), NOW, in_tenant, open_rulebook())
+    plan = score.plan(batch)
+    assert plan is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {plan.select.sql}", plan.select.bind(**plan.values))
+        lines = [line for (line,) in cursor.fetchall()]
+    (scan,) = [index for index, line in enumerate(lines) if "on leads_event" in line]
+    assert "Index Scan using event_by_lead" in lines[scan]
+    assert "tenant_id" in lines[scan + 1]
+    assert "lead_id = ANY" in lines[scan + 1]
+
+
+def test_tenants_with_the_same_rules_share_one_text(tenant: Any, other_tenant: Any) -> None:
+    plans = []
+    for each in (tenant, other_tenant):
+        with tenant_scope(each.pk):
+            batch = Batch([1], Reason(ReasonCode.EVENT), NOW, each, open_rulebook())
+            plans.append(score.plan(batch))
+    one, other = plans
+    assert one is not None
+    assert other is not None
+    assert one.write is other.write
+    assert one.values["tenant"] != other.values["tenant"]
