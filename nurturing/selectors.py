@@ -14,7 +14,7 @@ from leads.versions import Rulebook, open_rulebook
 from nurturing.asking import rules_of_versions
 from nurturing.models import Enrollment, EnrollmentState, Message, MessageState
 from nurturing.sequences import SequenceRules
-from tenancy.errors import NotFound
+from tenancy.errors import Invalid, NotFound
 from tenancy.keyset import Page, page_by_key
 
 PAGE_SIZE: Final = 50
@@ -50,11 +50,13 @@ def list_messages(
 ) -> MessagePage:
     """Messages in one state or all, to addresses that begin with a text, newest first or oldest first.
 
-    Raises CursorRefused.
+    Raises CursorRefused, Invalid.
     """
     rows = Message.objects.select_related("lead").defer("body_html", "body_text")
     if state in MessageState.values:
         rows = rows.filter(state=state)
+    if "\x00" in address:
+        raise Invalid(_("An address has no NUL character."))
     if address:
         # Leakproof, unlike LIKE: the index may serve it under row security.
         rows = rows.filter(Compare(F("to_email"), "^@", Bind(address.strip().lower(), TextField())))

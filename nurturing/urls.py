@@ -15,5 +15,5 @@ tenant_urls = [
 
 urlpatterns = [
     path("t/<slug:slug>/", include(tenant_urls)),
-    path("u/<str:token>/", views.unsubscribe_page, name="unsubscribe"),
+    path("u/<slug:token>/", views.unsubscribe_page, name="unsubscribe"),
 ]

@@ -205,11 +205,11 @@ def _list_faults(template: BoundTemplate, source: str) -> Iterator[WordingFault]
 
 def _is_known(segments: list[Any]) -> bool:
     root, rest = segments[0], segments[1:]
-    if root == CUSTOM:
-        return len(rest) == 1 and isinstance(rest[0], str) and bool(_CUSTOM_NAME.fullmatch(rest[0]))
-    if root not in KNOWN:
+    if root in KNOWN and not KNOWN[root]:
+        return rest == []
+    if len(rest) != 1 or not isinstance(rest[0], str):
         return False
-    return rest == [] if not KNOWN[root] else len(rest) == 1 and rest[0] in KNOWN[root]
+    return bool(_CUSTOM_NAME.fullmatch(rest[0])) if root == CUSTOM else rest[0] in KNOWN.get(root, ())
 
 
 def list_names() -> list[str]:

@@ -39,7 +39,9 @@ def sequence(*steps: dict[str, Any], key: str = "trial", **parts: Any) -> dict[s
     } | parts
 
 
-def publish_sequence(*steps: dict[str, Any], now: datetime = NOW, key: str = "trial", **parts: Any) -> RuleVersion:
+def publish_sequence(
+    *steps: dict[str, Any], now: datetime = NOW, key: str = "trial", **parts: Any
+) -> RuleVersion:
     """Publish a sequence as its next version."""
     return publish_rules(
         kind=RuleKind.SEQUENCE, document=sequence(*steps, key=key, **parts), name=key, now=now
