@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from leads.conditions.describe import inside_sentence
 from leads.models import (
     ContactAttempt,
     Decision,
@@ -250,6 +251,8 @@ def reason_words(*, act: MoveAct | str, reason: str, reasons: Reasons | None) ->
     choice = reasons.find(act=act, reason=reason) if reasons and reason else None
     if choice is not None:
         return str(choice.label)
+    if reason in MoveAct.values:
+        return inside_sentence(str(MoveAct(reason).label))
     return "" if reason in {"", "by_hand"} else reason.replace("_", " ")
 
 

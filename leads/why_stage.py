@@ -18,6 +18,8 @@ from leads.conditions.explain import (
 from leads.conditions.language import Condition
 from leads.gates import Gate, Gates
 from leads.models import Decision, DecisionKind, LeadState, MoveAct, RuleKind, RuleVersion, Stage, StageChange
+from leads.reasons import published_reasons
+from leads.timeline import reason_words
 from leads.versions import Published, open_rulebook, parse_document
 from leads.why import WhyPart, WhyRule, register_why
 
@@ -148,7 +150,8 @@ def _by_act(moved: StageChange) -> WhyRule:
         inputs.append({"label": _("Before"), "value": str(Stage(moved.from_stage).label)})
     if moved.note:
         inputs.append({"label": _("Note"), "value": moved.note})
-    return WhyRule(moved.act, str(MoveAct(moved.act).label), TRUE, moved.reason, inputs)
+    effect = reason_words(act=moved.act, reason=moved.reason, reasons=published_reasons(open_rulebook()))
+    return WhyRule(moved.act, str(MoveAct(moved.act).label), TRUE, effect, inputs)
 
 
 def register_why_stage() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
 
@@ -28,7 +29,7 @@ class Problem(Exception):
     """
 
     status = 400
-    title: Text = "Bad request"
+    title: Text = _("Bad request")
 
     def __init__(self, detail: Text = "", *, errors: Sequence[FieldProblem] = (), **extra: Any) -> None:
         super().__init__(str(detail))
@@ -53,28 +54,28 @@ class Invalid(Problem):
 
 class Forbidden(Problem):
     status = 403
-    title = "Not allowed"
+    title = _("Not allowed")
 
 
 class NotFound(Problem):
     """Absent, or another tenant's: the two look the same."""
 
     status = 404
-    title = "Not found"
+    title = _("Not found")
 
 
 class Conflict(Problem):
     """The request is well-formed but the present state does not allow it."""
 
     status = 409
-    title = "Conflict"
+    title = _("Conflict")
 
 
 class TooLarge(Problem):
     status = 413
-    title = "Too large"
+    title = _("Too large")
 
 
 class Unprocessable(Problem):
     status = 422
-    title = "Cannot be processed"
+    title = _("Cannot be processed")

@@ -76,5 +76,5 @@ def test_an_act_of_a_person_is_told_with_who_and_why() -> None:
     part = why(lead)
     assert (part.result, part.at) == ("disqualified", NOW)
     (rule,) = part.rules
-    assert (rule.label, rule.effect) == ("Disqualified", "junk")
+    assert (rule.label, rule.effect) == ("Disqualified", "Junk or test entry")
     assert {"label": "By", "value": "Carla"} in rule.inputs
