@@ -42,9 +42,8 @@ def _line(index: int, step: Step, rules: SequenceRules) -> RuleLine:
 
 
 def _subject(step: EmailStep) -> str:
-    language = (get_language() or "").lower()
-    texts = step.texts.get(language) or next(iter(step.texts.values()))
-    return texts["subject"]
+    _language, wording = step.wording_in([(get_language() or "").lower()])
+    return wording.subject_alone()
 
 
 def _time(duration: timedelta) -> str:

@@ -119,6 +119,10 @@ class Wording:
         """The subject as one line without control characters, at most 255 characters."""
         return one_line(self.subject.render(**values), limit=MAX_SUBJECT_LENGTH)
 
+    def subject_alone(self) -> str:
+        """The subject as a lead reads it of whom nothing is known."""
+        return self.subject_with(_NOTHING_KNOWN)
+
     def markdown_with(self, values: Values) -> str:
         """The body as Markdown in which the values are inert."""
         return self.body.render(**values)

@@ -112,7 +112,7 @@ def test_a_later_publication_takes_the_place_of_one_under_way(leads: list[Lead],
 
 @pytest.mark.parametrize("kind", ["scoring", "grading", "gates"])
 def test_rules_that_leave_results_on_leads_are_run_at_once(in_tenant: Any, kind: str) -> None:
-    documents = {
+    documents: dict[str, dict[str, Any]] = {
         "scoring": MODEL,
         "grading": {"start": "C", "criteria": []},
         "gates": {"gates": []},

@@ -18,10 +18,12 @@ def reader(tenant: Any) -> Client:
     """Somebody who may look at everything and change nothing, reading English."""
     with tenant_scope(tenant.pk):
         member: Membership = make_member(role="viewer")
-    member.user.language = "en"
-    member.user.save()
+    user = member.user
+    assert user is not None
+    user.language = "en"
+    user.save()
     client = Client()
-    client.force_login(member.user)
+    client.force_login(user)
     return client
 
 
@@ -56,7 +58,10 @@ def test_every_document_of_the_default_pack_is_listed_and_opens(reader: Client, 
         ("reasons/main/", ["No budget", "Enrols in the sequence “re_engagement”", "Competitor"]),
         ("clocks/main/", ["First contact", "1 working day", "50 %: warned"]),
         ("routing/main/", ["Every other lead"]),
-        ("sequence/re_engagement/", ["Sequence: Re-engagement", "Wait 14 days"]),
+        (
+            "sequence/re_engagement/",
+            ["Sequence: Re-engagement", "E-mail: Whenever the time is right", "Wait 14 days"],
+        ),
     ],
 )
 def test_rules_read_in_words(reader: Client, path: str, words: list[str]) -> None:

@@ -25,7 +25,8 @@ def run(tenant: Any, *leads: Lead) -> None:
 
 def grade_of(tenant: Any, lead: Lead) -> str:
     run(tenant, lead)
-    return LeadState.objects.get(lead=lead).get_grade_display()
+    letter: str = LeadState.objects.get(lead=lead).get_grade_display()
+    return letter
 
 
 def publish(*criteria: tuple[dict[str, Any], int], start: str = "D") -> None:

@@ -291,7 +291,8 @@ def test_of_the_decisions_that_only_time_made_the_latest_of_a_day_stays(in_tenan
 
 def test_leads_of_a_batch_are_scored_as_each_by_itself(in_tenant: Any) -> None:
     publish(make_rule(window_days=14, cap="30"), make_rule(count="daily"), model_cap="45")
-    together, alone = [], []
+    together: list[Lead] = []
+    alone: list[Lead] = []
     for group in (together, alone):
         for number in range(5):
             lead = make_lead()
