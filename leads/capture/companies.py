@@ -29,25 +29,36 @@ _TYPED: Final = (
 )
 
 
-def attach_companies(rows: "Sequence[Intake]") -> None:
-    """Give each row's lead the company it tells of: found by CNPJ, domain, name, or made; what is new about it is kept."""
+def find_or_make_companies(rows: "Sequence[Intake]") -> None:
+    """Set the company that each row tells of: found by CNPJ, domain, name, or made; what is new about it is kept.
+
+    A row of a lead that is not made yet is about nobody's company but those it names.
+    """
     telling = [row for row in rows if any(getattr(row.given, name) is not None for name in GIVEN.values())]
     if not telling:
         return
-    known = CompanyIndex(wanted=[company_values(row) for row in telling], current=current_companies(telling))
-    attached: dict[int, int] = {}
-    for row in telling:
-        assert row.lead_id is not None
-        company, has_changed = known.take(company_values(row), row.lead_id)
-        row.company = company
+    told = [company_values(row) for row in telling]
+    current = [row.known["company_id"] if row.known else None for row in telling]
+    known = CompanyIndex(wanted=told, ids=[company_id for company_id in current if company_id])
+    for row, values, company_id in zip(telling, told, current, strict=True):
+        row.company, has_changed = known.take(values, company_id)
         if has_changed:
             row.touch()
     known.write()
-    for row in telling:
-        assert row.lead_id is not None
-        assert row.company is not None
-        if known.current.get(row.lead_id) != row.company["id"]:
-            attached[row.lead_id] = row.company["id"]
+
+
+def attach_companies(rows: "Sequence[Intake]") -> None:
+    """Find or make the companies that rows of known leads tell of, and give the leads to them."""
+    find_or_make_companies(rows)
+    attach_found_companies(rows)
+
+
+def attach_found_companies(rows: "Iterable[Intake]") -> None:
+    """Give known leads to the company that was found for their row."""
+    attached: dict[int, int] = {}
+    for row in rows:
+        if row.company is not None and row.known and row.known["company_id"] != row.company["id"]:
+            attached[row.known["id"]] = row.company["id"]
             row.touch()
     attach(attached)
 
@@ -60,26 +71,23 @@ def company_values(row: "Intake") -> dict[str, Any]:
     return values
 
 
-def current_companies(rows: "Iterable[Intake]") -> dict[int, int | None]:
-    """The company each known lead has now."""
-    return {row.lead_id: row.known["company_id"] for row in rows if row.known and row.lead_id}
-
-
 class CompanyIndex:
     """The companies that a wave of rows is about, as they stand and as they become."""
 
-    def __init__(self, *, wanted: Sequence[dict[str, Any]], current: dict[int, int | None]) -> None:
-        self.current = current
+    def __init__(self, *, wanted: Sequence[dict[str, Any]], ids: Sequence[int] = ()) -> None:
         self._by: dict[tuple[str, str], dict[str, Any]] = {}
         self._by_id: dict[int, dict[str, Any]] = {}
         self._fresh: list[dict[str, Any]] = []
         self._changed: dict[int, dict[str, Any]] = {}
-        for company in find_companies(wanted, [company_id for company_id in current.values() if company_id]):
+        for company in find_companies(wanted, ids):
             self._remember(company)
 
-    def take(self, values: dict[str, Any], lead_id: int) -> tuple[dict[str, Any], bool]:
-        """The company that these values are about, with them merged in, and whether that changed it."""
-        company = self._find(values, lead_id)
+    def take(self, values: dict[str, Any], company_id: int | None = None) -> tuple[dict[str, Any], bool]:
+        """The company that these values of a lead are about, with them merged in, and whether that changed it.
+
+        ``company_id`` is the lead's company now.
+        """
+        company = self._find(values, company_id)
         if company is None:
             company = dict(values)
             self._fresh.append(company)
@@ -104,14 +112,14 @@ class CompanyIndex:
         if self._changed:
             update_companies(list(self._changed.values()))
 
-    def _find(self, values: dict[str, Any], lead_id: int) -> dict[str, Any] | None:
+    def _find(self, values: dict[str, Any], company_id: int | None) -> dict[str, Any] | None:
         for kind in ("cnpj", "domain"):
             if values[kind] is not None and (kind, values[kind]) in self._by:
                 return self._by[kind, values[kind]]
         named = self._by.get(("name_key", values["name_key"])) if values["name_key"] else None
         if named is not None and agrees(named, values):
             return named
-        mine = self._by_id.get(self.current.get(lead_id) or 0)
+        mine = self._by_id.get(company_id or 0)
         is_about_mine = (
             mine is not None and agrees(mine, values) and values["name_key"] in (None, mine["name_key"])
         )
@@ -143,12 +151,12 @@ def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list
         cursor.execute(
             """
             WITH wanted AS MATERIALIZED (
-                SELECT unnest(%(ids)s::bigint[]) AS id
-                UNION SELECT found.id FROM unnest(%(cnpj)s::text[]) AS key (value)
+                SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
+                UNION SELECT found.id FROM jsonb_array_elements_text(%(cnpj)s::jsonb) AS key (value)
                 CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE cnpj = key.value LIMIT 1) found
-                UNION SELECT found.id FROM unnest(%(domain)s::text[]) AS key (value)
+                UNION SELECT found.id FROM jsonb_array_elements_text(%(domain)s::jsonb) AS key (value)
                 CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE domain = key.value LIMIT 1) found
-                UNION SELECT found.id FROM unnest(%(name_key)s::text[]) AS key (value)
+                UNION SELECT found.id FROM jsonb_array_elements_text(%(name_key)s::jsonb) AS key (value)
                 CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE name_key = key.value OFFSET 0) found
             )
             SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
@@ -157,10 +165,14 @@ def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list
                 FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
             ) locked
             """,
-            {"ids": list(ids)}
-            | {kind: [row[kind] for row in wanted if row[kind] is not None] for kind in IDENTITY},
+            {"ids": as_json(ids)}
+            | {kind: as_json(_distinct(row[kind] for row in wanted)) for kind in IDENTITY},
         )
         return fetch_dicts(cursor)
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value is not None]
 
 
 def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
@@ -171,9 +183,9 @@ def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
         ids = dict(cursor.fetchall())
     missing = [place for place in range(len(rows)) if place not in ids]
     if missing:
-        index = CompanyIndex(wanted=[given[place] for place in missing], current={})
+        index = CompanyIndex(wanted=[given[place] for place in missing])
         for place in missing:
-            ids[place] = index.take(given[place], 0)[0]["id"]
+            ids[place] = index.take(given[place])[0]["id"]
     return [ids[place] for place in range(len(rows))]
 
 

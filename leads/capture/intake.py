@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from django.utils.translation import gettext_lazy as _
 
 from leads.capture import writing
-from leads.capture.companies import attach_companies
+from leads.capture.companies import attach_found_companies, find_or_make_companies
 from leads.capture.fields import LeadInput, make_sort_key
 from leads.events import NewEvent, record_events
 from leads.pipeline import PipelineResult, Reason, run_pipeline
@@ -22,8 +22,6 @@ Outcome = Literal["new", "updated", "unchanged"]
 
 # Two callers may make the same lead at once: the loser of the race sees the winner's row in the next wave.
 RACE_RETRIES: Final = 5
-# Filled once, then never replaced: a later different value is kept as a touch.
-FIRST_TOUCH: Final = ("origin", "campaign", "medium", "landing_page")
 
 
 class TwoLeads(Conflict):
@@ -104,10 +102,11 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     """Take in rows of which no two share an identity."""
     match_rows(rows)
     good = [row for row in rows if row.problem is None and not row.is_deferred]
+    find_or_make_companies(good)
     insert_leads([row for row in good if row.known is None], now, is_live=is_live)
     good = [row for row in good if not row.is_deferred]
-    update_leads([row for row in good if row.known is not None], now)
-    attach_companies(good)
+    update_leads([row for row in good if row.known is not None], now, is_live=is_live)
+    attach_found_companies(good)
     writing.write_tags(good)
     writing.write_custom_values(good)
     writing.write_consents(good, now)
@@ -127,7 +126,7 @@ def match_rows(rows: Sequence[Intake]) -> None:
         given = row.given
         named = by_external_id.get(given.external_id) if given.external_id else None
         mailed = by_email.get(given.email) if given.email else None
-        row.known = named or mailed
+        row.known, row.company, row.outcome = named or mailed, None, "unchanged"
         row.problem = contradiction(given, named, mailed)
         row.lead_id = row.known["id"] if row.known and row.problem is None else None
         row.is_deferred = row.lead_id in seen
@@ -171,31 +170,34 @@ def contradiction(
 def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
     """Make the leads that are not known yet, in the order of their keys; a row whose key was taken meanwhile lost a race."""
     ordered = sorted(rows, key=lambda row: (row.given.external_id or "", row.given.email or ""))
-    made = writing.insert_leads([row.given for row in ordered], now, is_live=is_live)
+    given = [(row.given, row.company["id"] if row.company else None) for row in ordered]
+    made = writing.insert_leads(given, now, is_live=is_live)
     for row, lead_id in zip(ordered, made, strict=True):
         row.lead_id, row.is_deferred = lead_id, lead_id is None
         if lead_id is not None:
             row.outcome = "new"
 
 
-def update_leads(rows: Sequence[Intake], now: datetime) -> None:
+def update_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool = True) -> None:
     """Merge what the rows say into the leads they are about."""
     changed: list[dict[str, Any]] = []
     touches: list[tuple[int, LeadInput]] = []
-    for row in rows:
+    row_of = {row.known["id"]: row for row in rows if row.known is not None}
+    for lead_id, row in row_of.items():
         assert row.known is not None
         merged, is_touch = merge(row.known, row.given)
-        has_changed = any(merged[name] != row.known[name] for name in writing.LEAD_COLUMNS)
-        if has_changed:
+        if any(merged[name] != row.known[name] for name in writing.LEAD_COLUMNS):
             changed.append(merged)
-        if is_touch:
-            touches.append((row.known["id"], row.given))
-        if has_changed or is_touch:
             row.touch()
+        if is_touch:
+            touches.append((lead_id, row.given))
+    if touches and not is_live:
+        touches = writing.leave_out_known_touches(touches)
     writing.update_leads(changed)
     writing.write_touches(touches, now)
-    for lead_id in writing.update_standing([row.given for row in rows], [row.known for row in rows], now):
-        next(row for row in rows if row.lead_id == lead_id).touch()
+    standing = writing.update_standing([row.given for row in rows], [row.known for row in rows], now)
+    for lead_id in (*standing, *(lead_id for lead_id, _row in touches)):
+        row_of[lead_id].touch()
 
 
 def merge(known: dict[str, Any], given: LeadInput) -> tuple[dict[str, Any], bool]:
@@ -212,7 +214,7 @@ def merge(known: dict[str, Any], given: LeadInput) -> tuple[dict[str, Any], bool
             continue
         if name == "created_at":
             merged[name] = min(known[name], value)
-        elif name in FIRST_TOUCH and known[name] is not None:
+        elif name in writing.SOURCE and known[name] is not None:
             is_touch = True
         else:
             merged[name] = value

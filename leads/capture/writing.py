@@ -39,12 +39,14 @@ LEAD_COLUMNS: Final = {
     "landing_page": "text",
     "created_at": "timestamptz",
 }
+# Where a contact came from: filled once, then never replaced; a later different one is kept as a touch.
+SOURCE: Final = ("origin", "campaign", "medium", "landing_page")
 _COLUMNS: Final = ", ".join(LEAD_COLUMNS)
 _TYPED: Final = ", ".join(f"{name} {kind}" for name, kind in LEAD_COLUMNS.items())
 
 
 def as_json(value: Any) -> str:
-    """Rows for jsonb_to_recordset; instants and days in ISO 8601."""
+    """Rows for jsonb_to_recordset, or keys for jsonb_array_elements; instants and days in ISO 8601."""
     return json.dumps(value, default=_iso, ensure_ascii=False)
 
 
@@ -67,7 +69,7 @@ def find_leads(
     if not external_ids and not emails:
         return {}, {}
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, {"external_ids": list(external_ids), "emails": list(emails)})
+        cursor.execute(_FIND, {"external_ids": as_json(external_ids), "emails": as_json(emails)})
         found = fetch_dicts(cursor)
     return (
         {lead["external_id"]: lead for lead in found if lead["external_id"]},
@@ -78,10 +80,10 @@ def find_leads(
 # One index descent for each key, whatever the planner believes of a table that was empty a minute ago.
 _FIND: Final = f"""
 WITH wanted AS MATERIALIZED (
-    SELECT found.id FROM unnest(%(external_ids)s::text[]) AS key (value)
+    SELECT found.id FROM jsonb_array_elements_text(%(external_ids)s::jsonb) AS key (value)
     CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE external_id = key.value LIMIT 1) found
     UNION
-    SELECT found.id FROM unnest(%(emails)s::text[]) AS key (value)
+    SELECT found.id FROM jsonb_array_elements_text(%(emails)s::jsonb) AS key (value)
     CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE email = key.value LIMIT 1) found
 )
 SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
@@ -91,16 +93,23 @@ CROSS JOIN LATERAL (
 """  # noqa: S608 - only the constant column names above
 
 
-def insert_leads(rows: Sequence[LeadInput], now: datetime, *, is_live: bool) -> list[int | None]:
-    """Make leads and their standing, in the order given; None for a row whose identity somebody else took meanwhile."""
+def insert_leads(
+    rows: Sequence[tuple[LeadInput, int | None]], now: datetime, *, is_live: bool
+) -> list[int | None]:
+    """Make leads of these companies (ids) and their standing, in the order given; None for a row whose identity somebody else
+    took meanwhile."""
     if not rows:
         return []
-    given = [
-        {name: getattr(row, name) for name in LEAD_COLUMNS}
-        | {"place": place, "created_at": row.created_at or now, "origin_label": row.origin_label}
-        | standing_of(row)
-        for place, row in enumerate(rows)
-    ]
+    given = []
+    for place, (row, company_id) in enumerate(rows):
+        values = {name: value for name in LEAD_COLUMNS if (value := getattr(row, name)) is not None}
+        values["place"], values["company_id"] = place, company_id
+        values.setdefault("created_at", now)
+        if row.origin_label is not None:
+            values["origin_label"] = row.origin_label
+        if row.stage or row.owner_sdr or row.owner_sales:
+            values |= standing_of(row)
+        given.append(values)
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
@@ -136,14 +145,15 @@ _STANDING_TYPED: Final = (
 _INSERT: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT nextval('leads_lead_id_seq') AS id, given.*
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (place int, origin_label text, {_TYPED}, {_STANDING_TYPED})
+    FROM jsonb_to_recordset(%(rows)s::jsonb)
+        AS given (place int, company_id bigint, origin_label text, {_TYPED}, {_STANDING_TYPED})
 ), origins AS (
     INSERT INTO leads_origin (tenant_id, key, label)
     SELECT DISTINCT ON (origin) %(tenant)s, origin, origin_label FROM given WHERE origin IS NOT NULL ORDER BY origin, place
     ON CONFLICT (tenant_id, key) DO NOTHING
 ), inserted AS (
-    INSERT INTO leads_lead (id, tenant_id, recorded_at, {_COLUMNS})
-    SELECT id, %(tenant)s, %(now)s, {_COLUMNS} FROM given ORDER BY place
+    INSERT INTO leads_lead (id, tenant_id, recorded_at, company_id, {_COLUMNS})
+    SELECT id, %(tenant)s, %(now)s, company_id, {_COLUMNS} FROM given ORDER BY place
     ON CONFLICT DO NOTHING
     RETURNING id
 ), standing AS (
@@ -233,16 +243,31 @@ RETURNING state.lead_id
 """  # noqa: S608 - only the constant column names above
 
 
+def leave_out_known_touches(touches: Sequence[tuple[int, LeadInput]]) -> list[tuple[int, LeadInput]]:
+    """Those contacts of a file that are not kept yet: a file that is imported again tells of the same ones.
+
+    Of a row without a time of its own it is the source that counts.
+    """
+    kept: dict[tuple[Any, ...], list[datetime]] = {}
+    for lead_id, at, *source in Touch.objects.filter(
+        lead_id__in=[lead_id for lead_id, _row in touches]
+    ).values_list("lead_id", "at", *SOURCE):
+        kept.setdefault((lead_id, *source), []).append(at)
+    fresh = []
+    for lead_id, row in touches:
+        known = kept.get((lead_id, *(getattr(row, name) for name in SOURCE)), [])
+        if row.created_at not in known and (row.created_at is not None or not known):
+            fresh.append((lead_id, row))
+    return fresh
+
+
 def write_touches(touches: Sequence[tuple[int, LeadInput]], now: datetime) -> None:
     """Keep contacts whose source differs from the first."""
     Touch.objects.bulk_create(
         Touch(
             lead_id=lead_id,
             at=row.created_at or row.received_at or now,
-            origin=row.origin,
-            campaign=row.campaign,
-            medium=row.medium,
-            landing_page=row.landing_page,
+            **{name: getattr(row, name) for name in SOURCE},
         )
         for lead_id, row in touches
     )
