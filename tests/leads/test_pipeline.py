@@ -218,3 +218,17 @@ def test_every_step_says_whether_it_runs_on_history(in_tenant: Any) -> None:
         "time": False,
         "notify": False,
     }
+
+
+def test_the_whole_pipeline_runs_twice_and_changes_nothing_the_second_time(in_tenant: Any) -> None:
+    leads = [make_ready(number=number) for number in (0, 1, 3)]
+    leads.append(make_ready(stage="nurture", stage_act="reject", stage_reason="bad_timing"))
+    event = NewEvent("form_submitted", NOW, lead_id=leads[0].pk, properties={"kind": "demo"})
+    record_events(events=[event], now=NOW)
+    ids = [lead.pk for lead in leads]
+    assert run_pipeline(lead_ids=ids, reason=REASON, now=NOW).failed == {}
+    before = everything()
+    assert run_pipeline(lead_ids=ids, reason=REASON, now=NOW).failed == {}
+    assert everything() == before
+    stages = dict(LeadState.objects.values_list("lead_id", "stage"))
+    assert [stages[lead_id] for lead_id in ids] == ["mql", "new", "mql", "nurture"]
