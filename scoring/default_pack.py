@@ -102,7 +102,7 @@ def default_scoring() -> dict[str, Any]:
             _rule(
                 "unsubscribed",
                 "Unsubscribed",
-                "Cancelou a inscrição",
+                "Descadastrou-se",
                 "unsubscribed",
                 "-30",
                 window=None,
