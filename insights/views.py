@@ -147,7 +147,7 @@ class Addresses:
 
 def share(part: int, whole: int) -> str:
     """A percentage with one decimal in the reader's format; a dash of nothing."""
-    return f"{formats.number_format(100 * part / whole, 1)} %" if whole else "—"
+    return f"{formats.number_format(100 * part / whole, 1)}%" if whole else "—"
 
 
 def days(value: float | None) -> str:

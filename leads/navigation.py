@@ -94,7 +94,7 @@ def register_places() -> None:
         ),
         NavigationItem(
             key="held",
-            label=_("Held"),
+            label=_("Held leads"),
             icon="hand-stop",
             url_name="held",
             section="operations",

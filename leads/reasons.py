@@ -187,7 +187,7 @@ def default_reasons() -> dict[str, Any]:
         _reason("no_authority", "Not the decision-maker", "Não é quem decide", RE_ENGAGEMENT),
         _reason("no_need", "No need for now", "Sem necessidade por enquanto", RE_ENGAGEMENT),
         _reason("bad_timing", "Bad timing", "Momento errado", RE_ENGAGEMENT),
-        _reason("marketing_decides", "Marketing decides", "Marketing decide", None),
+        _reason("marketing_decides", "Marketing decides", "O marketing decide", None),
     ]
     return {
         "reject": no_deal,
@@ -196,7 +196,7 @@ def default_reasons() -> dict[str, Any]:
             _reason("bad_timing", "Bad timing", "Momento errado", RE_ENGAGEMENT),
             _reason("no_answer", "No answer", "Não responde", RE_ENGAGEMENT),
             _reason("returned", "Returned by sales", "Devolvido por vendas", RE_ENGAGEMENT),
-            _reason("marketing_decides", "Marketing decides", "Marketing decide", None),
+            _reason("marketing_decides", "Marketing decides", "O marketing decide", None),
         ],
         "disqualify": [
             _out("junk", "Junk or test entry", "Cadastro falso ou de teste"),

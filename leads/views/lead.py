@@ -3,6 +3,7 @@
 import uuid
 import zoneinfo
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -21,8 +22,10 @@ from leads import acts
 from leads.capture.editing import ERASABLE, change_tags, edit_lead
 from leads.capture.submissions import GRACE, Answer, Raw, Replay, process_now, receive_once
 from leads.cards import LeadCard, get_card, list_consents, proof_words
+from leads.conditions.describe import show_number, show_time
+from leads.conditions.lead_facts import MILLIONTHS
 from leads.forms import LeadForm
-from leads.models import OPEN_STAGES, Lead, Submission
+from leads.models import OPEN_STAGES, CustomValue, Lead, Seniority, Submission
 from leads.panels import list_panels
 from leads.selectors import get_lead, lead_json
 from leads.timeline import list_timeline
@@ -99,8 +102,10 @@ def _panels(request: TenantRequest, lead: Lead) -> list[str]:
 
 
 def _facts(lead: Lead) -> list[tuple[str, Any]]:
-    """The fields that are known, with their labels, those of the tenant last."""
+    """The fields that are known, with their labels, those of the tenant last; numbers and days as the reader writes them."""
     known = lead_json(lead_id=lead.pk)
+    if known["seniority"] in Seniority.values:
+        known["seniority"] = Seniority(known["seniority"]).label
     labels = {
         "email": _("E-mail"),
         "phone": _("Phone"),
@@ -118,7 +123,19 @@ def _facts(lead: Lead) -> list[tuple[str, Any]]:
         "external_id": _("External id"),
     }
     facts: list[tuple[str, Any]] = [(label, known[name]) for name, label in labels.items() if known.get(name)]
-    return facts + sorted(known["custom"].items())
+    own = (
+        CustomValue.objects.filter(lead=lead.pk).select_related("field").order_by("field__label", "field_id")
+    )
+    return [*facts, *((row.field.label, _own_value(row)) for row in own)]
+
+
+def _own_value(row: CustomValue) -> str:
+    """A value of the tenant's own field as the reader writes it."""
+    if row.integer_value is not None:
+        return show_number(row.integer_value)
+    if row.decimal_value is not None:
+        return show_number(Decimal(row.decimal_value) / MILLIONTHS)
+    return show_time(row.date_value) if row.date_value is not None else str(row.text_value)
 
 
 @tenant_page(right="lead.read")
