@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -42,7 +43,9 @@ class HasScope(BasePermission):
         key = getattr(request._request, "key", None)
         if key is None:
             raise KeyRefused(_("Send the key as “Authorization: Bearer lsk_…”."))
-        scope = view.scopes[request.method if request.method != "HEAD" else "GET"]
+        scope = view.scopes.get(request.method if request.method != "HEAD" else "GET")
+        if scope is None:
+            raise MethodNotAllowed(str(request.method))
         if scope not in key.scopes:
             raise ScopeMissing(_("This key lacks the scope %(scope)s.") % {"scope": scope})
         return True

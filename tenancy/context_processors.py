@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from tenancy.models import Membership, Tenant, Theme
 from tenancy.navigation import NavigationSection, build_navigation
+from tenancy.scope import current_tenant_id
 from tenancy.selectors import list_memberships
 
 
@@ -20,7 +21,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     member: Membership | None = getattr(request, "member", None)
 
     def navigation() -> Sequence[NavigationSection]:
-        if tenant is None or member is None:
+        # Without a scope (a door that opens its own was refused before it did) nothing of the tenant can be read.
+        if tenant is None or member is None or current_tenant_id() != tenant.pk:
             return []
         return build_navigation(tenant=tenant, member=member, path=request.path)
 

@@ -2,6 +2,7 @@
 
 import zoneinfo
 from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import phonenumbers
@@ -35,6 +36,23 @@ SCOPE_NOTES: dict[Scope, Promise] = {
 }
 
 
+@cache
+def list_time_zones() -> tuple[str, ...]:
+    """The names of the time zone database that people use, by name."""
+    return tuple(sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC"))
+
+
+def check_time_zone(name: str) -> str:
+    """The name as the time zone database spells it. Raises ValidationError."""
+    spelt = {zone.casefold(): zone for zone in list_time_zones()}
+    found = spelt.get(name.strip().replace(" ", "_").casefold())
+    if found is None:
+        raise ValidationError(
+            _("%(value)s is not a time zone. Use a name such as America/Sao_Paulo.") % {"value": name}
+        )
+    return found
+
+
 class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
     """A tenant's own data; codes in any case, the language as pt-BR or pt-br."""
 
@@ -48,12 +66,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["language"] = forms.CharField(label=_("Language"), max_length=10)
 
     def clean_time_zone(self) -> str:
-        name = str(self.cleaned_data["time_zone"])
-        if name not in zoneinfo.available_timezones():
-            raise ValidationError(
-                _("%(value)s is not a time zone. Use a name such as America/Sao_Paulo.") % {"value": name}
-            )
-        return name
+        return check_time_zone(self.cleaned_data["time_zone"])
 
     def clean_language(self) -> str:
         code = str(self.cleaned_data["language"]).strip().lower().replace("_", "-")
@@ -130,11 +143,15 @@ class ProfileForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     language = forms.ChoiceField(label=_("Language"), required=False)
-    time_zone = forms.ChoiceField(
+    time_zone = forms.CharField(
         label=_("Time zone"),
         required=False,
-        help_text=_("Dates and times on your pages. Deadlines follow the account's calendar."),
-        widget=forms.Select(attrs={"data-enhance": ""}),
+        max_length=64,
+        help_text=_(
+            "Dates and times on your pages, such as America/Manaus; empty: as the account. "
+            "Deadlines follow the account's calendar."
+        ),
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off"}),
     )
     theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
 
@@ -143,10 +160,9 @@ class ProfileForm(forms.Form):
         choice = self.fields["language"]
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [("", _("As the browser asks")), *Language.choices]
-        zones = self.fields["time_zone"]
-        assert isinstance(zones, forms.ChoiceField)
-        names = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
-        zones.choices = [("", _("As the account")), *((name, name.replace("_", " ")) for name in names)]
+
+    def clean_time_zone(self) -> str:
+        return check_time_zone(self.cleaned_data["time_zone"]) if self.cleaned_data["time_zone"] else ""
 
 
 class RolesForm(forms.Form):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -53,7 +53,7 @@ def members(request: TenantRequest) -> HttpResponse:
 @form_methods
 def invite(request: TenantRequest) -> HttpResponse:
     """Invite somebody; the answer shows the link, once."""
-    form = InviteForm(request.POST or None)
+    form = InviteForm(_posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             invitation, token = invitations.invite(
@@ -76,7 +76,7 @@ def member(request: TenantRequest, member_id: int) -> HttpResponse:
     """One person: roles, teams, and the way out."""
     person = selectors.get_person(member_id=member_id)
     chosen = {"roles": person.roles, "teams": [str(pk) for pk in person.teams.values_list("pk", flat=True)]}
-    form = MemberForm(request.POST or None, initial=chosen)
+    form = MemberForm(_posted(request), initial=chosen)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
@@ -158,7 +158,7 @@ def team_list(request: TenantRequest) -> HttpResponse:
 @form_methods
 def create_team(request: TenantRequest) -> HttpResponse:
     """A new team."""
-    form = TeamForm(request.POST or None)
+    form = TeamForm(_posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             team = teams.create_team(**_team_values(form), by=request.member, now=timezone.now())
@@ -181,7 +181,7 @@ def change_team(request: TenantRequest, team_id: int) -> HttpResponse:
         "lead": team.lead_member_id,
         "members": list(team.members.values_list("pk", flat=True)),
     }
-    form = TeamForm(request.POST or None, initial=chosen)
+    form = TeamForm(_posted(request), initial=chosen)
     if request.method == "POST" and form.is_valid():
         try:
             teams.change_team(team=team, **_team_values(form), by=request.member, now=timezone.now())
@@ -209,7 +209,7 @@ def key_list(request: TenantRequest) -> HttpResponse:
 def create_key(request: TenantRequest) -> HttpResponse:
     """A new key; the answer shows it, once."""
     now = timezone.now()
-    form = KeyForm(request.POST or None, today=timezone.localdate(now))
+    form = KeyForm(_posted(request), today=timezone.localdate(now))
     if request.method == "POST" and form.is_valid():
         try:
             row, secret = keys.create_key(
@@ -320,6 +320,11 @@ def _show_link(request: TenantRequest, email: str, token: str) -> HttpResponse:
 
 def _form(request: TenantRequest, template: str, form: Any, **context: Any) -> HttpResponse:
     return render(request, template, {"form": form, **context}, status=422 if form.errors else 200)
+
+
+def _posted(request: TenantRequest) -> QueryDict | None:
+    """What a form was sent with, be it nothing at all; None when it was not sent."""
+    return request.POST if request.method == "POST" else None
 
 
 def _to(request: TenantRequest, name: str, **kwargs: Any) -> HttpResponse:

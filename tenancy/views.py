@@ -6,14 +6,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from tenancy.forms import NewPasswordForm, ProfileForm
+from tenancy.forms import NewPasswordForm, ProfileForm, list_time_zones
 from tenancy.invitations import LinkClosed, Offer, accept_signed_in, accept_with_password, read_offer
 from tenancy.models import Tenant
 from tenancy.selectors import list_memberships
@@ -57,7 +57,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert user.is_authenticated
     chosen = {"name": user.name, "language": user.language, "time_zone": user.time_zone, "theme": user.theme}
-    form = ProfileForm(request.POST or None, initial=chosen)
+    form = ProfileForm(_posted(request), initial=chosen)
     if request.method == "POST" and form.is_valid():
         save_profile(user=user, **form.cleaned_data)
         with translation.override(user.language or translation.get_language()):
@@ -66,7 +66,12 @@ def profile(request: HttpRequest) -> HttpResponse:
         # The cookie stood for the choice before sign-in; the person's own is what counts now.
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         return response
-    return render(request, "tenancy/profile.html", {"form": form}, status=422 if form.errors else 200)
+    return render(
+        request,
+        "tenancy/profile.html",
+        {"form": form, "time_zones": list_time_zones()},
+        status=422 if form.errors else 200,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -80,7 +85,7 @@ def password_reset(request: HttpRequest) -> HttpResponse:
 
 def _choose_password(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
     name = offer.user.name if offer.user else ""
-    form = NewPasswordForm(request.POST or None, email=offer.invitation.email, initial={"name": name})
+    form = NewPasswordForm(_posted(request), email=offer.invitation.email, initial={"name": name})
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         user, tenant = accept_with_password(
@@ -90,6 +95,11 @@ def _choose_password(request: HttpRequest, token: str, offer: Offer) -> HttpResp
         return response
     context = {"offer": offer, "form": form}
     return render(request, "tenancy/invitation.html", context, status=422 if form.errors else 200)
+
+
+def _posted(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with, be it nothing at all; None when it was not sent."""
+    return request.POST if request.method == "POST" else None
 
 
 def _home(tenant: Tenant) -> str:

@@ -22,8 +22,11 @@ LOOSE_REFERENCES = {"leads.Decision.lead", "leads.Decision.version", "leads.Even
 # What answers before a scope exists, or must pass row security for speed: each reviewed, each with its tenant predicate.
 DEFINER_FUNCTIONS = {
     "leadsys_find_api_key",
+    "leadsys_find_form",
     "leadsys_find_invitation",
+    "leadsys_find_message",
     "leadsys_tenants_with_due_rows",
+    "leadsys_tenants_with_messages_due",
 }
 
 TABLES_WITHOUT_MODEL = {"django_migrations"}

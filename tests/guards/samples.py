@@ -1,0 +1,215 @@
+"""Two tenants with something of everything, and who asks: what the guards put into addresses and send.
+
+An address with a parameter that nobody knows yet fails with a message that leads here: add a function that makes one such
+thing in the tenant of the scope, under the parameter's name, or under "name_of_the_address.parameter" where the same word
+means another thing.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.test import Client
+
+from leads.models import CaptureForm, HeldLead, Lead, Stage, Submission, SubmissionState
+from leads.pipeline import Reason, ReasonCode
+from leads.reasons import RE_ENGAGEMENT
+from nurturing.models import Message
+from nurturing.services import enroll_lead
+from tenancy.invitations import invite
+from tenancy.keys import create_key
+from tenancy.models import ApiKey, Membership, Role, Scope, Team, TeamFunction, Tenant
+from tenancy.scope import tenant_scope
+from tests.builders import make_lead, make_member, make_team
+from tests.conftest import NOW
+from tests.guards.addresses import Address
+from tests.guards.rows import make_row
+
+# Who asks for pages. "outsider" is the other tenant's administrator at our address, "foreign" the same person at their own
+# address with our ids in it.
+ROLES = tuple(role.value for role in Role)
+PEOPLE = ("nobody", "outsider", "foreign", *ROLES)
+# Who asks for the API: no key, the other tenant's key with every scope, our keys with one scope each.
+KEYS = ("no key", "other key", *Scope.values)
+
+
+@dataclass
+class World:
+    """Our tenant, the other one, and who can ask in their name."""
+
+    ours: Tenant
+    theirs: Tenant
+    admin: Membership
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+    sessions: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    samples: dict[str, Any] = field(default_factory=dict)
+    made: dict[type[models.Model], models.Model] = field(default_factory=dict)
+
+    def request(self, who: str, method: str, path: str) -> Any:
+        """One request in somebody's name, with an empty form or object as its body."""
+        # One client for all, since each new one loads the middleware anew; it forgets who asked before.
+        self.client.cookies.clear()
+        if who in KEYS:
+            headers = {"authorization": f"Bearer {self.keys[who]}"} if who in self.keys else {}
+            body = b"" if method in {"GET", "HEAD"} else b"{}"
+            return self.client.generic(method, path, body, "application/json", headers=headers)
+        if who in self.sessions:
+            self.client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[who]
+        kind = "application/x-www-form-urlencoded" if method == "POST" else ""
+        return self.client.generic(method, path, b"", kind, headers={"accept-language": "en"})
+
+    def path(self, address: Address, who: str) -> str:
+        """The address as this one asks for it, with ids of our tenant."""
+        values = {name: self.sample(address, name) for name in address.parameters if name != "slug"}
+        slug = self.theirs.slug if who == "foreign" else self.ours.slug
+        return address.path(values | {"slug": slug}) + QUERIES.get(address.name, "")
+
+    def lacks(self, address: Address) -> str:
+        """What must be added here before the address can be asked; empty when nothing is missing."""
+        missing = [
+            name for name in address.parameters if name != "slug" and _key(address, name) not in SAMPLES
+        ]
+        where = "add it to SAMPLES in tests/guards/samples.py"
+        return f"{address.route}: nobody knows a {', '.join(missing)}; {where}" if missing else ""
+
+    def sample(self, address: Address, parameter: str) -> Any:
+        """What stands for a parameter; made once."""
+        key = _key(address, parameter)
+        if key not in self.samples:
+            with tenant_scope(self.ours.pk):
+                self.samples[key] = SAMPLES[key](self)
+        return self.samples[key]
+
+
+def _key(address: Address, parameter: str) -> str:
+    special = f"{address.name}.{parameter}"
+    return special if special in SAMPLES else parameter
+
+
+def make_world(ours: Tenant, theirs: Tenant) -> World:
+    """A session for each of PEOPLE and a key for each of KEYS in two tenants that have their administrator."""
+    with tenant_scope(theirs.pk):
+        outsider = Membership.objects.select_related("user").get(roles=[Role.ADMIN])
+    with tenant_scope(ours.pk):
+        admin = Membership.objects.select_related("user").get(roles=[Role.ADMIN])
+    world = World(ours=ours, theirs=theirs, admin=admin)
+    with tenant_scope(ours.pk):
+        people = {role: admin if role == Role.ADMIN else make_member(role=role) for role in ROLES}
+        for scope in Scope.values:
+            world.keys[scope] = create_key(name=scope, scopes=[scope], by=admin, now=NOW)[1]
+    with tenant_scope(theirs.pk):
+        world.keys["other key"] = create_key(name="all", scopes=list(Scope), by=None, now=NOW)[1]
+    members = {"outsider": outsider, "foreign": outsider} | people
+    world.sessions = {who: _session(member) for who, member in members.items()}
+    return world
+
+
+def _session(member: Membership) -> str:
+    client = Client()
+    assert member.user is not None
+    client.force_login(member.user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def row_of(model: type[models.Model]) -> Callable[[World], int]:
+    """A sample for an id: any row of the model."""
+
+    def make(world: World) -> int:
+        return int(make_row(model, world.made).pk)
+
+    return make
+
+
+def column_of(model: type[models.Model], name: str) -> Callable[[World], Any]:
+    """A sample for what a row is known by besides its id."""
+
+    def make(world: World) -> Any:
+        return getattr(make_row(model, world.made), name)
+
+    return make
+
+
+def _colleague(_world: World) -> int:
+    return int(make_member(role=Role.SDR).pk)
+
+
+def _team(_world: World) -> int:
+    team: Team = make_team(function=TeamFunction.SDR)
+    return int(team.pk)
+
+
+def _invitation(world: World) -> int:
+    return int(invite(email="caio@x.test", roles=[Role.SALES], by=world.admin, now=NOW)[0].pk)
+
+
+def _token(world: World) -> str:
+    return invite(email="dora@x.test", roles=[Role.SALES], by=world.admin, now=NOW)[1]
+
+
+def _lead(_world: World) -> int:
+    lead: Lead = make_lead()
+    return int(lead.pk)
+
+
+def _held_lead(_world: World) -> int:
+    reason = asdict(Reason(ReasonCode.CAPTURED))
+    held = HeldLead.objects.create(
+        lead=make_lead(), step="score", reason=reason, error="Broken", first_failed_at=NOW, held_at=NOW
+    )
+    return int(held.pk)
+
+
+def _enrollment(world: World) -> int:
+    lead = make_lead(stage=Stage.NURTURE)
+    entered = enroll_lead(lead_id=lead.pk, sequence=RE_ENGAGEMENT, by=world.admin, now=NOW)
+    return int(entered.pk)
+
+
+def _held_submission(_world: World) -> int:
+    held = Submission.objects.create(
+        source=Submission.Source.API,
+        payload={"email": "elsa@cliente.test"},
+        state=SubmissionState.HELD,
+        error="Broken",
+    )
+    return int(held.pk)
+
+
+# What an address needs beside its parameters to find anything.
+QUERIES = {"lead-story": "?before=2030-01-01T00:00:00Z"}
+
+SAMPLES: dict[str, Callable[[World], Any]] = {
+    "member_id": _colleague,
+    "team_id": _team,
+    "invitation_id": _invitation,
+    "key_id": row_of(ApiKey),
+    "token": _token,
+    "lead_id": _lead,
+    "submission_id": row_of(Submission),
+    "part": lambda _world: "score",
+    "kind": lambda _world: "scoring",
+    "name": lambda _world: "main",
+    "number": lambda _world: 1,
+    "held_id": _held_lead,
+    "held-submission-retry.submission_id": _held_submission,
+    "held-submission-discard.submission_id": _held_submission,
+    "public_id": column_of(CaptureForm, "public_id"),
+    "message_id": row_of(Message),
+    "enrollment_id": _enrollment,
+    "unsubscribe.token": column_of(Message, "token"),
+    # allauth's mail for a forgotten password
+    "uidb36": lambda _world: "1",
+    "key": lambda _world: "nonsense",
+    # the operators' admin
+    "app_label": lambda _world: "tenancy",
+    "url": lambda _world: "nonsense",
+    "content_type_id": lambda _world: 1,
+    "object_id": lambda world: world.ours.pk,
+    "tenancy_user_change.object_id": lambda world: world.admin.user_id,
+    "tenancy_user_delete.object_id": lambda world: world.admin.user_id,
+    "tenancy_user_history.object_id": lambda world: world.admin.user_id,
+    "auth_user_password_change.id": lambda world: world.admin.user_id,
+}
