@@ -171,7 +171,11 @@ def hold_lead(*, lead_id: int, step: str, reason: Reason, error: Exception, now:
 
 def release_leads(*, lead_ids: Sequence[int]) -> None:
     """Forget earlier failures of leads that have now gone through; what brought them in is processed now."""
-    released = list(HeldLead.objects.filter(lead_id__in=lead_ids).values_list("lead_id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lead_id FROM leads_heldlead WHERE lead_id = ANY(%s::bigint[])", [list(lead_ids)]
+        )
+        released = [lead_id for (lead_id,) in cursor.fetchall()]
     if released:
         HeldLead.objects.filter(lead_id__in=released).delete()
         Submission.objects.filter(lead_id__in=released, state=SubmissionState.HELD).update(

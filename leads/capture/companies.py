@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
 
+from leads.capture.fields import LeadInput
 from leads.capture.writing import as_json, fetch_dicts
 from leads.models import EmailKind
 from tenancy.scope import require_tenant_id
@@ -23,6 +24,7 @@ GIVEN: Final = {
     "industry": "industry",
 }
 COLUMNS: Final = tuple(GIVEN)
+_GIVEN_NAMES: Final = frozenset(GIVEN.values())
 IDENTITY: Final = ("cnpj", "domain", "name_key")
 _TYPED: Final = (
     "name text, name_key text, domain text, cnpj text, size integer, revenue_minor bigint, industry text"
@@ -34,7 +36,7 @@ def find_or_make_companies(rows: "Sequence[Intake]") -> None:
 
     A row of a lead that is not made yet is about nobody's company but those it names.
     """
-    telling = [row for row in rows if any(getattr(row.given, name) is not None for name in GIVEN.values())]
+    telling = [row for row in rows if tells_of_company(row.given)]
     if not telling:
         return
     told = [company_values(row) for row in telling]
@@ -63,11 +65,17 @@ def attach_found_companies(rows: "Iterable[Intake]") -> None:
     attach(attached)
 
 
+def tells_of_company(given: LeadInput) -> bool:
+    """Whether a row names or describes a company; an e-mail alone is left to the identify step."""
+    return any(value is not None and name in _GIVEN_NAMES for name, value in vars(given).items())
+
+
 def company_values(row: "Intake") -> dict[str, Any]:
     """What a row says about its company; a business e-mail says its domain."""
-    values = {column: getattr(row.given, name) for column, name in GIVEN.items()}
-    if values["domain"] is None and row.given.email and row.given.email_kind == EmailKind.BUSINESS:
-        values["domain"] = row.given.email.rpartition("@")[2]
+    given = vars(row.given)
+    values = {column: given.get(name) for column, name in GIVEN.items()}
+    if values["domain"] is None and given.get("email_kind") == EmailKind.BUSINESS:
+        values["domain"] = given["email"].rpartition("@")[2]
     return values
 
 

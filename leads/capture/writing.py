@@ -102,7 +102,9 @@ def insert_leads(
         return []
     given = []
     for place, (row, company_id) in enumerate(rows):
-        values = {name: value for name in LEAD_COLUMNS if (value := getattr(row, name)) is not None}
+        values = {
+            name: value for name, value in vars(row).items() if name in LEAD_COLUMNS and value is not None
+        }
         values["place"], values["company_id"] = place, company_id
         values.setdefault("created_at", now)
         if row.origin_label is not None:
