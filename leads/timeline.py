@@ -251,8 +251,9 @@ def reason_words(*, act: MoveAct | str, reason: str, reasons: Reasons | None) ->
     choice = reasons.find(act=act, reason=reason) if reasons and reason else None
     if choice is not None:
         return str(choice.label)
-    if reason in MoveAct.values:
-        return inside_sentence(str(MoveAct(reason).label))
+    itself = reason.replace(" ", "_")
+    if itself in MoveAct.values:
+        return inside_sentence(str(MoveAct(itself).label))
     return "" if reason in {"", "by_hand"} else reason.replace("_", " ")
 
 

@@ -222,8 +222,8 @@ def receive_form(*, found: OpenForm, payload: Mapping[str, Any], sending: str, n
 # The default pack ------------------------------------------------------------------------------------------------
 
 
-def default_forms() -> dict[str, tuple[str, dict[str, Any]]]:
-    """By key, name and document of the forms that a tenant starts with: one asks to be contacted, one is for content."""
+def default_forms() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+    """By key, names by language and document of a tenant's first forms: one asks to be contacted, one is for content."""
     consent = {
         "purpose": "marketing",
         "version": "1",
@@ -239,9 +239,7 @@ def default_forms() -> dict[str, tuple[str, dict[str, Any]]]:
     contact = {
         "kind": "contact",
         "title": _both("Talk to us", "Fale com a gente"),
-        "intro": _both(
-            "Tell us how to reach you; we call you back.", "Conte como falar com você; nós retornamos."
-        ),
+        "intro": _both("Tell us how to reach you; we call you back.", "Deixe seu contato, e nós retornamos."),
         "submit": _both("Ask to be contacted", "Quero falar com alguém"),
         "thanks": _both(
             "Thank you! We will be in touch shortly.", "Obrigado! Entraremos em contato em breve."
@@ -262,7 +260,10 @@ def default_forms() -> dict[str, tuple[str, dict[str, Any]]]:
         "fields": [first, email, _field("company", "Company", "Empresa")],
         "consent": consent | {"required": True},
     }
-    return {"contact": ("Contact", contact), "newsletter": ("Newsletter", newsletter)}
+    return {
+        "contact": (_both("Contact", "Contato"), contact),
+        "newsletter": (_both("Newsletter", "Newsletter"), newsletter),
+    }
 
 
 def _both(english: str, portuguese: str) -> dict[str, str]:
@@ -275,9 +276,13 @@ def _field(name: str, english: str, portuguese: str, *, required: bool = False) 
 
 def make_default_forms(tenant: Tenant, admin: Membership | None, now: datetime) -> None:
     """A new tenant's part of the default pack."""
-    for key, (name, document) in default_forms().items():
+    for key, (names, document) in default_forms().items():
         CaptureForm.objects.create(
-            key=key, public_id=uuid.uuid4(), name=name, document=document, created_at=now
+            key=key,
+            public_id=uuid.uuid4(),
+            name=names.get(tenant.language, names["en"]),
+            document=document,
+            created_at=now,
         )
 
 
