@@ -9,6 +9,7 @@ from celery import Task, shared_task  # noqa: TID251 - the one place that makes 
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
+from core.broker import broker_answers
 from core.due import sweep
 from tenancy.scope import NoTenantScope, require_tenant_id, tenant_scope
 
@@ -65,6 +66,9 @@ def wake(task: AnyTask, **arguments: Any) -> None:
 
 def send(task: AnyTask, arguments: dict[str, Any]) -> None:
     """Enqueue now; a broker that cannot be reached is logged and forgotten."""
+    if not broker_answers():
+        log.warning("wake-up lost", task=task.name, error="the broker is away")
+        return
     try:
         task.apply_async(kwargs=arguments, expires=60, retry=False)
     except Exception as error:  # noqa: BLE001 - whatever a broker raises, the work itself is rows

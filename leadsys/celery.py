@@ -11,4 +11,6 @@ from celery import Celery  # noqa: E402
 
 app = Celery("leadsys")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Wake-ups are sent from any thread of any process.
+app.set_default()
 app.autodiscover_tasks()

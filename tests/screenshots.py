@@ -1,0 +1,124 @@
+"""``make screenshots``: the pages of a running demo, as each person, in both themes and languages and on a phone.
+
+Needs `make run` in another terminal and Chromium. Pictures go to ``.screenshots/``; ``--docs`` renews those in ``docs/images/``.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import django
+from playwright.sync_api import Browser, Page
+
+from leadsys.embedded import provide_environment
+
+# The demo's people are known by their roles, which are Django's to load; no server is needed for that.
+provide_environment(start=False)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
+django.setup()
+
+from leadsys.demo.people import PASSWORD, PEOPLE, SLUG  # noqa: E402
+from tests.browser import open_chromium  # noqa: E402
+
+ADDRESS = f"http://localhost:{os.environ.get('PORT', '8000')}"
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to look at a page."""
+
+    name: str
+    width: int = 1440
+    height: int = 900
+    theme: str = "light"
+    language: str = "en"
+
+
+LOOKS = (
+    Look("light"),
+    Look("dark", theme="dark"),
+    Look("phone", width=375, height=812),
+    Look("pt-br", language="pt-BR"),
+    Look("phone-pt-br", width=375, height=812, language="pt-BR"),
+)
+# By role: file name and the path under the tenant's address.
+PAGES = {
+    "sdr": {"home-sdr": "", "queue": "queue/", "leads": "leads/", "lead": "leads/{lead}/"},
+    "sales": {"inbox": "inbox/", "opportunities": "opportunities/"},
+    "marketing": {"funnel": "funnel/", "rules": "rules/", "outbox": "outbox/", "forms": "forms/"},
+    "admin": {
+        "home-admin": "",
+        "lead-new": "leads/new/",
+        "held": "held/",
+        "members": "settings/members/",
+        "teams": "settings/teams/",
+        "keys": "settings/keys/",
+        "audit": "settings/audit/",
+    },
+}
+IN_DOCS = {("queue", "light"), ("queue", "dark"), ("lead", "light"), ("funnel", "light"), ("queue", "phone")}
+
+
+@contextmanager
+def signed_in(browser: Browser, look: Look, email: str) -> Iterator[Page]:
+    """A page of a person who is signed in, as the look has it."""
+    context = browser.new_context(
+        viewport={"width": look.width, "height": look.height},
+        color_scheme="dark" if look.theme == "dark" else "light",
+        locale=look.language,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.goto(f"{ADDRESS}/accounts/login/")
+    page.fill("input[name=login]", email)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url(f"**/t/{SLUG}/**")
+    yield page
+    context.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Take the pictures; names on the command line choose pages."""
+    names = {argument for argument in arguments if not argument.startswith("-")}
+    folder = ROOT / ".screenshots"
+    folder.mkdir(exist_ok=True)
+    with open_chromium() as browser:
+        for look in LOOKS:
+            for role, pages in PAGES.items():
+                wanted = {name: path for name, path in pages.items() if not names or name in names}
+                if not wanted:
+                    continue
+                email = next(person.email for person in PEOPLE if person.role == role)
+                with signed_in(browser, look, email) as page:
+                    for name, path in wanted.items():
+                        take(page, name, path, look, folder, for_docs="--docs" in arguments)
+    return 0
+
+
+def take(page: Page, name: str, path: str, look: Look, folder: Path, *, for_docs: bool) -> None:
+    """One picture of one page."""
+    if "{lead}" in path:
+        page.goto(f"{ADDRESS}/t/{SLUG}/leads/?order=-score")
+        page.locator(f"a[href*='/t/{SLUG}/leads/']").filter(has_not_text="New").nth(0).wait_for()
+        found = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
+        path = next(href for href in found if href.rstrip("/").rpartition("/")[2].isdigit()).removeprefix(
+            f"/t/{SLUG}/"
+        )
+    page.goto(f"{ADDRESS}/t/{SLUG}/{path}")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / f"{name}-{look.name}.png", full_page=look.width < 600)
+    if for_docs and (name, look.name) in IN_DOCS:
+        target = (
+            ROOT / "docs" / "images" / (f"{name}.png" if look.name == "light" else f"{name}-{look.name}.png")
+        )
+        target.parent.mkdir(exist_ok=True)
+        page.screenshot(path=target)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
