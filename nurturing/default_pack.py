@@ -58,7 +58,7 @@ _IN_TOUCH_EN: Final = {
     "body_markdown": """\
 Hello{% if lead.first_name %} {{ lead.first_name }}{% endif %},
 
-thank you for your interest. It seems that now is not the moment{% if company.name %} for {{ company.name }}{% endif %}, \
+Thank you for your interest. It seems that now is not the moment{% if company.name %} for {{ company.name }}{% endif %}, \
 and that is fine.
 
 We would rather be useful than insistent, so this is what to expect:
@@ -100,7 +100,7 @@ _QUESTIONS_EN: Final = {
     "body_markdown": """\
 Hello{% if lead.first_name %} {{ lead.first_name }}{% endif %},
 
-before a project like this begins, four questions decide whether it ends well. They cost a quarter of an hour and are \
+Before a project like this begins, four questions decide whether it ends well. They cost a quarter of an hour and are \
 worth it whoever you buy from, or if you don't buy at all:
 
 1. **What does it cost to leave things as they are?** In hours or in money, each month.
@@ -141,7 +141,7 @@ _LAST_WORD_EN: Final = {
     "body_markdown": """\
 Hello{% if lead.first_name %} {{ lead.first_name }}{% endif %},
 
-we have not heard from you, so this is the last message of this series. No hard feelings: other things were more \
+We have not heard from you, so this is the last message of this series. No hard feelings: other things were more \
 important, and you know best which.
 
 If the subject is still on your list, a single line is enough, even “not before summer”. Then we know when to get in \

@@ -15,7 +15,7 @@ from leads.timeline import TimelineEntry
 from nurturing.enrollments import EnrollmentResult
 from nurturing.leaving import NURTURED_STAGES
 from nurturing.models import EnrollmentState, ExitReason, Message, MessageState
-from nurturing.refusals import Refusal
+from nurturing.refusals import Refusal, list_refusals
 from nurturing.selectors import (
     list_enrollments,
     list_enterable,
@@ -69,6 +69,8 @@ def _panel(lead: Lead, member: Membership) -> dict[str, Any] | None:
     """The enrolments with their messages; what the member may do about them. None if there is nothing to show or do."""
     may_act = may(member, "lead.enroll") and may_act_on(member=member, state=lead.standing)
     can_enroll = may_act and lead.standing.stage in NURTURED_STAGES
+    enterable = list_enterable(lead=lead) if can_enroll else []
+    refusals = {each.key: _refusal(lead, each.purpose) for each in enterable}
     rows = list_enrollments(lead_id=lead.pk)
     if not rows and not can_enroll:
         return None
@@ -81,10 +83,15 @@ def _panel(lead: Lead, member: Membership) -> dict[str, Any] | None:
             }
             for row in rows
         ],
-        "enterable": list_enterable(lead=lead) if can_enroll else [],
+        "enterable": [each for each in enterable if refusals[each.key] is None],
+        "refusal": next((refusal for refusal in refusals.values() if refusal is not None), None),
         "can_exit": may_act,
         "can_read_messages": may(member, "outbox.read"),
     }
+
+
+def _refusal(lead: Lead, purpose: str) -> Refusal | None:
+    return list_refusals(lead_ids=[lead.pk], purpose=purpose).get(lead.pk)
 
 
 NURTURE_PANEL: Final = Panel("nurture", "nurturing/lead_panel.html", _panel, order=40)

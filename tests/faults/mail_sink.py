@@ -6,9 +6,11 @@ import socketserver
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+TAKEN = "taken"
 
 
 @dataclass
@@ -21,6 +23,8 @@ class Sink:
     rude: float = 0
     busy: float = 0
     port: int = 0
+    # Called with each command before it is answered, and with TAKEN once a message is in.
+    trap: Callable[[str], None] | None = None
     taken: Counter[str] = field(default_factory=Counter)
     hung_up: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -40,8 +44,10 @@ class Sink:
                 return ""
         return "250 2.0.0 Taken"
 
-    def think(self) -> None:
+    def think(self, command: str) -> None:
         """Take some time, so that a kill finds its place between two commands."""
+        if self.trap is not None:
+            self.trap(command)
         if self.slowest_ms:
             with self._lock:
                 seconds = self.dice.uniform(0, self.slowest_ms) / 1000
@@ -55,8 +61,9 @@ class _Conversation(socketserver.StreamRequestHandler):
         try:
             self._say("220 sink ESMTP")
             while line := self.rfile.readline():
-                self.sink.think()
-                if not self._answer(line.split(b" ")[0].strip().upper()):
+                verb = line.split(b" ")[0].strip().upper()
+                self.sink.think(verb.decode())
+                if not self._answer(verb):
                     return
         except OSError:
             return  # whoever was talking has been killed
@@ -78,7 +85,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         answer = self.sink.take(bytes(data))
         if not answer:
             return False
-        self.sink.think()
+        self.sink.think(TAKEN)
         self._say(answer)
         return True
 

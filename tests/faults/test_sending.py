@@ -1,19 +1,21 @@
 """Workers killed in the middle of sending: mails doubled 0, lost 0; those of which nobody can know are listed as such."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from core.due import schedule
+from core.due import schedule, sweep_tenant
 from leads.models import Lead, LeadState, RuleKind
 from leads.versions import open_rulebook
 from nurturing.enrollments import STEP_KIND, NewEnrollment, enroll
@@ -21,7 +23,7 @@ from nurturing.models import Enrollment, Message
 from nurturing.sending import LEASE, Sender
 from tenancy.models import Tenant
 from tenancy.scope import tenant_scope
-from tests.faults.mail_sink import Sink, mail_sink
+from tests.faults.mail_sink import TAKEN, Sink, mail_sink
 from tests.faults.workers import database_environment, make_dice, rounds
 from tests.nurturing.sequences import email, publish_sequence
 
@@ -78,7 +80,7 @@ def workers(django_db_setup: None, django_db_blocker: Any) -> Iterator[subproces
 
 
 @contextmanager
-def worker(workers: subprocess.Popen[str], sink: Sink) -> Iterator[None]:
+def worker(workers: subprocess.Popen[str], sink: Sink) -> Iterator[int]:
     """A worker that sends to the sink until it is killed."""
     assert workers.stdin is not None
     assert workers.stdout is not None
@@ -86,9 +88,10 @@ def worker(workers: subprocess.Popen[str], sink: Sink) -> Iterator[None]:
     workers.stdin.flush()
     process_id = int(workers.stdout.readline())
     try:
-        yield
+        yield process_id
     finally:
-        os.kill(process_id, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
 
 
 def enroll_many(tenant: Tenant, *, count: int) -> None:
@@ -123,41 +126,94 @@ def states(tenant: Tenant) -> dict[str, list[str]]:
 
 def send_the_rest(tenant: Tenant, workers: subprocess.Popen[str], sink: Sink, *, count: int) -> None:
     """Let a worker work until nothing waits; what dead ones had in hand is unknown when its lease ends."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 60 + count / 5
+    in_dead_hands = set(states(tenant).get("sending", []))
+
+    def is_at_work(now: dict[str, list[str]]) -> bool:
+        in_hand = set(now.get("sending", [])) - in_dead_hands
+        return bool(in_hand) or "queued" in now or sum(map(len, now.values())) < count
+
     with worker(workers, sink):
-        while "queued" in (now := states(tenant)) or sum(map(len, now.values())) < count:
+        while is_at_work(now := states(tenant)):
             assert time.monotonic() < until, {state: len(names) for state, names in now.items()}
             time.sleep(0.1)
-            make_retries_due(tenant)
+            make_due(tenant)
     ended = timezone.now() + LEASE + timedelta(minutes=1)
     Sender().take_turn(carrier=None, clock=lambda: ended)
 
 
-def make_retries_due(tenant: Tenant) -> None:
+def write_all(tenant: Tenant) -> None:
+    """Take the steps that are left, so that every message waits to be sent now."""
+    sweep_tenant(tenant_id=tenant.pk, now=timezone.now() + timedelta(minutes=1))
+    make_due(tenant)
+
+
+def make_due(tenant: Tenant) -> None:
+    """Let nothing wait for its time any more."""
     with tenant_scope(tenant.pk):
         Message.objects.filter(state="queued", due_at__gt=timezone.now()).update(due_at=timezone.now())
 
 
-def test_no_mail_is_doubled_and_none_is_lost_when_workers_are_killed(tenant: Any, workers: Any) -> None:
-    dice, times = make_dice(), rounds(small=5, full=60)
-    leads = rounds(small=80, full=1500)
-    enroll_many(tenant, count=leads)
-    with mail_sink(dice, slowest_ms=6) as sink:
-        for _time in range(times):
-            with worker(workers, sink):
-                time.sleep(dice.uniform(0.02, 0.8))
-        send_the_rest(tenant, workers, sink, count=2 * leads)
+def assert_each_once(tenant: Tenant, sink: Sink, *, count: int, kills: int) -> None:
+    """Each message that is called sent arrived once; one whose outcome is unknown arrived once or not at all."""
     found = states(tenant)
     unknown = found.pop("unknown", [])
     assert set(found) == {"sent"}
-    assert len(found["sent"]) + len(unknown) == 2 * leads
-    assert len(unknown) <= times
-    # Each that is called sent arrived once; one whose outcome is unknown arrived once or not at all.
+    assert len(found["sent"]) + len(unknown) == count
+    assert len(unknown) <= kills
     assert {sink.taken[name] for name in found["sent"]} == {1}
     assert {sink.taken[name] for name in unknown} <= {0, 1}
     assert set(sink.taken) <= {*found["sent"], *unknown}
+
+
+def kill_workers(
+    workers: Any, sink: Sink, dice: random.Random, *, times: int, longest_seconds: float
+) -> None:
+    """Let a worker begin, kill it at a random moment, and so on."""
+    for _time in range(times):
+        with worker(workers, sink):
+            time.sleep(dice.uniform(0.02, longest_seconds))
+
+
+def test_no_mail_is_doubled_and_none_is_lost_when_workers_are_killed(tenant: Any, workers: Any) -> None:
+    dice, kills = make_dice(), rounds(small=4, full=40)
+    leads = rounds(small=60, full=600)
+    enroll_many(tenant, count=leads)
+    with mail_sink(dice, slowest_ms=6) as sink:
+        # In the middle of steps, then in the middle of sending.
+        kill_workers(workers, sink, dice, times=kills, longest_seconds=0.5)
+        write_all(tenant)
+        kill_workers(workers, sink, dice, times=kills, longest_seconds=0.6)
+        send_the_rest(tenant, workers, sink, count=2 * leads)
+    assert_each_once(tenant, sink, count=2 * leads, kills=2 * kills)
     with tenant_scope(tenant.pk):
         assert set(Enrollment.objects.values_list("state", flat=True)) == {"finished"}
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", TAKEN])
+def test_a_worker_that_dies_between_two_commands_leaves_one_message_unknown(
+    tenant: Any, workers: Any, command: str
+) -> None:
+    enroll_many(tenant, count=5)
+    write_all(tenant)
+    heard: list[str] = []
+    with mail_sink(make_dice()) as sink:
+        killed = threading.Event()
+
+        def kill_at_third(said: str) -> None:
+            heard.append(said)
+            if heard.count(command) == 3 and not killed.is_set():
+                os.kill(process_id, signal.SIGKILL)
+                killed.set()
+
+        with worker(workers, sink) as process_id:
+            sink.trap = kill_at_third
+            assert killed.wait(60)
+        send_the_rest(tenant, workers, sink, count=10)
+    found = states(tenant)
+    assert {state: len(names) for state, names in found.items()} == {"sent": 9, "unknown": 1}
+    assert sink.taken[found["unknown"][0]] == (1 if command == TAKEN else 0)
+    assert_each_once(tenant, sink, count=10, kills=1)
 
 
 def test_what_a_server_took_without_an_answer_is_unknown_and_what_it_put_off_is_sent_once(

@@ -170,3 +170,11 @@ def test_the_lead_page_shows_messages_and_names_what_is_not_known(
     assert browser.post(f"/t/horizonte/leads/{lead.pk}/enrollments/", {"sequence": "no"}).status_code == 404
     assert browser.post("/t/horizonte/leads/999999999/enrollments/", {"sequence": "trial"}).status_code == 404
     assert browser.post("/t/horizonte/enrollments/999999999/exit/").status_code == 404
+
+
+def test_the_lead_page_says_why_a_lead_can_enter_no_sequence(browser: Client, marketing: Membership) -> None:
+    with tenant_scope(marketing.tenant_id):
+        lead = make_lead(stage="nurture", email=None)
+    shown = page(browser, f"/t/horizonte/leads/{lead.pk}/")
+    assert "No mail can be sent: The lead has no e-mail." in shown
+    assert "enroll-sequence" not in shown
