@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from leads.conditions.facts import Fact
 from leads.conditions.language import Condition, Connective, Group, Leaf
@@ -79,10 +80,10 @@ class Describer:
             else _("number of events")
         )
         if events.days is not None:
-            subject = _("%(subject)s in the last %(days)s days") % {
-                "subject": subject,
-                "days": number_format(events.days, force_grouping=True),
-            }
+            in_days = ngettext(
+                "%(subject)s in the last %(days)s day", "%(subject)s in the last %(days)s days", events.days
+            )
+            subject = in_days % {"subject": subject, "days": number_format(events.days, force_grouping=True)}
         if events.where is not None:
             subject = _("%(subject)s (where %(condition)s)") % {
                 "subject": subject,

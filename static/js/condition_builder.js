@@ -525,7 +525,7 @@ class Builder {
     const where = node.where && this.describe(node.where);
     return [
       fill(this.texts.eventSentence, { fact: fact.label, event: events, operator: operator.label, count: value }),
-      isBlank(node.days) ? "" : fill(this.texts.lastDays, { days: node.days }),
+      isBlank(node.days) ? "" : Number(node.days) === 1 ? this.texts.lastDay : fill(this.texts.lastDays, { days: node.days }),
       where ? fill(this.texts.whereSentence, { condition: where }) : "",
     ]
       .filter(Boolean)

@@ -189,6 +189,7 @@ def condition_builder_texts() -> SafeString:
             "or": _("or"),
             "noneOf": _("none of: %(conditions)s"),
             "eventSentence": _("%(fact)s (%(event)s) %(operator)s %(count)s"),
+            "lastDay": _("in the last day"),
             "lastDays": _("in the last %(days)s days"),
             "whereSentence": _("where %(condition)s"),
             "nothing": _("No condition: this holds for every lead."),
