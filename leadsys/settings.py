@@ -158,7 +158,8 @@ DATABASES = {
         os.environ.get("DATABASE_URL", "postgresql://leadsys_app@localhost/leadsys"), name="DATABASE_URL"
     ),
     "owner": postgres(
-        os.environ.get("DATABASE_OWNER_URL", "postgresql://leadsys_owner@localhost/leadsys"), name="DATABASE_OWNER_URL"
+        os.environ.get("DATABASE_OWNER_URL", "postgresql://leadsys_owner@localhost/leadsys"),
+        name="DATABASE_OWNER_URL",
     ),
 }
 DATABASE_ROUTERS = ["tenancy.routers.OwnerMigrates"]
@@ -228,7 +229,9 @@ EMAIL_USE_TLS = env_flag("LEADSYS_SMTP_TLS", default=True)
 EMAIL_TIMEOUT = 20
 # Without SMTP, mail goes to the Outbox page instead of the world.
 EMAIL_BACKEND = (
-    "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "django.core.mail.backends.dummy.EmailBackend"
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_HOST
+    else "django.core.mail.backends.dummy.EmailBackend"
 )
 DEFAULT_FROM_EMAIL = os.environ.get("LEADSYS_FROM_EMAIL", "leadsys@localhost")
 

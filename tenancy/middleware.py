@@ -110,7 +110,9 @@ class TenantMiddleware:
         request.key = key  # type: ignore[attr-defined]
         return self._run(request, view, tenant, member, zone="")
 
-    def _run(self, request: HttpRequest, view: Any, tenant: Tenant, member: Membership, *, zone: str) -> HttpResponse:
+    def _run(
+        self, request: HttpRequest, view: Any, tenant: Tenant, member: Membership, *, zone: str
+    ) -> HttpResponse:
         request.tenant, request.member = tenant, member  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(tenant=tenant.slug)
         if not request.has_chosen_language:  # type: ignore[attr-defined]

@@ -46,7 +46,9 @@ class Tenant(models.Model):
         _("address"),
         max_length=40,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Use lower-case letters, digits and hyphens."))],
+        validators=[
+            RegexValidator(r"^[a-z0-9][a-z0-9-]*$", _("Use lower-case letters, digits and hyphens."))
+        ],
     )
     time_zone = models.CharField(_("time zone"), max_length=64, default="America/Sao_Paulo")
     language = models.CharField(
@@ -128,7 +130,9 @@ class Membership(TenantModel):
     """A person's place in a tenant, or the named service user with whom an API key acts."""
 
     kind = models.CharField(max_length=7, choices=MemberKind.choices, default=MemberKind.PERSON)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="memberships")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="memberships"
+    )
     name = models.CharField(_("name"), max_length=120)
     roles = ArrayField(models.CharField(max_length=9, choices=Role.choices), default=list)
     is_active = models.BooleanField(_("active"), default=True)
@@ -203,7 +207,9 @@ class Invitation(TenantModel):
     roles = ArrayField(models.CharField(max_length=9, choices=Role.choices), default=list)
     team = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True)
-    invited_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    invited_by = TenantForeignKey(
+        Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -235,7 +241,9 @@ class ApiKey(TenantModel):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="api_key_name_once_per_tenant")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="api_key_name_once_per_tenant")
+        ]
 
 
 class AuditEntry(TenantModel):

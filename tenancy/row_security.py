@@ -138,7 +138,11 @@ class DefinerFunction(Operation):
         self.signature, self.sql, self.reads = signature, sql, reads
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return (self.__class__.__qualname__, [], {"signature": self.signature, "sql": self.sql, "reads": self.reads})
+        return (
+            self.__class__.__qualname__,
+            [],
+            {"signature": self.signature, "sql": self.sql, "reads": self.reads},
+        )
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Django's state knows nothing of functions."""
