@@ -15,6 +15,7 @@ from leads.capture import writing
 from leads.capture.companies import attach_found_companies, find_or_make_companies
 from leads.capture.fields import LeadInput, make_sort_key
 from leads.events import NewEvent, record_events
+from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline
 from tenancy.errors import Conflict, FieldProblem, Invalid, Problem
 
@@ -112,6 +113,14 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     writing.write_consents(good, now)
     write_events(good, now, is_live=is_live)
     if is_live:
+        writing.offer_to_sales(
+            [
+                row.lead_id
+                for row in good
+                if row.given.stage == Stage.SALES_QUALIFIED and row.outcome != "unchanged" and row.lead_id
+            ],
+            now,
+        )
         writing.make_live([row.lead_id for row in good if row.outcome == "updated" and row.lead_id], now)
 
 

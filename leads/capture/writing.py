@@ -286,6 +286,21 @@ def make_live(lead_ids: Sequence[int], now: datetime) -> None:
         )
 
 
+def offer_to_sales(lead_ids: Sequence[int], now: datetime) -> None:
+    """Offer leads that a live file made SQLs, unless they are on offer already."""
+    if not lead_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO leads_handover (tenant_id, lead_id, offered_at, override_reason, reason)
+            SELECT %s, lead_id, %s, '', '' FROM unnest(%s::bigint[]) AS given (lead_id)
+            ON CONFLICT (tenant_id, lead_id) WHERE answer IS NULL DO NOTHING
+            """,
+            [require_tenant_id(), now, list(lead_ids)],
+        )
+
+
 def write_tags(rows: "Iterable[Intake]") -> None:
     """Add tags; intake never takes one away."""
     pairs = [(row.lead_id, tag) for row in rows for tag in row.given.tags]
