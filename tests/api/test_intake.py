@@ -1,7 +1,7 @@
 """The capture doors over HTTP: answers, idempotency, waiting and not waiting, batches, events, errors."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,7 +91,7 @@ def test_a_failing_step_holds_the_submission_and_loses_nothing(
     assert answer.status_code == 202
     client = Client(headers={"Authorization": f"Bearer {key}"})
     assert client.get(answer["Location"]).json()["state"] == "held"
-    sweep_tenant(tenant_id=tenant.pk, now=timezone.now() + timezone.timedelta(minutes=1))
+    sweep_tenant(tenant_id=tenant.pk, now=timezone.now() + timedelta(minutes=1))
     assert client.get(answer["Location"]).json()["state"] == "processed"
 
 

@@ -311,7 +311,7 @@ def test_a_rep_accepts_and_wins_in_the_inbox(
     with tenant_scope(tenant.pk):
         lead = make_lead(stage="sql", standing={"owner_sales": people["sales"]})
     browser = sign_in(people["sales"])
-    assert lead.name in browser.get(f"/t/{tenant.slug}/inbox/").content.decode()
+    assert str(lead) in browser.get(f"/t/{tenant.slug}/inbox/").content.decode()
     base = f"/t/{tenant.slug}/leads/{lead.pk}/acts"
     assert browser.post(f"{base}/reject/", {}).status_code == 422
     assert browser.post(f"{base}/accept/").status_code == 302
