@@ -55,15 +55,15 @@ def _pools_in_words() -> RuleGroup:
         standing = list_available(
             takes=pool.takes, function=pool.function, named=named.get(pool.pk, []), staff=staff
         )
+        names = ", ".join(staff.name(member_id) for member_id in standing) or _("Nobody stands in it now")
+        details = [names]
+        if pool.takes == PoolTakes.FUNCTION:
+            details.append(_("While nobody has the role, the administrators stand in."))
         lines.append(
             RuleLine(
                 label=pool.name,
-                detail=", ".join(staff.name(member_id) for member_id in standing)
-                or _("Nobody stands in it now"),
+                detail=" · ".join(details),
                 effect=TeamFunction(pool.function).label,
-                note=_("While nobody has the role, the administrators stand in.")
-                if pool.takes == PoolTakes.FUNCTION
-                else "",
             )
         )
     intro = _("Whoever has waited longest gets the next lead.")

@@ -165,7 +165,7 @@ def _oversight_needs(member: Membership, tenant: Tenant, now: datetime) -> list[
         note = _("processing failed") if held else _("all went through")
         tone: Tone = "late" if held else "good"
         needs.append(
-            Need(_("Held"), show_number(held), _url(tenant, "held"), words if held else "", note, tone)
+            Need(_("Held leads"), show_number(held), _url(tenant, "held"), words if held else "", note, tone)
         )
     return needs
 
