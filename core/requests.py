@@ -27,5 +27,11 @@ class RequestLogMiddleware:
         response.headers["X-Request-ID"] = request_id
         if not request.path_info.startswith(QUIET_PATHS):
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            log.info(request.method, path=request.path_info, status=response.status_code, ms=milliseconds)
+            log.info(request.method, path=path_to_log(request), status=response.status_code, ms=milliseconds)
         return response
+
+
+def path_to_log(request: HttpRequest) -> str:
+    """The path without the secret that a one-time or unsubscribe link carries in it."""
+    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+    return request.path_info.replace(token, "…") if token else request.path_info

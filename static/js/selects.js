@@ -6,6 +6,8 @@ const texts = JSON.parse(document.getElementById("ui-texts").textContent);
 
 export function enhance(select) {
   if (select.tomselect) return;
+  // Out of sight and out of the tab order, its label now names the field that stands for it.
+  select.setAttribute("aria-hidden", "true");
   new window.TomSelect(select, {
     plugins: select.multiple ? ["remove_button"] : [],
     create: select.dataset.create === "true",

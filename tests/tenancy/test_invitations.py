@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import structlog.testing
 from django.test import Client
 from django.utils import timezone
 
@@ -216,3 +217,9 @@ def test_joining_twice_is_refused(tenant: Tenant, sdr: Membership) -> None:
 
     with tenant_scope(tenant.pk), pytest.raises(AlreadyMember):
         join_tenant(user=get_or_create_login(email=sdr.email), roles=["sales"], now=NOW)
+
+
+def test_the_token_is_not_written_to_the_log(invited: str, client: Client) -> None:
+    with structlog.testing.capture_logs() as lines:
+        client.get(path_of(invited))
+    assert [line["path"] for line in lines if line["event"] == "GET"] == ["/invitations/…/"]
