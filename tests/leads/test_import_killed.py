@@ -1,0 +1,89 @@
+"""An import that is killed at any moment, and run again, loses nothing and doubles nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from leads.models import Decision, DecisionKind, ImportRun, Lead, LeadState, LeadTag, StageChange, Touch
+from tenancy.models import Tenant
+from tenancy.scope import tenant_scope
+from tests.conftest import ROOT
+from tests.faults.workers import database_environment, make_dice, rounds
+from tests.imports import write_csv
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.fault]
+
+ROWS = 4000
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    """The command in a process of its own, leader of a group."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "import_leads", str(path), "--tenant", "horizonte"],
+        cwd=ROOT,
+        env=database_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def write_people(folder: Path) -> Path:
+    """Rows known by id, by e-mail, and by nothing; some come twice, from another source and with a tag."""
+    rows = []
+    for number in range(ROWS):
+        identity = (f"id{number},", f",p{number}@x{number % 50}.test", ",")[number % 3]
+        rows.append(f"{identity},Pessoa {number},webinar,2018-01-01,,BR")
+        if number % 10 == 0:
+            rows.append(f"id{number - number % 3},,,feira,2018-02-01,vip,")
+    return write_csv(folder, "external_id,email,name,origin,created_at,tags,country", *rows)
+
+
+def test_a_killed_import_is_finished_by_running_it_again(tmp_path: Path, tenant: Tenant) -> None:
+    path = write_people(tmp_path)
+    dice = make_dice()
+    readers = []
+    for _time in range(rounds(small=3, full=20)):
+        process = start(path)
+        deadline = time.monotonic() + dice.uniform(2, 9)
+        while time.monotonic() < deadline and process.poll() is None:
+            readers += [child for child in children_of(process.pid) if child not in readers]
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    last = start(path)
+    answer = json.loads(last.communicate()[0].splitlines()[-1])
+    assert last.returncode == 0
+    repeated = ROWS // 10
+    assert sum(answer[name] for name in ("new", "updated", "unchanged", "duplicate")) == ROWS + repeated
+    assert answer["refused"] == 0
+    with tenant_scope(tenant.pk):
+        assert Lead.objects.count() == LeadState.objects.count() == ROWS
+        assert Lead.objects.values("name").distinct().count() == ROWS
+        assert Decision.objects.filter(kind=DecisionKind.GRADE).values("lead").distinct().count() == ROWS
+        assert Decision.objects.filter(kind=DecisionKind.GRADE).count() == ROWS
+        assert LeadTag.objects.count() == Touch.objects.count() == repeated
+        assert StageChange.objects.count() == 0
+        assert not ImportRun.objects.filter(finished_at__isnull=True).exists()
+    assert not [child for child in readers if is_alive(child)]
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
