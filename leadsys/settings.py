@@ -273,6 +273,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "AttemptOutcome": "leads.models.ContactAttempt.Outcome",
+        "IntakeOutcome": "leads.api.schemas.OUTCOMES",
+    },
 }
 
 CELERY_BROKER_URL = REDIS_URL

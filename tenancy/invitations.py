@@ -35,14 +35,14 @@ class LinkUnknown(NotFound):
 
 
 class LinkClosed(Problem):
-    """The link was used, was revoked, or has expired; ``state`` says which."""
+    """The link was used, was revoked, or has expired; ``state`` says which, ``language`` is its tenant's."""
 
     status = 410
     title = _("This link no longer works")
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, language: str = "") -> None:
         super().__init__(_CLOSED[state])
-        self.state = state
+        self.state, self.language = state, language
 
 
 class LinkOfSomeoneElse(Forbidden):
@@ -229,10 +229,10 @@ def _find(token: str) -> tuple[int, int]:
 
 
 def _offer(invitation: Invitation, *, now: datetime) -> Offer:
+    tenant = Tenant.objects.get(pk=invitation.tenant_id)
     state = state_of(invitation=invitation, now=now)
     if state != "open":
-        raise LinkClosed(state)
-    tenant = Tenant.objects.get(pk=invitation.tenant_id)
+        raise LinkClosed(state, language=tenant.language)
     user = User.objects.filter(email=invitation.email).first()
     may_set = user is None or _may_set_password(user=user, tenant_id=tenant.pk, by=invitation.invited_by)
     return Offer(tenant=tenant, invitation=invitation, user=user, way="password" if may_set else "sign_in")

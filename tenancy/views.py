@@ -38,9 +38,9 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     try:
         offer = read_offer(token=token, now=timezone.now())
     except LinkClosed as closed:
+        _speak(request, closed.language)
         return render(request, "tenancy/link_closed.html", {"problem": closed}, status=closed.status)
-    if not request.has_chosen_language:  # type: ignore[attr-defined]
-        translation.activate(offer.tenant.language)
+    _speak(request, offer.tenant.language)
     if offer.way == "password":
         return _choose_password(request, token, offer)
     if request.method != "POST":
@@ -95,6 +95,12 @@ def _choose_password(request: HttpRequest, token: str, offer: Offer) -> HttpResp
         return response
     context = {"offer": offer, "form": form}
     return render(request, "tenancy/invitation.html", context, status=422 if form.errors else 200)
+
+
+def _speak(request: HttpRequest, language: str) -> None:
+    """The tenant's language, unless the person or their browser asks for one of ours."""
+    if not request.has_chosen_language:  # type: ignore[attr-defined]
+        translation.activate(language)
 
 
 def _posted(request: HttpRequest) -> QueryDict | None:

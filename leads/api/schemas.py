@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import inline_serializer
+from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers as s
 
 from leads.models import Stage, SubmissionState
@@ -34,7 +34,7 @@ CONSENT = inline_serializer(
     {"purpose": s.CharField(), "basis": s.CharField(required=False), "text": s.CharField(required=False)},
 )
 EVENT = inline_serializer(
-    "Event",
+    "EventBody",
     {
         "type": s.RegexField(r"^[a-z0-9_]{1,64}$"),
         "occurred_at": s.DateTimeField(required=False, allow_null=True),
@@ -114,8 +114,53 @@ BATCH_RESULT = inline_serializer(
         )
     },
 )
-EVENT_BODY = s.DictField()
-EVENT_RESULT = s.DictField()
+EVENT = inline_serializer(
+    "EventBody",
+    {
+        "type": s.RegexField(r"^[a-z0-9_]{1,64}$"),
+        "occurred_at": s.DateTimeField(required=False),
+        "message_id": s.CharField(required=False),
+        "lead": s.DictField(required=False, help_text="One of id, external_id, email."),
+        "visitor": s.CharField(required=False, max_length=64),
+        "properties": s.DictField(required=False),
+        "create": s.BooleanField(required=False, help_text="Make a lead of an unknown person."),
+    },
+)
+EVENT_BODY = PolymorphicProxySerializer(
+    component_name="EventOrEvents",
+    serializers=[
+        EVENT,
+        inline_serializer(
+            "Events", {"events": s.ListField(child=s.DictField(), min_length=1, max_length=1000)}
+        ),
+    ],
+    resource_type_field_name=None,
+)
+EVENT_RESULT = PolymorphicProxySerializer(
+    component_name="EventResultOrResults",
+    serializers=[
+        inline_serializer("EventResult", {"id": s.IntegerField(), "lead": s.IntegerField(allow_null=True)}),
+        inline_serializer(
+            "EventResults",
+            {
+                "results": s.ListField(
+                    child=inline_serializer(
+                        "EventRow",
+                        {
+                            "index": s.IntegerField(),
+                            "status": s.IntegerField(),
+                            "id": s.IntegerField(required=False),
+                            "lead": s.IntegerField(required=False, allow_null=True),
+                            "detail": s.CharField(required=False),
+                            "errors": s.ListField(child=type(FIELD_PROBLEM)(), required=False),
+                        },
+                    )
+                )
+            },
+        ),
+    ],
+    resource_type_field_name=None,
+)
 SUBMISSION = inline_serializer(
     "Submission",
     {
