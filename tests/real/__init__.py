@@ -1,0 +1,1 @@
+"""The real data sets through the front door."""
