@@ -34,7 +34,7 @@ CONSENT = inline_serializer(
     {"purpose": s.CharField(), "basis": s.CharField(required=False), "text": s.CharField(required=False)},
 )
 EVENT = inline_serializer(
-    "EventBody",
+    "Event",
     {
         "type": s.RegexField(r"^[a-z0-9_]{1,64}$"),
         "occurred_at": s.DateTimeField(required=False, allow_null=True),
@@ -114,8 +114,8 @@ BATCH_RESULT = inline_serializer(
         )
     },
 )
-EVENT = inline_serializer(
-    "EventBody",
+EVENT_ALONE = inline_serializer(
+    "EventAlone",
     {
         "type": s.RegexField(r"^[a-z0-9_]{1,64}$"),
         "occurred_at": s.DateTimeField(required=False),
@@ -129,7 +129,7 @@ EVENT = inline_serializer(
 EVENT_BODY = PolymorphicProxySerializer(
     component_name="EventOrEvents",
     serializers=[
-        EVENT,
+        EVENT_ALONE,
         inline_serializer(
             "Events", {"events": s.ListField(child=s.DictField(), min_length=1, max_length=1000)}
         ),
