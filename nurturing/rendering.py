@@ -1,6 +1,5 @@
 """From a text and what is known of a lead to the message as it will be sent: subject, HTML with inlined styles, plain text."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format, number_format
 from django.utils.html import escape
+from django.utils.safestring import mark_safe
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
@@ -21,6 +21,7 @@ from markdown_it.token import Token
 
 from leads.models import CustomValue, Lead
 from nurturing.sequences import EmailStep
+from nurturing.slots import SUBJECT, UNSUBSCRIBE_URL, fill, in_address, slot
 from nurturing.wording import Values, clean_value, one_line
 from tenancy.models import Tenant
 
@@ -33,13 +34,6 @@ _TAGS: Final = {
 }
 _SCHEMES: Final = {"http", "https", "mailto", "tel"}
 _STYLES: Final = css_inline.CSSInliner(load_remote_stylesheets=False)
-# Where the page around a message has to be filled; no text of a tenant is looked at for them.
-_PLACES: Final = {
-    "subject": "\x01subject\x01",
-    "body": "\x01body\x01",
-    "unsubscribe_url": "\x01unsubscribe\x01",
-}
-_PLACE: Final = re.compile("\x01(subject|body|unsubscribe)\x01")
 
 
 @dataclass(frozen=True)
@@ -66,13 +60,21 @@ class Rendered:
     text: str
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a text becomes for everybody who gets the same words around the values: HTML and plain text with slots."""
+
+    html: str
+    text: str
+
+
 @dataclass
 class Renderer:
     """Renders the messages of one sequence for one tenant; what they share is made once."""
 
     tenant: Tenant
     from_name: str
-    _pages: dict[str, str] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str], Prepared] = field(default_factory=dict)
 
     def render(self, *, step: EmailStep, recipient: Recipient, unsubscribe_url: str) -> Rendered:
         """One message to one lead, in the lead's language if the step is written in it, else in the tenant's."""
@@ -80,40 +82,48 @@ class Renderer:
             [recipient.language, self.tenant.language, settings.LANGUAGE_CODE]
         )
         values: Values = {**recipient.values, "sender": self._sender, "unsubscribe_url": unsubscribe_url}
-        tokens = _MARKDOWN.parse(wording.markdown_with(values))
         subject = wording.subject_with(values)
-        body = nh3.clean(
-            _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}),
-            tags=_TAGS,
-            attributes=_ATTRIBUTES,
-            url_schemes=_SCHEMES,
-        )
-        filled = {"subject": escape(subject), "body": body, "unsubscribe": escape(unsubscribe_url)}
-        page = _PLACE.sub(lambda place: filled[place[1]], self._page(language))
-        return Rendered(
-            language=language,
-            subject=subject,
-            html=_STYLES.inline(page),
-            text=f"{plain_text(tokens)}\n\n-- \n{self._footer(language)}\n{unsubscribe_url}\n",
-        )
+        markdown, slots = wording.body_with(values, subject=subject, unsubscribe_url=unsubscribe_url)
+        key = (language, markdown)
+        if key not in self._prepared:
+            self._prepared[key] = self._prepare(language, markdown)
+        prepared = self._prepared[key]
+        return Rendered(language, subject, fill(prepared.html, slots, escape), fill(prepared.text, slots))
 
     @cached_property
     def _sender(self) -> dict[str, str | None]:
         return {"name": self.from_name, "company": clean_value(self.tenant.name)}
 
-    def _page(self, language: str) -> str:
-        if language not in self._pages:
-            with translation.override(language):
-                context = {"tenant": self.tenant, "language": language, **_PLACES}
-                self._pages[language] = render_to_string("nurturing/email.html", context)
-        return self._pages[language]
-
-    def _footer(self, language: str) -> str:
+    def _prepare(self, language: str, markdown: str) -> Prepared:
+        tokens = _MARKDOWN.parse(markdown)
+        _mark_addresses(tokens)
+        html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+        body = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES)
         with translation.override(language):
-            why = _("%(sender)s wrote this to you because you were in contact.") % {
+            context = {
+                "tenant": self.tenant,
+                "language": language,
+                "subject": slot(SUBJECT),
+                # Cleaned: nothing but the tags and attributes above.
+                "body": mark_safe(body),  # noqa: S308
+                "unsubscribe_url": slot(UNSUBSCRIBE_URL),
+            }
+            page = _STYLES.inline(render_to_string("nurturing/email.html", context))
+            foot = _("%(sender)s wrote this to you because you were in contact.") % {
                 "sender": self.tenant.name
             }
-            return f"{one_line(why, limit=400)}\n{_('Unsubscribe:')}"
+            leave = _("Unsubscribe:")
+        text = f"{plain_text(tokens)}\n\n-- \n{one_line(foot, limit=400)}\n{leave}\n{slot(UNSUBSCRIBE_URL)}\n"
+        return Prepared(page, text)
+
+
+def _mark_addresses(tokens: Sequence[Token]) -> None:
+    """Say of the values in addresses of links and images that they stand in an address."""
+    for token in tokens:
+        for name in ("href", "src"):
+            if name in token.attrs:
+                token.attrs[name] = in_address(str(token.attrs[name]))
+        _mark_addresses(token.children or [])
 
 
 def language_of_message(*, lead_language: str | None, tenant: Tenant) -> str:

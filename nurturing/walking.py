@@ -16,7 +16,8 @@ from django.db import connection
 from django.urls import reverse
 
 from core.due import DueKind, schedule
-from leads.pipeline import Reason, ReasonCode, run_pipeline
+from leads.models import LeadState
+from leads.pipeline import Reason, ReasonCode, lock_free_leads, run_pipeline
 from nurturing.asking import ask_leads, rules_of_versions
 from nurturing.enrollments import STEP_KIND, EnrollmentDecision, EnrollmentResult, decide, exit_early
 from nurturing.leaving import Inside, plan_exits
@@ -73,8 +74,8 @@ class Walk:
 def take_steps(enrollment_ids: Sequence[int], now: datetime) -> None:
     """Take each of these enrolments from the step that is due to its next wait or its end."""
     due = Enrollment.objects.filter(pk__in=enrollment_ids, state=EnrollmentState.ACTIVE, next_at__lte=now)
-    enrollments = list(due.select_related("lead__standing").order_by("lead_id", "id"))
-    exits = plan_exits(inside=[_inside(each) for each in enrollments], now=now)
+    enrollments = list(due.order_by("lead_id", "id"))
+    exits = plan_exits(inside=_inside(enrollments), now=now)
     exit_early(exits=exits, now=now)
     ended = {each.enrollment_id for each in exits}
     walks = _begin([each for each in enrollments if each.pk not in ended])
@@ -88,15 +89,14 @@ def take_steps(enrollment_ids: Sequence[int], now: datetime) -> None:
         run_pipeline(lead_ids=left, reason=Reason(ReasonCode.TIME), now=now)
 
 
-def _inside(enrollment: Enrollment) -> Inside:
-    return Inside(
-        enrollment.pk,
-        enrollment.lead_id,
-        enrollment.sequence,
-        enrollment.version_id,
-        enrollment.purpose,
-        enrollment.lead.standing.stage,
-    )
+def _inside(enrollments: Sequence[Enrollment]) -> list[Inside]:
+    # Two plain look-ups by key: a join here is planned from what is known of tables that have just grown.
+    standings = LeadState.objects.filter(lead_id__in={each.lead_id for each in enrollments})
+    stages = dict(standings.values_list("lead_id", "stage"))
+    return [
+        Inside(each.pk, each.lead_id, each.sequence, each.version_id, each.purpose, stages[each.lead_id])
+        for each in enrollments
+    ]
 
 
 def _begin(enrollments: Sequence[Enrollment]) -> list[Walk]:
@@ -221,20 +221,9 @@ def lock_enrollments(enrollment_ids: Sequence[int]) -> list[int]:
 
     One that is gone with its lead counts as locked: its due row is to be forgotten.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [list(enrollment_ids)])
-        locked = [enrollment_id for (enrollment_id,) in cursor.fetchall()]
-    if len(locked) == len(enrollment_ids):
-        return locked
-    there = set(Enrollment.objects.filter(pk__in=enrollment_ids).values_list("pk", flat=True))
-    return locked + [each for each in enrollment_ids if each not in there]
+    leads = dict(Enrollment.objects.filter(pk__in=enrollment_ids).values_list("pk", "lead_id"))
+    free = set(lock_free_leads(sorted(set(leads.values()))))
+    return [each for each in enrollment_ids if each not in leads or leads[each] in free]
 
-
-_LOCK: Final = """
-SELECT enrollment.id FROM nurturing_enrollment enrollment
-JOIN leads_lead lead ON lead.tenant_id = enrollment.tenant_id AND lead.id = enrollment.lead_id
-WHERE enrollment.id = ANY(%s::bigint[])
-ORDER BY lead.id, enrollment.id FOR NO KEY UPDATE OF lead SKIP LOCKED
-"""
 
 STEPS_DUE: Final = DueKind(STEP_KIND, act=take_steps, lock=lock_enrollments)

@@ -1,7 +1,7 @@
 """Texts that a tenant writes: Liquid in a sandbox. Compiled and tried out when they are saved; what they can name is fixed.
 
-Values are put in as text and nothing else. In a body, which is Markdown, each punctuation mark of a value becomes a
-character reference: a name can neither make a link nor break out of its place. In a subject a value is one line.
+Values are put in as text and nothing else. In a body, which is Markdown, a value is a slot that is filled last: a name can
+neither make a link nor break out of its place. In a subject a value is one line.
 """
 
 import re
@@ -15,6 +15,8 @@ from liquid.builtin.output import Output, OutputNode
 from liquid.context import RenderContext
 from liquid.exceptions import LiquidError
 from liquid.stringify import to_liquid_string
+
+from nurturing.slots import slot
 
 Values: TypeAlias = Mapping[str, object]
 
@@ -45,16 +47,20 @@ _FILTERS: Final = frozenset(
         *("append", "prepend", "truncate", "truncatewords"),
     }
 )
-_MARKS: Final = re.compile(r"[!-/:-@\[-`{-~]")
 # Control characters, line ends of any kind, marks that turn the direction of writing.
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SPACES: Final = re.compile(r"\s+")
 
 
+# Where a body's values are collected; no text can name it.
+_SLOTS: Final = "\x00slots"
+
+
 class _BodyNode(OutputNode):
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        text = to_liquid_string(self.expression.evaluate(context), autoescape=False)
-        return buffer.write(escape_markdown(text))
+        values: list[str] = context.globals[_SLOTS]  # type: ignore[assignment]
+        values.append(to_liquid_string(self.expression.evaluate(context), autoescape=False))
+        return buffer.write(slot(len(values) - 1))
 
 
 class _BodyOutput(Output):
@@ -123,9 +129,10 @@ class Wording:
         """The subject as a lead reads it of whom nothing is known."""
         return self.subject_with(_NOTHING_KNOWN)
 
-    def markdown_with(self, values: Values) -> str:
-        """The body as Markdown in which the values are inert."""
-        return self.body.render(**values)
+    def body_with(self, values: Values, *, subject: str, unsubscribe_url: str) -> tuple[str, list[str]]:
+        """The body as Markdown with slots, and the values of the slots; the first two are the ones given here."""
+        slots = [subject, unsubscribe_url]
+        return self.body.render(**values, **{_SLOTS: slots}), slots
 
 
 def compile_subject(source: str) -> BoundTemplate:
@@ -161,11 +168,6 @@ def one_line(text: str, *, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
-def escape_markdown(text: str) -> str:
-    """Markdown (and HTML) that shows exactly this text: a character reference never begins a structure (CommonMark §2.5)."""
-    return _MARKS.sub(lambda found: f"&#{ord(found[0])};", text)
-
-
 def _compile(source: str, environment: Environment) -> BoundTemplate:
     if len(source) > MAX_SOURCE_LENGTH:
         fault = _("Use at most %(count)s characters.") % {"count": MAX_SOURCE_LENGTH}
@@ -183,7 +185,7 @@ def _compile(source: str, environment: Environment) -> BoundTemplate:
 
 def _render(template: BoundTemplate, values: Values) -> str:
     try:
-        return template.render(**values)
+        return template.render(**values, **{_SLOTS: []})
     except LiquidError as error:
         raise InvalidWording([_fault_of(error, "")]) from error
 

@@ -254,6 +254,19 @@ def test_a_batch_does_what_its_leads_do_one_by_one(manager: Membership, pass_tim
     assert [len(enrollments) for _, enrollments, _ in outcome(together)] == [0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("count", [2, 40])
+def test_a_batch_of_any_size_takes_as_many_statements(
+    manager: Membership, tenant: Any, django_assert_max_num_queries: Any, count: int
+) -> None:
+    from core.due import sweep_tenant
+
+    leads = [make_lead(stage="nurture", stage_act="lose", stage_reason="no_need") for _ in range(count)]
+    run(*leads)
+    with django_assert_max_num_queries(50):
+        sweep_tenant(tenant_id=tenant.pk, now=NOW)
+    assert Message.objects.count() == count
+
+
 def test_those_inside_stay_with_the_version_they_began_with(manager: Membership, pass_time: Any) -> None:
     first = publish_sequence(email(subject="Old"), wait(), email("second", subject="Old again"))
     lead, later = make_lead(stage="nurture"), make_lead(stage="nurture")

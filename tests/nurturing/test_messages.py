@@ -31,7 +31,8 @@ def written(marketing: Membership, *, subject: str = "Hello", body: str, **lead:
     person: Lead = make_lead(stage="nurture", language="en", **lead)
     enroll_lead(lead_id=person.pk, sequence="trial", by=marketing, now=NOW)
     sweep_tenant(tenant_id=person.tenant_id, now=NOW)
-    return Message.objects.get(lead=person)
+    found: Message = Message.objects.get(lead=person)
+    return found
 
 
 def mail_of(message: Message) -> Any:
@@ -147,6 +148,29 @@ def test_links_lead_only_to_the_web_to_mail_and_to_phones(marketing: Membership)
     assert "mailto:a@b.test" in html
     for refused in ('href="javascript', 'href="data', "<b>"):
         assert refused not in html
+
+
+def test_a_value_in_an_address_is_encoded_and_gives_no_scheme(marketing: Membership) -> None:
+    body = (
+        "[form](https://a.test/?name={{ lead.name }}) [evil]({{ lead.job_title }}) "
+        '[out]({{ unsubscribe_url }}) ![logo](https://a.test/{{ lead.name }}.png "{{ lead.name }}")'
+    )
+    message = written(marketing, body=body, name='A"b & c', job_title="javascript:alert(1)")
+    assert 'href="https://a.test/?name=A%22b%20%26%20c"' in message.body_html
+    assert 'href="javascript%3Aalert%281%29"' in message.body_html
+    assert message.body_html.count(f'href="http://localhost:8000/u/{message.token}/"') == 2
+    assert 'src="https://a.test/A%22b%20%26%20c.png"' in message.body_html
+    assert 'title="A&quot;b &amp; c"' in message.body_html
+    assert "form (https://a.test/?name=A%22b%20%26%20c)" in message.body_text
+
+
+def test_a_value_that_looks_like_another_messages_place_stays_a_value(marketing: Membership) -> None:
+    from nurturing.slots import slot
+
+    message = written(
+        marketing, body="Hello {{ lead.name }}, {{ lead.job_title }}", name=slot(1), job_title="CEO"
+    )
+    assert f"Hello {slot(1)}, CEO" in message.body_text
 
 
 def test_the_text_part_reads_well(marketing: Membership) -> None:

@@ -26,7 +26,8 @@ def message(tenant: Any, other_tenant: Any, pass_time: Any) -> Message:
         lead = make_lead(stage="sql", stage_at=NOW - DAY, language="en", email="ana@empresa.test")
         acts.reject(lead_id=lead.pk, reason="no_budget", by=make_member(role=Role.MANAGER), now=NOW)
         pass_time(NOW)
-        return Message.objects.get()
+        found: Message = Message.objects.get()
+    return found
 
 
 @pytest.fixture
