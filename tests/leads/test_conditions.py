@@ -941,8 +941,8 @@ def test_every_listed_fact_can_be_read() -> None:
     custom_fields()
     facts = LEAD.facts()
     questions = {
-        fact.key: {"fact": fact.key, "op": "is_known"}
-        if fact.operator("is_known")
+        fact.key: {"fact": fact.key, "op": next(op for op in ("is_known", "is_true") if fact.operator(op))}
+        if fact.operator("is_known") or fact.operator("is_true")
         else {"fact": fact.key, "op": fact.operators[0].key, "value": sample(fact.key)}
         for fact in facts
     }
