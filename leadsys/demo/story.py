@@ -24,6 +24,7 @@ from leads.ownership import NotYourLead
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from leads.qualification.queue import list_inbox, list_queue
 from leadsys.demo.words import NOTES, make_persona
+from nurturing.sending import keep_messages
 from tenancy.audit import record
 from tenancy.errors import Conflict
 from tenancy.models import AuditEntry, Membership, Role, Tenant
@@ -107,12 +108,18 @@ def live_through(story: Story, day: datetime, *, until: datetime, is_last: bool)
             capture(story, day, share, now)
         with tenant_scope(story.tenant.pk):
             behave(story, now)
-        sweep_tenant(tenant_id=story.tenant.pk, now=now)
+        do_what_is_due(story, now)
         if is_working_day and not (is_last and until - now < timedelta(hours=5)):
             work(story, now + timedelta(minutes=20))
         hour += 2
     if not is_last:
-        sweep_tenant(tenant_id=story.tenant.pk, now=day + timedelta(hours=23, minutes=55))
+        do_what_is_due(story, day + timedelta(hours=23, minutes=55))
+
+
+def do_what_is_due(story: Story, now: datetime) -> None:
+    """What workers would have done by now. Mail to people who don't exist stays in the Outbox, whatever is configured."""
+    sweep_tenant(tenant_id=story.tenant.pk, now=now)
+    keep_messages(tenant_id=story.tenant.pk, now=now)
 
 
 def capture(story: Story, day: datetime, share: float, now: datetime) -> None:

@@ -224,10 +224,11 @@ def make_persona(dice: random.Random, external_id: str) -> dict[str, object]:
     origin = dice.choices(list(ORIGINS), weights=list(ORIGINS.values()))[0]
     number = dice.randrange(2, 90)
     company = f"{dice.choice(COMPANY_HEADS)} {dice.choice(COMPANY_TAILS)}"
-    domain = f"{ascii_word(company)}{number}.com.br" if dice.random() < 0.8 else "gmail.com"
+    # Addresses that nobody can have: a reserved name, and a mark that Gmail does not allow.
+    domain = f"{ascii_word(company)}{number}.example" if dice.random() < 0.8 else "gmail.com"
     document: dict[str, object] = {
         "external_id": external_id,
-        "email": f"{ascii_word(first)}.{ascii_word(last)}{dice.randrange(1000)}@{domain}",
+        "email": f"{ascii_word(first)}_{ascii_word(last)}{dice.randrange(1000)}@{domain}",
         "first_name": first,
         "last_name": last,
         "phone": make_phone(dice),
