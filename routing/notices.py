@@ -31,7 +31,7 @@ def register_notices() -> None:
         NotificationKind(
             NOBODY,
             _(
-                "Without an owner: %(count)s leads. Nobody is available in their pools or in the fallback pool; "
+                "Leads without an owner: %(count)s. Nobody is available in their pools or in the fallback pool; "
                 "give somebody the role"
             ),
             is_urgent=True,

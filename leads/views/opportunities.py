@@ -69,7 +69,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         count=count,
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
-        chips=[FilterChip(label=_("Mine"), without=["owner"])] if is_mine else [],
+        chips=[FilterChip(label=_("Only mine"), without=["owner"])] if is_mine else [],
         empty=EmptyState(
             title=_("No opportunity here"),
             text=_("An SQL that sales accepts becomes an opportunity."),
