@@ -943,7 +943,7 @@ def test_every_listed_fact_can_be_read() -> None:
     questions = {
         fact.key: {"fact": fact.key, "op": next(op for op in ("is_known", "is_true") if fact.operator(op))}
         if fact.operator("is_known") or fact.operator("is_true")
-        else {"fact": fact.key, "op": fact.operators[0].key, "value": sample(fact.key)}
+        else {"fact": fact.key, "op": fact.operators[0].key, "value": sample(fact)}
         for fact in facts
     }
     conditions = {key: parse_condition(document) for key, document in questions.items()}
@@ -951,7 +951,7 @@ def test_every_listed_fact_can_be_read() -> None:
     assert read_records(conditions, lead_id=lead.pk, now=NOW).keys() == {fact.key for fact in facts}
 
 
-def sample(key: str) -> Any:
+def sample(fact: Any) -> Any:
     samples = {
         "grade": "B",
         "stage": Stage.NEW.value,
@@ -959,4 +959,4 @@ def sample(key: str) -> Any:
         "tags": ["x"],
         "created_at": "2026-01-01",
     }
-    return samples.get(key, 1)
+    return samples.get(fact.key, ["x"] if fact.operators[0].arity == "list" else 1)
