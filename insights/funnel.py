@@ -148,7 +148,7 @@ def _grouping(by: str | None) -> _Grouping:
     if by == "origin":
         return _Grouping(
             "lead.origin",
-            "origin.label",
+            "COALESCE(origin.label, lead.origin)",
             "LEFT JOIN leads_origin origin ON origin.tenant_id = lead.tenant_id AND origin.key = lead.origin",
         )
     if by in ("sdr", "sales_rep"):

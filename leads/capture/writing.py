@@ -351,17 +351,20 @@ def write_custom_values(rows: "Iterable[Intake]") -> None:
         touch_changed(with_values, cursor)
 
 
+# What is kept already is left out first: a conflict would lock its row, and so write it, even to change nothing.
 _UPSERT_VALUES: Final = """
 INSERT INTO leads_customvalue AS kept
     (tenant_id, lead_id, field_id, text_value, integer_value, decimal_value, date_value)
 SELECT %(tenant)s, given.* FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
     lead_id bigint, field_id bigint, text_value text, integer_value bigint, decimal_value bigint, date_value date
 )
+LEFT JOIN leads_customvalue known ON known.lead_id = given.lead_id AND known.field_id = given.field_id
+WHERE known.id IS NULL
+    OR (known.text_value, known.integer_value, known.decimal_value, known.date_value)
+        IS DISTINCT FROM (given.text_value, given.integer_value, given.decimal_value, given.date_value)
 ON CONFLICT (tenant_id, lead_id, field_id) DO UPDATE
 SET text_value = EXCLUDED.text_value, integer_value = EXCLUDED.integer_value,
     decimal_value = EXCLUDED.decimal_value, date_value = EXCLUDED.date_value
-WHERE (kept.text_value, kept.integer_value, kept.decimal_value, kept.date_value)
-    IS DISTINCT FROM (EXCLUDED.text_value, EXCLUDED.integer_value, EXCLUDED.decimal_value, EXCLUDED.date_value)
 RETURNING kept.lead_id
 """
 
