@@ -104,7 +104,7 @@ def take(page: Page, name: str, path: str, look: Look, folder: Path, *, for_docs
     """One picture of one page."""
     if "{lead}" in path:
         page.goto(f"{ADDRESS}/t/{SLUG}/leads/?order=-score")
-        page.locator(f"a[href*='/t/{SLUG}/leads/']").filter(has_not_text="New").nth(0).wait_for()
+        page.wait_for_load_state("networkidle")
         found = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
         path = next(href for href in found if href.rstrip("/").rpartition("/")[2].isdigit()).removeprefix(
             f"/t/{SLUG}/"

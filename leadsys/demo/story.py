@@ -158,7 +158,7 @@ def behave(story: Story, now: datetime) -> None:
         return
     dice = story.dice
     weights = [1 + grade for _lead, grade in recent]
-    who = dice.choices([lead for lead, _grade in recent], weights=weights, k=max(1, len(recent) // 14))
+    who = dice.choices([lead for lead, _grade in recent], weights=weights, k=max(1, len(recent) // 40))
     events = []
     for lead_id in who:
         kind, properties, _often = dice.choices(
@@ -186,7 +186,7 @@ def work(story: Story, now: datetime) -> None:
 def work_queue(story: Story, member: Membership, now: datetime) -> None:
     """Call the next leads of the queue."""
     with tenant_scope(story.tenant.pk):
-        waiting = list_queue(member=member, now=now, size=story.dice.choice((0, 1, 1, 2, 3)) or 1).leads
+        waiting = list_queue(member=member, now=now, size=story.dice.randrange(1, 6)).leads
     for place, lead in enumerate(waiting):
         moment = now + timedelta(minutes=5 * place)
         if not lead.is_mine:
@@ -207,7 +207,7 @@ def call(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
         now=now,
     )
     if not is_reached:
-        if dice.random() < 0.10:
+        if dice.random() < 0.20:
             acts.nurture(lead_id=lead_id, reason="no_answer", by=member, now=now)
         return
     fate = dice.random()

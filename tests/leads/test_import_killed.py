@@ -19,7 +19,7 @@ from tests.imports import write_csv
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.fault]
 
-ROWS = 4000
+ROWS = 6000
 
 
 def start(path: Path) -> subprocess.Popen[str]:
@@ -48,15 +48,20 @@ def write_people(folder: Path) -> Path:
 def test_a_killed_import_is_finished_by_running_it_again(tmp_path: Path, tenant: Tenant) -> None:
     path = write_people(tmp_path)
     dice = make_dice()
-    readers = []
-    for _time in range(rounds(small=3, full=20)):
+    times = rounds(small=3, full=20)
+    # Killed when so many leads are committed, and a moment later.
+    marks = sorted(dice.randrange(ROWS - 1000) for _time in range(times))
+    kills, seconds = 0, []
+    for mark in marks:
         process = start(path)
-        deadline = time.monotonic() + dice.uniform(2, 9)
-        while time.monotonic() < deadline and process.poll() is None:
-            readers += [child for child in children_of(process.pid) if child not in readers]
-            time.sleep(0.05)
+        while process.poll() is None and count_leads(tenant) <= mark:
+            seconds += [child for child in children_of(process.pid) if child not in seconds]
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0, 0.3))
+        kills += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()
+    assert kills == times
     last = start(path)
     answer = json.loads(last.communicate()[0].splitlines()[-1])
     assert last.returncode == 0
@@ -71,7 +76,14 @@ def test_a_killed_import_is_finished_by_running_it_again(tmp_path: Path, tenant:
         assert LeadTag.objects.count() == Touch.objects.count() == repeated
         assert StageChange.objects.count() == 0
         assert not ImportRun.objects.filter(finished_at__isnull=True).exists()
-    assert not [child for child in readers if is_alive(child)]
+    assert seconds
+    assert not [child for child in seconds if is_alive(child)]
+
+
+def count_leads(tenant: Tenant) -> int:
+    """Leads that are committed."""
+    with tenant_scope(tenant.pk):
+        return Lead.objects.count()
 
 
 def children_of(pid: int) -> list[int]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from leadsys.embedded import EmbeddedError, home, programs, provide_environment
@@ -159,8 +160,10 @@ def test_a_process_is_found_again_until_its_last_child_is_gone(sleeper: Detached
     again = DetachedProcess(sleeper.alive, sleeper.pid_file)
     pid = again.pid()
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
+    while not psutil.Process(pid).children():
+        assert time.monotonic() < deadline
+    os.kill(pid, signal.SIGKILL)
     while again.pid() is not None:
         assert time.monotonic() < deadline
     assert again.is_running(), "its child still lives"
