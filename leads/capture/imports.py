@@ -1,5 +1,8 @@
 """Importing a file, of leads or of outcomes: two passes over it, batches of a thousand rows, each in its own transaction.
 
+A long file of leads is shared between two processes by lanes (see leads.capture.lanes); what has to be taken in in order
+follows when both are done.
+
 An import that dies loses nothing that is committed, and the same import run again goes on: rows already there change nothing,
 and rows that nobody could recognise (a name or phone alone) are passed over by their number.
 """
@@ -12,16 +15,18 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from core.bisection import is_transient
 from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
 from leads.capture.fields import IntakeRules
+from leads.capture.lanes import FIRST, LAST, SECOND, Normalise
 from leads.capture.readable_file import ImportOptions, ReadableFile, make_readable, refuse_retired
 from leads.capture.refusals import keep_refusals, say_refusal, write_refused_file
 from leads.capture.row_reader import ReadRow, Refusal, read_batches
 from leads.capture.rules import open_rules
+from leads.capture.second_process import second_process
 from leads.models import CustomField, ImportRun
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from tenancy.errors import FieldProblem, Problem
@@ -64,6 +69,8 @@ class Subject(Protocol):
     kind: ImportRun.Subject
     # The fields that a row can fill, with their types; custom fields come besides.
     fields: Mapping[str, FieldType]
+    # By which fields a row's lead is known, with their normal forms; None where one process has to take in all rows.
+    identities: Mapping[str, Normalise] | None
 
     def read(
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
@@ -73,7 +80,10 @@ class Subject(Protocol):
     def is_nameless(self, item: Any) -> bool:
         """Whether the row has no identity, so that it would not be known again."""
 
-    def take(self, items: Sequence[Any], context: ImportContext) -> TakenBatch:
+    def prepare(self, items: Sequence[Any]) -> Any:
+        """What rows of two lanes have in common, found or made ahead in a transaction of its own."""
+
+    def take(self, items: Sequence[Any], context: ImportContext, prepared: Any = None) -> TakenBatch:
         """Write rows into the current tenant."""
 
 
@@ -153,19 +163,44 @@ def _make_readable(subject: Subject, tenant: Tenant, path: Path, options: Import
         source="import",
         proof={"file": path.name},
     )
-    readable = make_readable(path=path, options=options, fields=subject.fields, rules=rules)
+    readable = make_readable(
+        path=path,
+        options=options,
+        fields=subject.fields,
+        rules=rules,
+        identities=None if _needs_one_process(options) else subject.identities,
+    )
     refuse_retired(readable=readable, retired=retired)
     return readable
 
 
-@dataclass
-class _Batch:
-    """What a batch would add once it is committed."""
+def _needs_one_process(options: ImportOptions) -> bool:
+    """A dry run is one transaction, and another process would not see what is not committed; live rows take turns in pools."""
+    return options.is_dry_run or options.is_live or connection.in_atomic_block
 
-    outcomes: list[str] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
-    refused: list[tuple[ReadRow, Sequence[Refusal]]] = field(default_factory=list)
+
+@dataclass
+class _Tally:
+    """What has come of the rows that one process, or one batch, has taken in. ``seen``: the subjects, with the outcome first
+    counted; ``examples``: row numbers and reasons of the first refused rows."""
+
+    counts: Counts = field(default_factory=Counts)
+    seen: dict[int, str] = field(default_factory=dict)
+    examples: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
+
+    def add(self, other: "_Tally") -> None:
+        """Add what another process, or a further batch, has counted; a subject that both saw came twice."""
+        for name, count in asdict(other.counts).items():
+            setattr(self.counts, name, getattr(self.counts, name) + count)
+        for subject_id in other.seen.keys() & self.seen.keys():
+            outcome = other.seen[subject_id]
+            setattr(self.counts, outcome, getattr(self.counts, outcome) - 1)
+            self.counts.duplicate += 1
+        for subject_id, outcome in other.seen.items():
+            self.seen.setdefault(subject_id, outcome)
+        self.examples = sorted(self.examples + other.examples)[:EXAMPLES]
+        self.failed += other.failed
 
 
 class _Run:
@@ -178,34 +213,49 @@ class _Run:
         self._readable = readable
         self._context = context
         self._is_dry_run = is_dry_run
-        self._counts = Counts()
-        self._seen: set[int] = set()
-        self._examples: list[str] = []
-        self._failed = 0
+        self._tally = _Tally()
         # Up to here an earlier run of the same import, cut off, has taken in the rows that have no identity.
         self._known_to = 0
 
     def go(self, progress: Progress) -> ImportResult:
         """Every row of the file, then the file of refused ones."""
         run = self._begin()
-        for rows in self._read():
-            batch = self._take_until_committed(run, rows)
-            self._seen |= batch.seen
-            self._failed += batch.failed
-            self._note_examples(batch)
-            with tenant_scope(self._context.tenant.pk):
-                freshen_statistics()
-            progress(self._counts.rows, self._readable.table.row_count)
+        rows = self._readable.table.row_count
+        if self._readable.lanes is None:
+            lane = None
+        else:
+            lane = LAST
+            with second_process(lambda tell: self._take_second_lane(run, tell)) as second:
+                for tally in self._take_lane(run, FIRST):
+                    progress(tally.counts.rows + second.progress(), rows)
+                self._tally.add(second.wait())
+        for tally in self._take_lane(run, lane):
+            progress(tally.counts.rows, rows)
         return ImportResult(
-            counts=self._counts,
+            counts=self._tally.counts,
             columns_unmapped=self._readable.plan.unmapped,
             refused_file=self._end(run),
-            examples=tuple(self._examples),
-            failed=self._failed,
+            examples=tuple(f"{number}: {said}" for number, said in self._tally.examples),
+            failed=self._tally.failed,
         )
 
-    def _read(self) -> Iterator[list[ReadRow]]:
-        return read_batches(readable=self._readable, read=self._subject.read, now=self._context.now)
+    def _take_second_lane(self, run: ImportRun, tell: Callable[[int], None]) -> _Tally:
+        for tally in self._take_lane(run, SECOND):
+            tell(tally.counts.rows)
+        return self._tally
+
+    def _take_lane(self, run: ImportRun, lane: int | None) -> Iterator[_Tally]:
+        """Take in all rows of a lane (None: of the file); after each batch what has come of them so far."""
+        batches = read_batches(
+            readable=self._readable, read=self._subject.read, now=self._context.now, lane=lane
+        )
+        for rows in batches:
+            self._tally.add(self._take_until_committed(run, rows, lane))
+            # One says it for both.
+            if lane != SECOND:
+                with tenant_scope(self._context.tenant.pk):
+                    freshen_statistics()
+            yield self._tally
 
     def _begin(self) -> ImportRun:
         readable, context = self._readable, self._context
@@ -221,7 +271,6 @@ class _Run:
                 file_name=readable.table.path.name[:255],
                 is_live=context.is_live,
                 started_at=context.now,
-                counts=asdict(self._counts),
                 file_hash=readable.digest,
             )
         return run
@@ -231,68 +280,92 @@ class _Run:
             subject=self._subject.kind, file_hash=self._readable.digest, finished_at__isnull=True
         )
 
-    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow]) -> _Batch:
+    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow], lane: int | None) -> _Tally:
         """One batch in one transaction, again if it lost a deadlock."""
-        before = Counts(**asdict(self._counts))
+        good = [row for row in rows if row.item is not None and not self._is_done(row)]
         for tries_left in reversed(range(BATCH_TRIES)):
             try:
+                prepared = self._prepare(good) if lane in {FIRST, SECOND} else None
                 with tenant_scope(self._context.tenant.pk):
-                    return self._take(run, rows)
+                    return self._take(run, rows, good, prepared, lane)
             except DatabaseError as error:
-                self._counts = Counts(**asdict(before))
                 if self._is_dry_run or not tries_left or not is_transient(error):
                     raise
                 log.warning("import batch is tried again", rows=len(rows), error=str(error))
         raise AssertionError("the last try returns or raises")
 
-    def _take(self, run: ImportRun, rows: Sequence[ReadRow]) -> _Batch:
-        batch = _Batch()
-        good = [row for row in rows if row.item is not None and not self._is_done(row)]
-        taken = self._subject.take([row.item for row in good], self._context)
+    def _prepare(self, good: Sequence[ReadRow]) -> Any:
+        with tenant_scope(self._context.tenant.pk):
+            return self._subject.prepare([row.item for row in good])
+
+    def _take(
+        self,
+        run: ImportRun,
+        rows: Sequence[ReadRow],
+        good: Sequence[ReadRow],
+        prepared: Any,
+        lane: int | None,
+    ) -> _Tally:
+        taken = self._subject.take([row.item for row in good], self._context, prepared)
         came_of = dict(zip((row.number for row in good), taken.rows, strict=True))
+        tally = _Tally()
+        refused = []
         for row in rows:
-            self._settle(batch, row, came_of.get(row.number))
-        keep_refusals(run=run, readable=self._readable, refused=batch.refused)
-        run.counts, run.row_number = asdict(self._counts), rows[-1].number
-        run.save(update_fields=["counts", "row_number"])
+            refusals = self._settle(tally, row, came_of.get(row.number))
+            if refusals:
+                refused.append((row, refusals))
+        tally.examples = self._examples(refused[:EXAMPLES])
+        keep_refusals(run=run, readable=self._readable, refused=refused)
+        if lane in {FIRST, SECOND}:
+            # Nobody else in the file is one of the new ones.
+            tally.seen = {each: outcome for each, outcome in tally.seen.items() if outcome != "new"}
+        else:
+            run.row_number = rows[-1].number
+            run.save(update_fields=["row_number"])
         if taken.changed and not self._is_dry_run:
             reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
             result = run_pipeline(lead_ids=taken.changed, reason=reason, now=self._context.now)
-            batch.failed = len(result.failed)
-        return batch
+            tally.failed = len(result.failed)
+        return tally
 
     def _is_done(self, row: ReadRow) -> bool:
         return row.number <= self._known_to and self._subject.is_nameless(row.item)
 
-    def _settle(self, batch: _Batch, row: ReadRow, taken: Taken | None) -> None:
-        """Count one row."""
+    def _settle(self, tally: _Tally, row: ReadRow, taken: Taken | None) -> Sequence[Refusal]:
+        """Count one row; returns why it is refused, if it is."""
+        refusals: Sequence[Refusal] = row.refusals
         if row.item is None:
-            batch.refused.append((row, row.refusals))
             outcome = "refused"
         elif taken is None:
             outcome = "unchanged"
         elif taken.problem is not None:
-            batch.refused.append((row, [_refusal(taken.problem)]))
-            outcome = "refused"
+            refusals, outcome = [_refusal(taken.problem)], "refused"
         else:
             assert taken.subject_id is not None
-            is_again = taken.subject_id in self._seen or taken.subject_id in batch.seen
-            outcome = "duplicate" if is_again else taken.outcome
-            batch.seen.add(taken.subject_id)
-        self._counts.add(outcome)
+            outcome = "duplicate" if taken.subject_id in tally.seen else taken.outcome
+            tally.seen.setdefault(taken.subject_id, outcome)
+        tally.counts.add(outcome)
+        return refusals
 
-    def _note_examples(self, batch: _Batch) -> None:
-        for row, refusals in batch.refused[: EXAMPLES - len(self._examples)]:
-            said = say_refusal(
-                {"column": self._readable.column_of(each.field), "message": each.message} for each in refusals
+    def _examples(self, refused: Sequence[tuple[ReadRow, Sequence[Refusal]]]) -> list[tuple[int, str]]:
+        return [
+            (
+                row.number,
+                say_refusal(
+                    {"column": self._readable.column_of(each.field), "message": each.message}
+                    for each in refusals
+                ),
             )
-            self._examples.append(f"{row.number}: {said}")
+            for row, refusals in refused
+        ]
 
     def _end(self, run: ImportRun) -> Path | None:
         """Finish the run, and with it those of the same import that were cut off."""
         with tenant_scope(self._context.tenant.pk):
+            run.counts = asdict(self._tally.counts)
+            run.save(update_fields=["counts"])
             self._list_cut_off().update(finished_at=self._context.now)
-            if self._is_dry_run or not self._counts.refused:
+            if self._is_dry_run or not self._tally.counts.refused:
                 return None
             return write_refused_file(run=run, readable=self._readable)
 

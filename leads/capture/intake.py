@@ -7,20 +7,28 @@ in waves, so later rows see earlier ones; everything within a wave is written in
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from leads.capture import writing
-from leads.capture.companies import attach_found_companies, find_or_make_companies
+from leads.capture.companies import (
+    attach_found_companies,
+    find_or_make_companies,
+    is_about_current_company,
+)
 from leads.capture.fields import LeadInput, make_sort_key
 from leads.events import NewEvent, record_events
 from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline
 from tenancy.errors import Conflict, FieldProblem, Invalid, Problem
+from tenancy.scope import require_tenant_id
 
 Outcome = Literal["new", "updated", "unchanged"]
 
+# Of the advisory lock under which companies are found or made ahead.
+PREPARING: Final = 7_263_811
 # Two callers may make the same lead at once: the loser of the race sees the winner's row in the next wave.
 RACE_RETRIES: Final = 5
 
@@ -41,6 +49,13 @@ class NobodyNamed(Invalid):
     """Neither external id, e-mail, phone nor name: there is nobody to keep."""
 
 
+class PreparedCompany(NamedTuple):
+    """The company that a row tells of (None if it tells of none), and whether the row changed or made it."""
+
+    company: dict[str, Any] | None
+    has_changed: bool
+
+
 @dataclass
 class Intake:
     """One row on its way: what came in, and what came of it."""
@@ -52,6 +67,8 @@ class Intake:
     event_id: int | None = None
     known: dict[str, Any] | None = field(default=None, repr=False)
     company: dict[str, Any] | None = field(default=None, repr=False)
+    # The company was found or made before, and whether the row changed it.
+    prepared: "PreparedCompany | None" = field(default=None, repr=False)
     # Another row of the wave, or another caller, was first: taken in again after it.
     is_deferred: bool = False
 
@@ -61,12 +78,43 @@ class Intake:
             self.outcome = "updated"
 
 
-def take_in(*, rows: Sequence[LeadInput], now: datetime, is_live: bool) -> list[Intake]:
+def prepare_companies(*, rows: Sequence[LeadInput]) -> list[PreparedCompany]:
+    """Find or make what rows tell of companies, and origins, ahead of ``take_in`` and in a transaction of its own: so two
+    imports, or the two processes of one, wait for each other as long as this takes and no longer.
+
+    No two rows may share an identity. Of a row that will be refused nothing is written.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [PREPARING, require_tenant_id() % 2**31])
+    intakes = [Intake(given) for given in rows]
+    # Only such rows can contradict what is known, or be about the company that their lead has.
+    unclear = [
+        row
+        for row in intakes
+        if (row.given.external_id and row.given.email) or is_about_current_company(row.given)
+    ]
+    match_rows(unclear, is_locking=False)
+    good = [row for row in intakes if row.problem is None]
+    writing.write_origins([row.given for row in good])
+    find_or_make_companies(good)
+    return [PreparedCompany(row.company, row.outcome != "unchanged") for row in intakes]
+
+
+def take_in(
+    *,
+    rows: Sequence[LeadInput],
+    now: datetime,
+    is_live: bool,
+    companies: Sequence[PreparedCompany] | None = None,
+) -> list[Intake]:
     """Write the rows into the current tenant, in order; the caller runs the pipeline on what changed.
 
-    A row that cannot be taken in carries its ``problem``; nothing of it is written.
+    ``companies`` are what ``prepare_companies`` gave for them. A row that cannot be taken in carries its ``problem``; nothing of
+    it is written.
     """
     taken = [Intake(given) for given in rows]
+    for row, prepared in zip(taken, companies or (), strict=companies is not None):
+        row.prepared = prepared
     for wave in waves(taken):
         pending, races = wave, 0
         while pending and races < RACE_RETRIES:
@@ -103,7 +151,7 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     """Take in rows of which no two share an identity."""
     match_rows(rows)
     good = [row for row in rows if row.problem is None and not row.is_deferred]
-    find_or_make_companies(good)
+    find_or_make_companies([row for row in good if row.prepared is None])
     insert_leads([row for row in good if row.known is None], now, is_live=is_live)
     good = [row for row in good if not row.is_deferred]
     update_leads([row for row in good if row.known is not None], now, is_live=is_live)
@@ -124,11 +172,12 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
         writing.make_live([row.lead_id for row in good if row.outcome == "updated" and row.lead_id], now)
 
 
-def match_rows(rows: Sequence[Intake]) -> None:
+def match_rows(rows: Sequence[Intake], *, is_locking: bool = True) -> None:
     """Find the lead each row is about; a row that contradicts what is known gets its problem."""
     by_external_id, by_email = writing.find_leads(
         external_ids=[row.given.external_id for row in rows if row.given.external_id],
         emails=[row.given.email for row in rows if row.given.email],
+        is_locking=is_locking,
     )
     seen: set[int] = set()
     for row in rows:
@@ -136,6 +185,10 @@ def match_rows(rows: Sequence[Intake]) -> None:
         named = by_external_id.get(given.external_id) if given.external_id else None
         mailed = by_email.get(given.email) if given.email else None
         row.known, row.company, row.outcome = named or mailed, None, "unchanged"
+        if row.prepared is not None:
+            row.company = row.prepared.company
+            if row.prepared.has_changed:
+                row.touch()
         row.problem = contradiction(given, named, mailed)
         row.lead_id = row.known["id"] if row.known and row.problem is None else None
         row.is_deferred = row.lead_id in seen

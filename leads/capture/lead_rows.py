@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from leads.capture.columns import FieldType
 from leads.capture.fields import LEAD_FIELDS, IntakeRules, LeadInput, read_row
 from leads.capture.imports import ImportContext, Taken, TakenBatch
-from leads.capture.intake import Intake, take_in
+from leads.capture.intake import Intake, PreparedCompany, prepare_companies, take_in
+from leads.capture.lanes import Normalise
 from leads.capture.people import find_people
+from leads.capture.values import normalise_email
 from leads.models import ImportRun
 from tenancy.errors import FieldProblem
 
@@ -20,11 +22,19 @@ _TYPES: Final[Mapping[str, FieldType]] = {
 }
 
 
+class PreparedLeads(NamedTuple):
+    """Rows with the people they name, and the companies they tell of."""
+
+    rows: list[LeadInput]
+    companies: list[PreparedCompany]
+
+
 class LeadRows:
     """Rows that tell of leads."""
 
     kind = ImportRun.Subject.LEADS
     fields: Mapping[str, FieldType] = {name: _TYPES.get(name, "text") for name in LEAD_FIELDS}
+    identities: Mapping[str, Normalise] | None = {"external_id": str.strip, "email": normalise_email}
 
     def read(
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
@@ -36,9 +46,18 @@ class LeadRows:
         """Whether the row has neither external id nor e-mail."""
         return item.external_id is None and item.email is None
 
-    def take(self, items: Sequence[LeadInput], context: ImportContext) -> TakenBatch:
+    def prepare(self, items: Sequence[LeadInput]) -> PreparedLeads:
+        """People, origins and companies that rows name."""
+        named = name_owners(items)
+        return PreparedLeads(named, prepare_companies(rows=named))
+
+    def take(
+        self, items: Sequence[LeadInput], context: ImportContext, prepared: PreparedLeads | None = None
+    ) -> TakenBatch:
         """Make and merge leads, with the owners that the file names."""
-        taken = take_in(rows=name_owners(items), now=context.now, is_live=context.is_live)
+        rows = prepared.rows if prepared else name_owners(items)
+        companies = prepared.companies if prepared else None
+        taken = take_in(rows=rows, now=context.now, is_live=context.is_live, companies=companies)
         return TakenBatch([_taken(row) for row in taken], _changed(taken))
 
 

@@ -19,6 +19,7 @@ from leads.capture.columns import MILLION, FieldType
 from leads.capture.fields import IntakeRules, LeadInput
 from leads.capture.imports import ImportContext, Taken, TakenBatch
 from leads.capture.intake import Intake, contradiction
+from leads.capture.lanes import Normalise
 from leads.capture.outcome_fields import OUTCOME_FIELDS, OutcomeInput, read_outcome
 from leads.capture.outcome_moves import move_by_deals
 from leads.capture.people import Person, find_people
@@ -71,6 +72,8 @@ class OutcomeRows:
 
     kind = ImportRun.Subject.OUTCOMES
     fields: Mapping[str, FieldType] = OUTCOME_FIELDS
+    # The deals of one lead depend on each other.
+    identities: Mapping[str, Normalise] | None = None
 
     def __init__(self, tenant: Tenant) -> None:
         self._currency = tenant.currency
@@ -85,7 +88,12 @@ class OutcomeRows:
         """Every row names its lead, and so its deal."""
         return False
 
-    def take(self, items: Sequence[OutcomeInput], context: ImportContext) -> TakenBatch:
+    def prepare(self, items: Sequence[OutcomeInput]) -> None:
+        """Nothing: one process takes in all rows."""
+
+    def take(
+        self, items: Sequence[OutcomeInput], context: ImportContext, prepared: None = None
+    ) -> TakenBatch:
         """Write deals, then what they make of their leads."""
         people = find_people(texts={text for item in items for text in (item.sdr, item.sales_rep) if text})
         rows = [DealRow(item, people=people) for item in items]

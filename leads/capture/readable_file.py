@@ -23,6 +23,7 @@ from leads.capture.columns import (
 )
 from leads.capture.fields import IntakeRules
 from leads.capture.files import Row, Table, open_table
+from leads.capture.lanes import LEAST_ROWS, MOST_ROWS, LaneScan, Normalise
 from leads.capture.mapping import ColumnPlan, InvalidOption, plan_columns
 
 # The last column of the file of refused rows: never taken for a column of the user's when such a file is imported.
@@ -63,13 +64,17 @@ class NewField:
 
 @dataclass(frozen=True)
 class ReadableFile:
-    """A table with all that is needed to read its rows. ``digest`` is the same for the same file read in the same way."""
+    """A table with all that is needed to read its rows. ``digest`` is the same for the same file read in the same way.
+
+    ``lanes`` has one of lanes.LAST, FIRST, SECOND for each row; None where one process reads all.
+    """
 
     table: Table
     plan: ColumnPlan
     rules: IntakeRules
     created: tuple[NewField, ...]
     digest: str
+    lanes: bytearray | None = None
 
     def column_of(self, field_name: str) -> str:
         """The column that fills a field, as the user knows it; the field itself if none does."""
@@ -85,12 +90,18 @@ class _Decisions:
 
 
 def make_readable(
-    *, path: Path, options: ImportOptions, fields: Mapping[str, FieldType], rules: IntakeRules
+    *,
+    path: Path,
+    options: ImportOptions,
+    fields: Mapping[str, FieldType],
+    rules: IntakeRules,
+    identities: Mapping[str, Normalise] | None = None,
 ) -> ReadableFile:
     """Open a file and decide how each of its columns is read.
 
-    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides. Raises
-    UnreadableFile, InvalidOption and AmbiguousDates; nothing is written.
+    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides. With
+    ``identities``, fields by which rows are known, a file that is worth it is split into lanes. Raises UnreadableFile,
+    InvalidOption and AmbiguousDates; nothing is written.
     """
     table = open_table(path)
     known: dict[str, FieldType] = {
@@ -106,7 +117,12 @@ def make_readable(
         date_formats=options.date_formats,
         create_fields=options.create_fields,
     )
-    decisions = _decide(table, plan, known)
+    scan = (
+        LaneScan(plan=plan, identities=identities)
+        if identities is not None and LEAST_ROWS <= table.row_count <= MOST_ROWS
+        else None
+    )
+    decisions = _decide(table, plan, known, scan)
     if decisions.doubts:
         raise AmbiguousDates("\n".join(decisions.doubts))
     created = tuple(
@@ -124,6 +140,7 @@ def make_readable(
         ),
         created=created,
         digest=_digest(path, options),
+        lanes=scan.lanes() if scan is not None else None,
     )
 
 
@@ -156,25 +173,29 @@ _DECIDER_OF: Final[Mapping[FieldType, Callable[[], _Decider]]] = {
 }
 
 
-def _decide(table: Table, plan: ColumnPlan, known: Mapping[str, FieldType]) -> _Decisions:
+def _decide(
+    table: Table, plan: ColumnPlan, known: Mapping[str, FieldType], scan: LaneScan | None
+) -> _Decisions:
     deciders: dict[str, _Decider] = {name: TypeDecider() for name in plan.created}
     for name in plan.sources.keys() - deciders.keys():
         if known[name] in _DECIDER_OF:
             deciders[name] = _DECIDER_OF[known[name]]()
-    if deciders:
-        _feed(table, plan, deciders)
+    if deciders or scan is not None:
+        _feed(table, plan, deciders, scan)
     decisions = _Decisions()
     for name in sorted(deciders, key=list(plan.sources).index):
         _take_decision(decisions, name, deciders[name], plan)
     return decisions
 
 
-def _feed(table: Table, plan: ColumnPlan, deciders: Mapping[str, _Decider]) -> None:
-    for rows in _chunks(row for row in table.rows() if row.refusal is None):
+def _feed(table: Table, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None) -> None:
+    for rows in _chunks(table.rows()):
+        if scan is not None:
+            scan.feed(rows)
         for name, decider in deciders.items():
             column = plan.sources[name]
             # Equal cells are cleaned once; in the order of the file, so that examples are the first ones.
-            raw = dict.fromkeys(row.values[column] for row in rows)
+            raw = dict.fromkeys(row.values[column] for row in rows if row.refusal is None)
             decider.feed(text for each in raw if (text := plan.clean(column, each)))
 
 

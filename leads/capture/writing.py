@@ -63,13 +63,14 @@ def fetch_dicts(cursor: Any) -> list[dict[str, Any]]:
 
 
 def find_leads(
-    *, external_ids: Sequence[str], emails: Sequence[str]
+    *, external_ids: Sequence[str], emails: Sequence[str], is_locking: bool = True
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """The leads with these identities, locked in id order: by external id and by e-mail."""
+    """The leads with these identities, locked in id order unless ``is_locking`` is false: by external id and by e-mail."""
     if not external_ids and not emails:
         return {}, {}
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, {"external_ids": as_json(external_ids), "emails": as_json(emails)})
+        statement = _FIND.format(lock="FOR NO KEY UPDATE" if is_locking else "OFFSET 0")
+        cursor.execute(statement, {"external_ids": as_json(external_ids), "emails": as_json(emails)})
         found = fetch_dicts(cursor)
     return (
         {lead["external_id"]: lead for lead in found if lead["external_id"]},
@@ -88,9 +89,27 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
 CROSS JOIN LATERAL (
-    SELECT id, company_id, {_COLUMNS} FROM leads_lead WHERE id = ordered.id FOR NO KEY UPDATE
+    SELECT id, company_id, {_COLUMNS} FROM leads_lead WHERE id = ordered.id {{lock}}
 ) locked
 """  # noqa: S608 - only the constant column names above
+
+
+def write_origins(rows: Sequence[LeadInput]) -> None:
+    """Make origins that are new, each with the first spelling seen."""
+    labels: dict[str, str] = {}
+    for row in rows:
+        if row.origin is not None:
+            labels.setdefault(row.origin, row.origin_label or row.origin)
+    if not labels:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO leads_origin (tenant_id, key, label)
+            SELECT %s, key, value FROM jsonb_each_text(%s::jsonb) ON CONFLICT (tenant_id, key) DO NOTHING
+            """,
+            [require_tenant_id(), as_json(labels)],
+        )
 
 
 def insert_leads(

@@ -83,7 +83,7 @@ def test_a_killed_import_is_finished_by_running_it_again(tmp_path: Path, tenant:
 def count_leads(tenant: Tenant) -> int:
     """Leads that are committed."""
     with tenant_scope(tenant.pk):
-        return Lead.objects.count()
+        return int(Lead.objects.count())
 
 
 def children_of(pid: int) -> list[int]:
