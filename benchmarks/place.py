@@ -72,13 +72,14 @@ def fill(tenant_id: int, size: int) -> None:
         have = cursor.fetchone()[0]
         if have >= size:
             return
-        cursor.execute(LEADS, {"tenant": tenant_id, "first": have + 1, "last": size})
-        cursor.execute(STANDING, {"tenant": tenant_id})
-        cursor.execute(EVENTS, {"tenant": tenant_id, "first": have + 1, "last": size})
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE leads_lead")
-        cursor.execute("ANALYZE leads_leadstate")
-        cursor.execute("ANALYZE leads_event")
+        cursor.execute("SELECT COALESCE(max(id), 0) FROM leads_lead")
+        known = {"tenant": tenant_id, "last_id": cursor.fetchone()[0]}
+        cursor.execute(LEADS, known | {"first": have + 1, "last": size})
+        cursor.execute(STANDING, known)
+        cursor.execute(EVENTS, known)
+    with owner_connection() as owner:
+        # The planner's statistics are the owner's to renew.
+        owner.execute("ANALYZE")
 
 
 LEADS = """
@@ -95,15 +96,13 @@ INSERT INTO leads_leadstate
     (tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since)
 SELECT %(tenant)s, lead.id, (ARRAY['new', 'new', 'new', 'mql', 'working', 'nurture', 'sql'])[1 + lead.id %% 7],
        lead.created_at, 'capture', '', 0, (lead.id * 7919) %% 101, (lead.id * 31) %% 13, lead.created_at
-FROM leads_lead lead LEFT JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
-WHERE state.lead_id IS NULL
+FROM leads_lead lead WHERE lead.id > %(last_id)s
 """
 EVENTS = """
 INSERT INTO leads_event (tenant_id, lead_id, type, occurred_at, received_at, properties)
 SELECT %(tenant)s, lead.id, (ARRAY['page_viewed', 'form_submitted'])[k],
        now() - (k * lead.id %% 90) * interval '1 day', now(), '{}'
-FROM leads_lead lead, generate_series(1, 2) k
-WHERE lead.external_id IN (SELECT 'bench-' || n FROM generate_series(%(first)s::int, %(last)s::int) n)
+FROM leads_lead lead, generate_series(1, 2) k WHERE lead.id > %(last_id)s
 """
 
 
