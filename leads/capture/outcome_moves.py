@@ -63,27 +63,23 @@ def _read_endings(lead_ids: Sequence[int]) -> tuple[dict[int, list[Ending]], set
     reasons = published_reasons(open_rulebook())
     endings: dict[int, list[Ending]] = {lead_id: [] for lead_id in lead_ids}
     has_open: set[int] = set()
-    for deal in Opportunity.objects.filter(lead_id__in=lead_ids).order_by("id"):
-        if deal.outcome == OpportunityOutcome.OPEN:
-            has_open.add(deal.lead_id)
+    found: dict[str, ReasonChoice | None] = {}
+    deals = Opportunity.objects.filter(lead_id__in=lead_ids).order_by("id")
+    columns = ("id", "lead_id", "outcome", "reason", "closed_at", "is_imported")
+    for deal_id, lead_id, outcome, reason, closed_at, is_imported in deals.values_list(*columns):
+        if outcome == OpportunityOutcome.OPEN:
+            has_open.add(lead_id)
+        elif outcome == OpportunityOutcome.WON:
+            endings[lead_id].append(Ending(deal_id, Stage.CUSTOMER, "", closed_at, is_imported))
         else:
-            endings[deal.lead_id].append(_ending(deal, reasons))
+            if reason not in found:
+                found[reason] = find_reason(reasons, reason)
+            choice = found[reason]
+            stage, key = (choice.target, choice.key) if choice else (Stage.NURTURE, reason)
+            endings[lead_id].append(Ending(deal_id, stage, key, closed_at, is_imported))
     for each in endings.values():
         each.sort(key=lambda ending: ending.at or _LONG_AGO)
     return endings, has_open
-
-
-def _ending(deal: Any, reasons: Reasons) -> Ending:
-    if deal.outcome == OpportunityOutcome.WON:
-        return Ending(deal.pk, Stage.CUSTOMER, "", deal.closed_at, deal.is_imported)
-    choice = find_reason(reasons, deal.reason)
-    return Ending(
-        deal.pk,
-        choice.target if choice else Stage.NURTURE,
-        choice.key if choice else deal.reason,
-        deal.closed_at,
-        deal.is_imported,
-    )
 
 
 def find_reason(reasons: Reasons, text: str) -> ReasonChoice | None:
@@ -140,16 +136,16 @@ def _rewrite_history(endings: Mapping[int, Sequence[Ending]], states: Mapping[in
     fresh: list[Any] = []
     stale: list[int] = []
     for lead_id, of_lead in endings.items():
-        wanted = _moves(of_lead, told[lead_id], states[lead_id])
-        if [_essence(change) for change in wanted] != [_essence(change) for change in told[lead_id]]:
-            stale += [change.pk for change in told[lead_id]]
-            fresh += wanted
+        wanted = {_essence(change): change for change in _moves(of_lead, told[lead_id], states[lead_id])}
+        known = {_essence(change): change for change in told[lead_id]}
+        stale += [change.pk for essence, change in known.items() if essence not in wanted]
+        fresh += [change for essence, change in wanted.items() if essence not in known]
     StageChange.objects.filter(pk__in=stale).delete()
     StageChange.objects.bulk_create(fresh)
 
 
-def _essence(change: Any) -> tuple[str, datetime, str]:
-    return str(change.to_stage), change.at, change.reason
+def _essence(change: Any) -> tuple[Any, ...]:
+    return (change.from_stage, change.to_stage, change.at, change.reason, change.seconds_in_from_stage)
 
 
 def _moves(endings: Sequence[Ending], told: Sequence[Any], state: LeadState) -> list[Any]:

@@ -160,13 +160,13 @@ class Deals:
             self._remember(deal)
 
     def _known(self) -> list[Any]:
-        """Deals of the rows' leads, and those of the rows' ids whosever they are."""
+        """The deals of the rows' keys, whosever they are, and those of the rows' leads that no file has told of."""
         leads = {row.lead_id for row in self._rows}
-        ids = {row.given.deal_id for row in self._rows if row.given.deal_id}
         if not leads:
             return []
-        wanted = Q(lead_id__in=leads) | Q(deal_key__in=ids) if ids else Q(lead_id__in=leads)
-        deals = Opportunity.objects.filter(wanted).order_by("id")
+        keys = {self._key(row) for row in self._rows}
+        told = Q(deal_key__in=keys)
+        deals = Opportunity.objects.filter(told | Q(lead_id__in=leads, deal_key__isnull=True)).order_by("id")
         return list(deals.select_for_update(of=("self",), no_key=True))
 
     def _remember(self, deal: Any) -> None:
