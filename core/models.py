@@ -1,7 +1,9 @@
-"""What is due later, and what people are told."""
+"""What is due later, what people are told, which processes live."""
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from tenancy.fields import TenantForeignKey, TenantModel
 from tenancy.models import Membership
@@ -33,6 +35,9 @@ class DueRow(TenantModel):
                 condition=models.Q(held_at__isnull=True),
                 name="due_row_of_kind",
             ),
+            models.Index(
+                fields=["tenant", "kind"], condition=models.Q(held_at__isnull=False), name="due_row_held"
+            ),
         ]
 
 
@@ -56,3 +61,23 @@ class Notification(TenantModel):
                 name="notification_unread",
             ),
         ]
+
+
+class ProcessPulse(models.Model):
+    """A web, worker or beat process of the installation, and when it was last seen alive. Belongs to no tenant."""
+
+    class Role(models.TextChoices):
+        WEB = "web", _("Web")
+        WORKER = "worker", _("Worker")
+        BEAT = "beat", _("Beat")
+
+    role = models.CharField(max_length=6, choices=Role.choices)
+    host = models.CharField(max_length=200)
+    pid = models.IntegerField()
+    version = models.CharField(max_length=40)
+    started_at = models.DateTimeField()
+    # Of the database's clock, so that machines whose clocks differ are compared by one.
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["host", "pid", "role"], name="process_pulse_once")]

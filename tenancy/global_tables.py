@@ -5,6 +5,7 @@ from typing import Final
 # Logins and who runs the installation; nothing of what a tenant knows. The guards read this list.
 GLOBAL_MODELS: Final = frozenset(
     {
+        "core.ProcessPulse",
         "tenancy.Tenant",
         "tenancy.User",
         "tenancy.User_groups",
