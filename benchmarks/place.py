@@ -1,17 +1,29 @@
-"""A database of the benchmarks' own on the servers of this checkout, with tenants of 10,000 and 1,000,000 leads."""
+"""A database of the benchmarks' own on the servers of this checkout, built once and reused.
+
+The large tenant has four fifths of everything: by default 1,000,000 leads and 10,000,000 events, and with the others 1,000,000
+running clocks. LEADSYS_BENCH_LEADS makes it smaller for a trial, LEADSYS_BENCH_DATABASE keeps several apart.
+"""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.dataset import fingerprint, phases
 from leadsys.embedded import provide_environment
 
-DATABASE = "leadsys_bench"
+DATABASE: Final = os.environ.get("LEADSYS_BENCH_DATABASE", "leadsys_bench")
 SMALL, LARGE = "bench-small", "bench-large"
-SIZES = {SMALL: 10_000, LARGE: int(os.environ.get("LEADSYS_BENCH_LEADS", "1000000"))}
+SIZES: Final = {LARGE: int(os.environ.get("LEADSYS_BENCH_LEADS", "1000000"))}
+SIZES[SMALL] = min(10_000, SIZES[LARGE] // 10)
+# With the small one a quarter of the large tenant's size: it has 80 % of all.
+OTHERS: Final = 8
+SIZES |= {f"bench-other-{number}": (SIZES[LARGE] // 4 - SIZES[SMALL]) // OTHERS for number in range(OTHERS)}
 
 
 def on_bench_database(url: str) -> str:
@@ -41,7 +53,11 @@ def erase() -> None:
 
 
 def build_tenants() -> dict[str, int]:
-    """Migrate, and fill the tenants that are not full yet; returns tenant ids by slug."""
+    """Migrate, and fill the tenants that are not full yet; returns the ids of the large and the small one by slug.
+
+    A new migration is applied to the data that are there, as on any other installation. Data of another description are not
+    mended: raises SystemExit and asks for ``--fresh``.
+    """
     from django.core.management import call_command
     from django.utils import timezone
 
@@ -49,61 +65,56 @@ def build_tenants() -> dict[str, int]:
     from tenancy.services import create_tenant
 
     call_command("migrate", verbosity=0)
-    ids = {}
+    _check_description()
     for slug, size in SIZES.items():
-        tenant = Tenant.objects.filter(slug=slug).first()
-        if tenant is None:
-            tenant, _admin = create_tenant(
-                name=slug, slug=slug, admin_email=f"{slug}@bench.example", now=timezone.now()
-            )
-        fill(tenant.pk, size)
-        ids[slug] = tenant.pk
-    return ids
+        if not Tenant.objects.filter(slug=slug).exists():
+            create_tenant(name=slug, slug=slug, admin_email=f"{slug}@bench.example", now=timezone.now())
+        _fill(Tenant.objects.get(slug=slug).pk, slug, size)
+    return {slug: Tenant.objects.get(slug=slug).pk for slug in (LARGE, SMALL)}
 
 
-def fill(tenant_id: int, size: int) -> None:
-    """Leads with standing and two events each, made on the server; stops at once if they are there."""
-    from django.db import connection
-
-    from tenancy.scope import tenant_scope
-
-    with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM leads_lead WHERE external_id LIKE 'bench-%'")
-        have = cursor.fetchone()[0]
-        if have >= size:
-            return
-        cursor.execute("SELECT COALESCE(max(id), 0) FROM leads_lead")
-        known = {"tenant": tenant_id, "last_id": cursor.fetchone()[0]}
-        cursor.execute(LEADS, known | {"first": have + 1, "last": size})
-        cursor.execute(STANDING, known)
-        cursor.execute(EVENTS, known)
+def _check_description() -> None:
+    """Remember of which description the data are, at the first build."""
+    description = f"{fingerprint()} {SIZES[LARGE]}"
     with owner_connection() as owner:
-        # The planner's statistics are the owner's to renew.
-        owner.execute("ANALYZE")
+        owner.execute(
+            "CREATE TABLE IF NOT EXISTS bench_built (part text PRIMARY KEY, at timestamptz NOT NULL)"
+        )
+        owner.execute("CREATE TABLE IF NOT EXISTS bench_description (text text NOT NULL)")
+        known = owner.execute("SELECT text FROM bench_description").fetchone()
+        if known is None:
+            owner.execute("INSERT INTO bench_description VALUES (%s)", [description])
+        elif known[0] != description:
+            raise SystemExit("The benchmarks' data are of another size or description: run with --fresh.")
 
 
-LEADS = """
-INSERT INTO leads_lead
-    (tenant_id, external_id, email, email_kind, name, name_key, country, origin, created_at, recorded_at)
-SELECT %(tenant)s, 'bench-' || n, 'lead' || n || '@company' || n %% 50000 || '.example', 'business',
-       'Lead ' || n, 'lead ' || lpad(n::text, 8, '0'), 'BR',
-       (ARRAY['organic_search', 'paid_search', 'social', 'referral', 'event'])[1 + n %% 5],
-       now() - (n %% 500000) * interval '1 minute', now()
-FROM generate_series(%(first)s::int, %(last)s::int) n
-"""
-STANDING = """
-INSERT INTO leads_leadstate
-    (tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since)
-SELECT %(tenant)s, lead.id, (ARRAY['new', 'new', 'new', 'mql', 'working', 'nurture', 'sql'])[1 + lead.id %% 7],
-       lead.created_at, 'capture', '', 0, (lead.id * 7919) %% 101, (lead.id * 31) %% 13, lead.created_at
-FROM leads_lead lead WHERE lead.id > %(last_id)s
-"""
-EVENTS = """
-INSERT INTO leads_event (tenant_id, lead_id, type, occurred_at, received_at, properties)
-SELECT %(tenant)s, lead.id, (ARRAY['page_viewed', 'form_submitted'])[k],
-       now() - (k * lead.id %% 90) * interval '1 day', now(), '{}'
-FROM leads_lead lead, generate_series(1, 2) k WHERE lead.id > %(last_id)s
-"""
+def _fill(tenant_id: int, slug: str, size: int) -> None:
+    """Write what the tenant lacks, part by part; a part that was interrupted begins anew with --fresh."""
+    now = built_at()
+    for name, write in phases(tenant_id=tenant_id, leads=size, now=now):
+        part = f"{slug} {name}"
+        with owner_connection() as owner:
+            if owner.execute("SELECT FROM bench_built WHERE part = %s", [part]).fetchone():
+                continue
+            # The planner's statistics are the owner's to renew; without them it takes every table for an empty one.
+            owner.execute("ANALYZE")
+            began = time.monotonic()
+            owner.execute("INSERT INTO bench_built VALUES (%s, now())", [f"{part} begun"])
+            write()
+            owner.execute("UPDATE bench_built SET part = %s WHERE part = %s", [part, f"{part} begun"])
+            print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)
+            if name == "history":
+                owner.execute("VACUUM (ANALYZE)")
+
+
+def built_at() -> datetime:
+    """The instant as of which the data were made."""
+    with owner_connection() as owner:
+        owner.execute("INSERT INTO bench_built VALUES ('begun', now()) ON CONFLICT DO NOTHING")
+        found = owner.execute("SELECT at FROM bench_built WHERE part = 'begun'").fetchone()
+        assert found is not None
+        at: datetime = found[0]
+        return at
 
 
 @contextmanager
