@@ -13,7 +13,7 @@ from django.db import connection
 
 from core.bisection import is_transient, run_bisected
 from core.models import DueRow
-from tenancy.scope import require_tenant_id, tenant_scope
+from tenancy.scope import TenantSuspended, require_tenant_id, tenant_scope
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +128,8 @@ def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
         try:
             with tenant_scope(tenant_id):
                 return _claim_and_act(kind, now) if may_sweep(tenant_id) else 0
+        except TenantSuspended:  # this moment; what is due waits
+            return 0
         except Exception as error:
             if not is_transient(error) or connection.in_atomic_block:
                 raise

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from core.broker import broker_answers
 from core.due import sweep
-from tenancy.scope import NoTenantScope, require_tenant_id, tenant_scope
+from tenancy.scope import NoTenantScope, TenantSuspended, require_tenant_id, tenant_scope
 
 AnyTask: TypeAlias = "Task[..., Any]"
 
@@ -29,8 +29,11 @@ def tenant_task(*, name: str) -> Callable[[Callable[..., None]], AnyTask]:
         def run(*, tenant_id: int | None = None, **arguments: Any) -> None:
             if tenant_id is None:
                 raise NoTenantScope(f"The task {name} was called without tenant_id.")
-            with tenant_scope(tenant_id):
-                function(**arguments)
+            try:
+                with tenant_scope(tenant_id):
+                    function(**arguments)
+            except TenantSuspended:  # the work itself is rows, found again once the tenant is resumed
+                log.info("task of a suspended tenant left", task=name, tenant_id=tenant_id)
 
         return _make_task(run, name)
 

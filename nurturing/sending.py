@@ -25,7 +25,7 @@ from core.due import may_sweep
 from nurturing.models import Message, MessageState, Suppression, SuppressionReason
 from nurturing.refusals import Refusal, hash_email, list_refusals
 from nurturing.walking import unsubscribe_address
-from tenancy.scope import tenant_scope
+from tenancy.scope import TenantSuspended, tenant_scope
 
 log = structlog.get_logger(__name__)
 
@@ -188,15 +188,22 @@ class Sender:
         # Each gets its turn, whoever has the most to send.
         random.shuffle(tenants)
         for tenant_id in tenants:
-            with tenant_scope(tenant_id):
-                give_up_lost(now=begun)
-            if carrier is None:
-                done += keep_messages(tenant_id=tenant_id, now=begun)
-            elif self._away_until is None or begun >= self._away_until:
-                done += self._send(tenant_id, carrier, clock, until=begun + TURN)
+            try:
+                done += self._serve(tenant_id, carrier, clock, begun)
+            except TenantSuspended:  # this moment; its messages wait
+                continue
         if carrier is not None:
             carrier.close()
         return done
+
+    def _serve(self, tenant_id: int, carrier: Carrier | None, clock: Clock, begun: datetime) -> int:
+        with tenant_scope(tenant_id):
+            give_up_lost(now=begun)
+        if carrier is None:
+            return keep_messages(tenant_id=tenant_id, now=begun)
+        if self._away_until is None or begun >= self._away_until:
+            return self._send(tenant_id, carrier, clock, until=begun + TURN)
+        return 0
 
     def _send(self, tenant_id: int, carrier: Carrier, clock: Clock, *, until: datetime) -> int:
         done = 0
@@ -303,8 +310,8 @@ def claim_message(*, tenant_id: int, now: datetime) -> Message | None:
 
 
 def settle(*, message: Message, delivery: Delivery, tenant_id: int, now: datetime) -> None:
-    """Write what came of an attempt, if it is still the message's last one."""
-    with tenant_scope(tenant_id):
+    """Write what came of an attempt, if it is still the message's last one; a suspension meanwhile doesn't undo it."""
+    with tenant_scope(tenant_id, even_suspended=True):
         attempted = Message.objects.filter(
             pk=message.pk,
             attempt=message.attempt,

@@ -205,7 +205,8 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         raise LinkUnknown(_("This link is not known. Copy the whole of it from the message you got."))
     message_id, tenant_id = found
-    with tenant_scope(tenant_id):
+    # Whoever has withdrawn is not to be asked again, whatever became of the tenant meanwhile.
+    with tenant_scope(tenant_id, even_suspended=True):
         message = get_message(message_id=message_id)
         with translation.override(message.language):
             if request.method != "POST":

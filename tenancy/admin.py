@@ -4,14 +4,19 @@ from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from django import forms
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite, ModelAdmin, action
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.messages import ERROR
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from tenancy.errors import Problem
 from tenancy.forms import TenantForm
 from tenancy.models import Tenant, User, normalise_login
+from tenancy.suspension import resume_tenant, suspend_tenant
 
 
 class OperatorSite(AdminSite):
@@ -30,15 +35,42 @@ class TenantAdmin(ModelAdmin):  # type: ignore[type-arg]
     """Made by ``create_tenant``, which applies the default pack; never deleted by a click."""
 
     form = TenantForm
-    list_display = ("name", "slug", "time_zone", "language", "currency", "country", "created_at")
+    list_display = (
+        "name",
+        "slug",
+        "time_zone",
+        "language",
+        "currency",
+        "country",
+        "created_at",
+        "suspended_at",
+    )
     search_fields = ("name", "slug")
-    readonly_fields = ("slug", "created_at")
+    readonly_fields = ("slug", "created_at", "suspended_at")
+    actions = ("suspend", "resume")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @action(description=_("Suspend: let nobody in until resumed"), permissions=["change"])
+    def suspend(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        """Suspend the chosen tenants."""
+        for tenant in tenants:
+            if suspend_tenant(tenant=tenant, now=timezone.now(), reason=str(request.user)):
+                self.message_user(request, _("%(name)s is suspended.") % {"name": tenant.name})
+
+    @action(description=_("Resume: let suspended ones in again"), permissions=["change"])
+    def resume(self, request: HttpRequest, tenants: QuerySet[Tenant]) -> None:
+        """Resume the chosen tenants."""
+        for tenant in tenants:
+            try:
+                if resume_tenant(tenant=tenant, now=timezone.now()):
+                    self.message_user(request, _("%(name)s goes on.") % {"name": tenant.name})
+            except Problem as problem:
+                self.message_user(request, f"{tenant.name}: {problem.detail}", ERROR)
 
 
 class NewLoginForm(AdminUserCreationForm):

@@ -67,6 +67,8 @@ def _in_words(name: str, value: Any) -> str:
 register_acts(
     {
         "tenant.created": _("Created the account %(subject)s"),
+        "tenant.suspended": _("Suspended the account %(subject)s (%(reason)s)"),
+        "tenant.resumed": _("Resumed the account %(subject)s"),
         "member.invited": _("Invited %(subject)s as %(roles)s"),
         "member.joined": _("%(subject)s joined as %(roles)s"),
         "member.changed": _("Changed %(subject)s: roles %(roles)s, teams %(teams)s"),

@@ -7,6 +7,7 @@ GLOBAL_MODELS: Final = frozenset(
     {
         "core.ProcessPulse",
         "tenancy.Tenant",
+        "tenancy.TenantDeletion",
         "tenancy.User",
         "tenancy.User_groups",
         "tenancy.User_user_permissions",

@@ -18,7 +18,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from tenancy.errors import Problem
 from tenancy.keys import KeyRefused, resolve_key
 from tenancy.models import Membership, Tenant
-from tenancy.scope import tenant_scope
+from tenancy.scope import TenantSuspended, tenant_scope
 from tenancy.selectors import list_memberships
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -103,10 +103,8 @@ class TenantMiddleware:
     def _api(self, request: HttpRequest, view: Any) -> HttpResponse:
         try:
             tenant, member, key = resolve_key(header=request.headers["Authorization"], now=timezone.now())
-        except KeyRefused as refusal:
-            # Answered by the API's own error handler.
-            request.key_refusal = refusal  # type: ignore[attr-defined]
-            return self.get_response(request)
+        except (KeyRefused, TenantSuspended) as refusal:
+            return self._refuse(request, refusal)
         request.key = key  # type: ignore[attr-defined]
         return self._run(request, view, tenant, member, zone="")
 
@@ -121,10 +119,22 @@ class TenantMiddleware:
         timezone.activate(zoneinfo.ZoneInfo(zone or tenant.time_zone))
         if request.method in getattr(view, "own_transactions", ()):
             return self.get_response(request)
-        with tenant_scope(tenant.pk):
-            response = self.get_response(request)
-            if response.status_code >= 500 or getattr(response, "rolls_back", False):
-                transaction.set_rollback(True)
+        try:
+            with tenant_scope(tenant.pk):
+                response = self.get_response(request)
+                if response.status_code >= 500 or getattr(response, "rolls_back", False):
+                    transaction.set_rollback(True)
+        except TenantSuspended as suspended:
+            return self._refuse(request, suspended)
+        return response
+
+    def _refuse(self, request: HttpRequest, refusal: Problem) -> HttpResponse:
+        """Answer before the view is reached: the API by its own error handler, a page as every problem."""
+        if is_api(request):
+            request.key_refusal = refusal  # type: ignore[attr-defined]
+            return self.get_response(request)
+        response = self.process_exception(request, refusal)
+        assert response is not None
         return response
 
 

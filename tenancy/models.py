@@ -57,6 +57,8 @@ class Tenant(models.Model):
     currency = models.CharField(_("currency"), max_length=3, default="BRL")
     country = models.CharField(_("country"), max_length=2, default="BR")
     created_at = models.DateTimeField(_("created"), default=timezone.now)
+    # Set: nobody enters the scope (see tenancy.suspension), and what is due waits.
+    suspended_at = models.DateTimeField(_("suspended"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("tenant")
@@ -64,6 +66,19 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TenantDeletion(models.Model):
+    """The record that a tenant was deleted, and how far that has come; it outlives the tenant and names no person."""
+
+    # A plain number: the tenant is gone at the end.
+    tenant_number = models.BigIntegerField(unique=True)
+    slug = models.CharField(max_length=40)
+    name = models.CharField(max_length=120)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    # Deleted so far, by table.
+    rows = models.JSONField(default=dict)
 
 
 class UserManager(BaseUserManager["User"]):

@@ -46,7 +46,7 @@ def is_referred_to(apps: Any, model: type[models.Model]) -> bool:
 
 
 class SecureTenantTables(Operation):
-    """Row security, keys and composite references for every tenant-owned table of the app.
+    """Row security, keys and composite references for every tenant-owned table of the app, or for the models named in ``only``.
 
     ``visible_to_self`` names models whose rows a person also sees outside a tenant scope when the column ``user_id`` is theirs.
     """
@@ -54,11 +54,15 @@ class SecureTenantTables(Operation):
     reversible = True
     reduces_to_sql = True
 
-    def __init__(self, visible_to_self: tuple[str, ...] = ()) -> None:
-        self.visible_to_self = visible_to_self
+    def __init__(self, visible_to_self: tuple[str, ...] = (), only: tuple[str, ...] = ()) -> None:
+        self.visible_to_self, self.only = visible_to_self, only
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return (self.__class__.__qualname__, [], {"visible_to_self": self.visible_to_self})
+        return (
+            self.__class__.__qualname__,
+            [],
+            {"visible_to_self": self.visible_to_self, "only": self.only},
+        )
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """Django's state knows nothing of row security."""
@@ -71,7 +75,9 @@ class SecureTenantTables(Operation):
         to_state: ProjectState,
     ) -> None:
         apps: Apps = to_state.apps
-        secured = tenant_models(apps, app_label)
+        secured = [
+            model for model in tenant_models(apps, app_label) if not self.only or model.__name__ in self.only
+        ]
         for model in secured:
             for statement in self._own_rows(model):
                 schema_editor.execute(statement)
@@ -167,3 +173,45 @@ class DefinerFunction(Operation):
 
     def describe(self) -> str:
         return f"Create the audited function {self.signature}"
+
+
+class ReplaceDefinerFunction(Operation):
+    """Another body for an audited function of the same signature and result; callers, owner and rights stay.
+
+    ``sql`` and ``before`` are whole ``CREATE OR REPLACE FUNCTION`` statements, the second to go back.
+    """
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, *, signature: str, sql: str, before: str, reads: tuple[str, ...]) -> None:
+        self.signature, self.sql, self.before, self.reads = signature, sql, before, reads
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (
+            self.__class__.__qualname__,
+            [],
+            {"signature": self.signature, "sql": self.sql, "before": self.before, "reads": self.reads},
+        )
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Django's state knows nothing of functions."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        for table in self.reads:
+            schema_editor.execute(f'GRANT SELECT ON "{table}" TO leadsys_definer')
+        self._replace(schema_editor, self.sql)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        self._replace(schema_editor, self.before)
+
+    def describe(self) -> str:
+        return f"Replace the audited function {self.signature}"
+
+    def _replace(self, schema_editor: Any, sql: str) -> None:
+        # Only who owns a function may replace it.
+        schema_editor.execute("GRANT CREATE ON SCHEMA public TO leadsys_definer")
+        schema_editor.execute("SET LOCAL ROLE leadsys_definer")
+        schema_editor.execute(sql)
+        schema_editor.execute("RESET ROLE")
+        schema_editor.execute("REVOKE CREATE ON SCHEMA public FROM leadsys_definer")

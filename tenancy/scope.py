@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from tenancy.errors import Forbidden
 
 TENANT_SETTING = "leadsys.tenant_id"
 USER_SETTING = "leadsys.user_id"
@@ -22,6 +25,17 @@ class NoTenantScope(RuntimeError):
 
 class OtherTenantScope(RuntimeError):
     """A scope was entered inside the scope of another tenant."""
+
+
+class TenantSuspended(Forbidden):
+    """The operators have suspended the tenant: nobody works in it until they resume it."""
+
+    title = _("This account is suspended")
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("Nothing in it is lost. Ask whoever runs this installation of LeadSys to resume it.")
+        )
 
 
 def current_tenant_id() -> int | None:
@@ -38,11 +52,12 @@ def require_tenant_id() -> int:
 
 
 @contextmanager
-def tenant_scope(tenant_id: int) -> Iterator[None]:
+def tenant_scope(tenant_id: int, *, even_suspended: bool = False) -> Iterator[None]:
     """One transaction in which the rows of one tenant can be seen and written.
 
     Entering the same tenant again is free; entering another raises OtherTenantScope. The scope ends with its transaction, so
-    the next user of the connection starts with none.
+    the next user of the connection starts with none. A suspended tenant raises TenantSuspended, except with
+    ``even_suspended``: for operators, and for what a person outside is owed (to unsubscribe).
     """
     outer = _tenant_id.get()
     if outer == tenant_id:
@@ -51,7 +66,8 @@ def tenant_scope(tenant_id: int) -> Iterator[None]:
     if outer is not None:
         raise OtherTenantScope(f"Tenant {tenant_id} was entered inside the scope of tenant {outer}.")
     with transaction.atomic():
-        _set_local(TENANT_SETTING, str(tenant_id))
+        if _enter(tenant_id) and not even_suspended:
+            raise TenantSuspended
         token = _tenant_id.set(tenant_id)
         try:
             yield
@@ -71,6 +87,17 @@ def person_scope(user_id: int) -> Iterator[None]:
         yield
         if not connection.needs_rollback:
             _set_local(USER_SETTING, "")
+
+
+def _enter(tenant_id: int) -> bool:
+    """Set the tenant for this transaction; whether it is suspended. One statement: every request and batch begins with it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config(%s, %s, true),"
+            " EXISTS (SELECT FROM tenancy_tenant WHERE id = %s AND suspended_at IS NOT NULL)",
+            [TENANT_SETTING, str(tenant_id), tenant_id],
+        )
+        return bool(cursor.fetchone()[1])
 
 
 def _set_local(setting: str, value: str) -> None:

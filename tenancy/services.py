@@ -156,7 +156,7 @@ def save_profile(*, user: User, name: str, language: str, time_zone: str, theme:
         user.save(update_fields=["name", "language", "time_zone", "theme"])
         for tenant, member in list_memberships(user=user):
             if member.name != name:
-                with tenant_scope(tenant.pk):
+                with tenant_scope(tenant.pk, even_suspended=True):
                     Membership.objects.filter(pk=member.pk).update(name=name)
 
 

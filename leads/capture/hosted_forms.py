@@ -30,7 +30,7 @@ from leads.models import CaptureForm, Submission
 from leads.versions import InvalidDocument, path_problem
 from tenancy.errors import FieldProblem, NotFound
 from tenancy.models import Membership, Tenant
-from tenancy.scope import tenant_scope
+from tenancy.scope import TenantSuspended, tenant_scope
 
 MAX_FIELDS: Final = 30
 MAX_BROWSER: Final = 400
@@ -105,8 +105,12 @@ def find_form(*, public_id: uuid.UUID) -> OpenForm:
         raise FormNotFound(_("This form does not exist, or is closed."))
     form_id, tenant_id = found
     tenant = Tenant.objects.get(pk=tenant_id)
-    with tenant_scope(tenant_id):
-        row = CaptureForm.objects.get(pk=form_id)
+    try:
+        with tenant_scope(tenant_id):
+            row = CaptureForm.objects.get(pk=form_id)
+    except TenantSuspended as suspended:
+        # What became of a customer of ours is no business of a visitor's.
+        raise FormNotFound(_("This form does not exist, or is closed.")) from suspended
     return OpenForm(tenant, row, parse_form(row.document))
 
 

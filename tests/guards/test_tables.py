@@ -21,6 +21,7 @@ LOOSE_REFERENCES = {"leads.Decision.lead", "leads.Decision.version", "leads.Even
 
 # What answers before a scope exists, or must pass row security for speed: each reviewed, each with its tenant predicate.
 DEFINER_FUNCTIONS = {
+    "leadsys_analyse_grown_tables",
     "leadsys_find_api_key",
     "leadsys_find_form",
     "leadsys_find_invitation",

@@ -55,9 +55,11 @@ class Command(BaseCommand):
         self.stdout.write(link_to(token=token))
 
 
-def find_tenant(slug: str) -> Tenant:
-    """The tenant of this address. Raises CommandError."""
+def find_tenant(slug: str, *, even_suspended: bool = False) -> Tenant:
+    """The tenant of this address. Raises CommandError if there is none, or if it is suspended."""
     tenant = Tenant.objects.filter(slug=slug).first()
     if tenant is None:
         raise CommandError(f"There is no tenant {slug!r}. Make it with create_tenant.")
+    if tenant.suspended_at is not None and not even_suspended:
+        raise CommandError(f"The tenant {slug!r} is suspended. Resume it first: resume_tenant {slug}")
     return tenant

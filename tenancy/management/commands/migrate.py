@@ -22,12 +22,14 @@ class Command(migrate.Command):
 
 
 def grant_to_application(*, role: str) -> None:
-    """Give the application's role the rows of every table, and the right to say that the planner should look at it anew."""
+    """Give the application's role the rows of every table and nothing besides; the audited functions may analyse them."""
     connection = connections["owner"]
     quoted = connection.ops.quote_name(role)
     with connection.cursor() as cursor:
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quoted}")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {quoted}")
-        cursor.execute(f"GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO {quoted}")
+        # With MAINTAIN one may rewrite a table, too (VACUUM FULL, CLUSTER): no right for who serves the world.
+        cursor.execute(f"REVOKE MAINTAIN ON ALL TABLES IN SCHEMA public FROM {quoted}")
+        cursor.execute("GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO leadsys_definer")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {quoted}")
         cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {quoted}")
