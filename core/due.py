@@ -12,6 +12,7 @@ import structlog
 from django.db import connection
 
 from core.bisection import is_transient, run_bisected
+from core.metrics import DUE_FAILURES, DUE_ROWS
 from core.models import DueRow
 from tenancy.scope import TenantSuspended, require_tenant_id, tenant_scope
 
@@ -154,10 +155,12 @@ def _claim_and_act(kind: DueKind, now: datetime) -> int:
         _put_back(kind, subject, claimed[subject] + 1, error, now)
 
     run_bisected(subjects, lambda batch: kind.act(batch, now), failed)
+    DUE_ROWS.labels(kind.name).inc(len(subjects))
     return len(subjects)
 
 
 def _put_back(kind: DueKind, subject: int, attempts: int, error: Exception, now: datetime) -> None:
+    DUE_FAILURES.labels(kind.name).inc()
     log.error("due row failed", kind=kind.name, subject=subject, attempts=attempts, exc_info=error)
     is_held = attempts >= MAX_ATTEMPTS
     DueRow.objects.create(

@@ -21,16 +21,20 @@ def readyz(request: HttpRequest) -> JsonResponse:
     try:
         if role_can_bypass():
             checks["row_security"] = "the database role can bypass row security; connect as leadsys_app"
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if pending:
-            checks["migrations"] = f"{len(pending)} not applied; run manage.py migrate"
+        if pending := pending_migrations():
+            checks["migrations"] = f"{pending} not applied; run manage.py migrate"
     except DatabaseError as error:
         checks["database"] = f"{type(error).__name__}"
     is_ready = all(state == "ok" for part, state in checks.items() if part != "broker")
     return JsonResponse(
         {"status": "ok" if is_ready else "not ready", **checks}, status=200 if is_ready else 503
     )
+
+
+def pending_migrations() -> int:
+    """How many migrations the database lacks."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def role_can_bypass() -> bool:

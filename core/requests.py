@@ -1,15 +1,24 @@
-"""One log line for each request, with an id that the answer carries too."""
+"""One log line and one count for each request, with an id that the answer carries too."""
 
 import time
 import uuid
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, ResolverMatch, resolve
+
+from core.metrics import REQUEST_TIME, REQUESTS
 
 log = structlog.get_logger("leadsys.request")
 
-QUIET_PATHS = ("/static/", "/healthz", "/readyz")
+QUIET_PATHS = ("/static/", "/healthz", "/readyz", "/metrics")
+# Parts of addresses that open a door to whoever has them: one-time, unsubscribe and password links.
+SECRET_PARTS: Final = ("token", "key")
+# Anything else is made up by the caller, and there is no end of what can be made up.
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NO_ROUTE: Final = "none"
 
 
 class RequestLogMiddleware:
@@ -24,14 +33,42 @@ class RequestLogMiddleware:
         structlog.contextvars.bind_contextvars(request=request_id)
         began = time.perf_counter()
         response = self.get_response(request)
+        seconds = time.perf_counter() - began
         response.headers["X-Request-ID"] = request_id
+        method = request.method if request.method in METHODS else "other"
+        route = route_of(request)
+        REQUESTS.labels(method, route, str(response.status_code)).inc()
+        REQUEST_TIME.labels(method, route).observe(seconds)
         if not request.path_info.startswith(QUIET_PATHS):
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            log.info(request.method, path=path_to_log(request), status=response.status_code, ms=milliseconds)
+            log.info(
+                method, path=path_to_log(request), status=response.status_code, ms=round(seconds * 1000, 1)
+            )
         return response
 
 
+def route_of(request: HttpRequest) -> str:
+    """The name of the address that a request asked for; never its path, which holds ids and secrets."""
+    match = find_match(request)
+    return (match.view_name or match.route) if match else NO_ROUTE
+
+
 def path_to_log(request: HttpRequest) -> str:
-    """The path without the secret that a one-time or unsubscribe link carries in it."""
-    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
-    return request.path_info.replace(token, "…") if token else request.path_info
+    """The path without the secret that a one-time, unsubscribe or password link carries in it."""
+    path, match = request.path_info, find_match(request)
+    for part in SECRET_PARTS:
+        secret = match.kwargs.get(part) if match else None
+        if secret:
+            path = path.replace(str(secret), "…")
+    return path
+
+
+def find_match(request: HttpRequest) -> ResolverMatch | None:
+    """The row of the URL table; also of a request that was answered on the way, or that lacks the slash at the end."""
+    if request.resolver_match is not None:
+        return request.resolver_match
+    for path in (request.path_info, f"{request.path_info}/"):
+        try:
+            return resolve(path)
+        except Resolver404:
+            continue
+    return None

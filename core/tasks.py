@@ -1,16 +1,18 @@
 """Doors for Celery: a task of a tenant enters its scope, a wake-up never fails the person whose act is already saved."""
 
 import functools
+import uuid
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import structlog
-from celery import Task, shared_task  # noqa: TID251 - the one place that makes tasks
+from celery import Task, current_task, shared_task  # noqa: TID251 - the one place that makes tasks
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from core.broker import broker_answers
 from core.due import sweep
+from core.metrics import WAKE_UPS, task_measured
 from tenancy.scope import NoTenantScope, TenantSuspended, require_tenant_id, tenant_scope
 
 AnyTask: TypeAlias = "Task[..., Any]"
@@ -53,9 +55,18 @@ def _make_task(function: Callable[..., None], name: str) -> AnyTask:
     @functools.wraps(function)
     def run(**arguments: Any) -> None:
         close_old_connections()
-        function(**arguments)
+        with (
+            structlog.contextvars.bound_contextvars(task=name, task_id=_task_id()),
+            task_measured(task=name),
+        ):
+            function(**arguments)
 
     return shared_task(name=name, ignore_result=True)(run)
+
+
+def _task_id() -> str:
+    """The id that the broker gave the running task; one made up where the task is called like a function."""
+    return (current_task.request.id if current_task else None) or uuid.uuid4().hex
 
 
 def wake(task: AnyTask, **arguments: Any) -> None:
@@ -71,11 +82,15 @@ def send(task: AnyTask, arguments: dict[str, Any]) -> None:
     """Enqueue now; a broker that cannot be reached is logged and forgotten."""
     if not broker_answers():
         log.warning("wake-up lost", task=task.name, error="the broker is away")
+        WAKE_UPS.labels(task.name, "lost").inc()
         return
     try:
         task.apply_async(kwargs=arguments, expires=60, retry=False)
     except Exception as error:  # noqa: BLE001 - whatever a broker raises, the work itself is rows
         log.warning("wake-up lost", task=task.name, error=str(error))
+        WAKE_UPS.labels(task.name, "lost").inc()
+    else:
+        WAKE_UPS.labels(task.name, "sent").inc()
 
 
 @system_task(name="core.sweep")

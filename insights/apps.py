@@ -6,8 +6,11 @@ class InsightsConfig(AppConfig):
     name = "insights"
 
     def ready(self) -> None:
+        from core.scrape import register_reader
+        from insights.operation import read_gauges
         from tenancy.navigation import NavigationItem, register_navigation
 
+        register_reader("operation", read_gauges)
         register_navigation(
             NavigationItem(
                 key="funnel",

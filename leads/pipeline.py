@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from core.bisection import run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
+from core.metrics import step_measured
 from leads.models import HeldLead, Lead, Submission, SubmissionState
 from leads.versions import Rulebook, open_rulebook
 from tenancy.models import Tenant
@@ -122,7 +123,8 @@ def run_steps(batch: Batch) -> None:
         if batch.reason.is_history and not step.runs_on_history:
             continue
         batch.step = step.name
-        step.apply(batch, step.plan(batch))
+        with step_measured(step=step.name, leads=len(batch.lead_ids)):
+            step.apply(batch, step.plan(batch))
 
 
 def lock_leads(lead_ids: Sequence[int]) -> list[int]:

@@ -1,9 +1,14 @@
-"""Structured logs: one line an event, with the request id and the tenant where there are any."""
+"""Structured logs: one line an event, with the request or task id and the tenant where there are any, and nobody's secrets."""
 
 import logging
 import logging.config
 
 import structlog
+
+from core.masking import mask
+
+# Ours, and longer than what is masked.
+_IDS = frozenset({"request", "task_id", "timestamp", "level", "logger"})
 
 
 def configure_logging(*, level: str, as_json: bool) -> None:
@@ -21,6 +26,7 @@ def configure_logging(*, level: str, as_json: bool) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
+            "filters": {"addresses": {"()": WithoutSecretAddresses}},
             "formatters": {
                 "structured": {
                     "()": structlog.stdlib.ProcessorFormatter,
@@ -28,11 +34,18 @@ def configure_logging(*, level: str, as_json: bool) -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
+                        mask_values,
                         renderer,
                     ],
                 }
             },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "structured",
+                    "filters": ["addresses"],
+                }
+            },
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {"celery": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
         }
@@ -43,3 +56,26 @@ def configure_logging(*, level: str, as_json: bool) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def mask_values(
+    _logger: structlog.types.WrappedLogger, _method: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Mask every text of a line but the ids of ours."""
+    return {
+        key: mask(value) if isinstance(value, str) and key not in _IDS else value
+        for key, value in event.items()
+    }
+
+
+class WithoutSecretAddresses(logging.Filter):
+    """Django names the path of what it refuses; of a one-time or unsubscribe link that is the secret itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        path = getattr(request, "path", None)
+        if path and isinstance(record.args, tuple):
+            from core.requests import path_to_log
+
+            record.args = tuple(path_to_log(request) if arg == path else arg for arg in record.args)
+        return True

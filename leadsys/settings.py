@@ -1,6 +1,7 @@
 """Settings, read from the environment. The composition root: the only place that knows every app."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,6 +30,14 @@ def env_flag(name: str, *, default: bool) -> bool:
 def env_list(name: str, default: str = "") -> list[str]:
     """A comma-separated setting."""
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def env_secret(name: str) -> str:
+    """A shared secret that nobody guesses; empty where there is none."""
+    secret = os.environ.get(name, "")
+    if secret and len(secret) < 20:
+        raise ImproperlyConfigured(f"{name} must have 20 or more random characters.")
+    return secret
 
 
 def postgres(url: str, *, name: str) -> dict[str, Any]:
@@ -63,6 +72,13 @@ DEBUG = env_flag("LEADSYS_DEBUG", default=False)
 PRODUCTION = env_flag("LEADSYS_PRODUCTION", default=False)
 PORT = int(os.environ.get("PORT", "8000"))
 PUBLIC_URL = os.environ.get("LEADSYS_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+# The folder of embedded data, whose disk the operators' page looks at; empty where servers of one's own are used.
+HOME_FOLDER = os.environ.get("LEADSYS_HOME", "")
+
+# Where all processes of a machine count together (see core.metrics), and who may look besides the machine itself.
+METRICS_FOLDER = os.environ.get("LEADSYS_METRICS_FOLDER", "")
+METRICS_TOKEN = env_secret("LEADSYS_METRICS_TOKEN")
 
 SECRET_KEY = os.environ.get("LEADSYS_SECRET_KEY", "")
 if not SECRET_KEY:
@@ -200,7 +216,7 @@ if PRODUCTION:
     SECURE_HSTS_SECONDS = 31536000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -297,3 +313,14 @@ CELERY_BEAT_SCHEDULE = {
 
 LOGGING_CONFIG: str | None = None
 configure_logging(level=os.environ.get("LEADSYS_LOG_LEVEL", "INFO"), as_json=PRODUCTION)
+
+# Errors are sent to a Sentry-compatible service only where one is named; else its client is not even imported.
+ERROR_REPORTS_DSN = os.environ.get("LEADSYS_SENTRY_DSN", "")
+if ERROR_REPORTS_DSN:
+    from leadsys.error_reports import send_error_reports
+
+    send_error_reports(
+        dsn=ERROR_REPORTS_DSN,
+        version=VERSION,
+        environment=os.environ.get("LEADSYS_SENTRY_ENVIRONMENT", "production" if PRODUCTION else "trial"),
+    )

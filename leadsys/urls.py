@@ -4,12 +4,16 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.health import healthz, readyz
+from core.scrape import metrics
+from insights.operators import health
 from tenancy.admin import operator_site
 from tenancy.preferences import save_preferences
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+    path("operator/health/", operator_site.admin_view(health), name="operator-health"),
     path("operator/", operator_site.urls),
     path("accounts/", include("tenancy.account_urls")),
     path("", include("tenancy.urls")),

@@ -22,6 +22,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection
 
 from core.due import may_sweep
+from core.metrics import MESSAGES
 from nurturing.models import Message, MessageState, Suppression, SuppressionReason
 from nurturing.refusals import Refusal, hash_email, list_refusals
 from nurturing.walking import unsubscribe_address
@@ -248,6 +249,7 @@ def _keep_batch(tenant_id: int, now: datetime) -> int:
         cancel_messages(refusals=refusals, now=now)
         rest = [message.pk for message in due if message.pk not in refusals]
         Message.objects.filter(pk__in=rest).update(state=MessageState.KEPT, ended_at=now)
+        MESSAGES.labels(MessageState.KEPT.value).inc(len(rest))
         return len(due)
 
 
@@ -275,6 +277,7 @@ def cancel_messages(*, refusals: dict[int, Refusal], now: datetime) -> None:
         Message.objects.filter(pk__in=ids).update(
             state=MessageState.CANCELLED, ended_at=now, error=refusal.value
         )
+        MESSAGES.labels(MessageState.CANCELLED.value).inc(len(ids))
 
 
 def is_reserved(email: str) -> bool:
@@ -300,6 +303,7 @@ def claim_message(*, tenant_id: int, now: datetime) -> Message | None:
             return message
         if is_reserved(message.to_email):
             Message.objects.filter(pk=message.pk).update(state=MessageState.KEPT, ended_at=now)
+            MESSAGES.labels(MessageState.KEPT.value).inc()
             return message
         message.state = MessageState.SENDING
         message.attempt = uuid.uuid4()
@@ -318,7 +322,8 @@ def settle(*, message: Message, delivery: Delivery, tenant_id: int, now: datetim
             # A lease that ended while the server took its time: now it is known after all.
             state__in=[MessageState.SENDING, MessageState.UNKNOWN],
         )
-        attempted.update(**_settled(message, delivery, now))
+        settled = _settled(message, delivery, now)
+        MESSAGES.labels(settled["state"].value).inc(attempted.update(**settled))
         if delivery.outcome == Outcome.NO_SUCH_ADDRESS:
             suppress(email=message.to_email, reason=SuppressionReason.REFUSED, now=now)
 
@@ -338,7 +343,9 @@ def _settled(message: Message, delivery: Delivery, now: datetime) -> dict[str, A
 def give_up_lost(*, now: datetime) -> int:
     """Mark messages as unknown whose sender has not come back within its lease; returns how many."""
     lost = Message.objects.filter(state=MessageState.SENDING, due_at__lte=now)
-    return int(lost.update(state=MessageState.UNKNOWN, ended_at=now, error=""))
+    count = int(lost.update(state=MessageState.UNKNOWN, ended_at=now, error=""))
+    MESSAGES.labels(MessageState.UNKNOWN.value).inc(count)
+    return count
 
 
 def suppress(*, email: str, reason: SuppressionReason, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from django.utils.functional import Promise
@@ -71,6 +71,15 @@ class ClockFace:
         """ "01:42" left, or "+00:35" late."""
         hours, minutes = divmod(abs(self.left_seconds) // 60, 60)
         return f"{'+' if self.left_seconds < 0 else ''}{hours:02}:{minutes:02}"
+
+
+def spell_duration(time: timedelta) -> str:
+    """A duration in one unit, the same in every language: "40 s", "12 min", "3 h", "5 d"."""
+    seconds = int(time.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 @dataclass(frozen=True, kw_only=True)

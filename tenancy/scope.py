@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+import structlog
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -65,7 +66,7 @@ def tenant_scope(tenant_id: int, *, even_suspended: bool = False) -> Iterator[No
         return
     if outer is not None:
         raise OtherTenantScope(f"Tenant {tenant_id} was entered inside the scope of tenant {outer}.")
-    with transaction.atomic():
+    with transaction.atomic(), _named_in_logs(tenant_id):
         if _enter(tenant_id) and not even_suspended:
             raise TenantSuspended
         token = _tenant_id.set(tenant_id)
@@ -77,6 +78,17 @@ def tenant_scope(tenant_id: int, *, even_suspended: bool = False) -> Iterator[No
         # An exception has no need of it: rolling back to the savepoint restores the setting.
         if not connection.needs_rollback:
             _set_local(TENANT_SETTING, "")
+
+
+@contextmanager
+def _named_in_logs(tenant_id: int) -> Iterator[None]:
+    """Lines logged inside carry the tenant; so does the line at the end of a request, which is about one tenant."""
+    tokens = structlog.contextvars.bind_contextvars(tenant_id=tenant_id)
+    try:
+        yield
+    finally:
+        if "request" not in structlog.contextvars.get_contextvars():
+            structlog.contextvars.reset_contextvars(**tokens)
 
 
 @contextmanager

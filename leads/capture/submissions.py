@@ -6,6 +6,7 @@ work, so whatever dies in between, the sweep finishes it.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from core.bisection import run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
+from core.metrics import SUBMISSIONS
 from leads.capture.fields import IntakeRules, LeadInput, read_submission
 from leads.capture.intake import Intake, run_after_intake, take_in
 from leads.capture.rules import open_rules
@@ -188,6 +190,8 @@ def process(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime) -> 
     for submission, row in zip(submissions, rows, strict=True):
         settle(submission, row, answers, result.failed, now)
     Submission.objects.bulk_update(submissions, SETTLED_FIELDS)
+    for state, count in Counter(submission.state for submission in submissions).items():
+        SUBMISSIONS.labels(state).inc(count)
     cancel(kind=DUE_KIND, subjects=[submission.pk for submission in submissions])
     return [Answer(one.pk, one.response_status or 0, one.response_body) for one in submissions]
 
@@ -268,6 +272,7 @@ def note_failure(*, submission_ids: Sequence[int], error: Exception, now: dateti
         submission.state = SubmissionState.HELD
         submission.error = f"{type(error).__name__}: {error}"[:4000]
         submission.save(update_fields=["attempts", "state", "error"])
+        SUBMISSIONS.labels(submission.state).inc()
         if submission.attempts < MAX_ATTEMPTS:
             schedule(kind=DUE_KIND, due={submission.pk: now + RETRY_PAUSES[submission.attempts - 1]})
         else:

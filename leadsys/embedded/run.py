@@ -100,6 +100,8 @@ class Run:
             **os.environ,
             **(environment_for(self.home) if self.own_servers else {}),
             "DJANGO_SETTINGS_MODULE": "leadsys.settings",
+            "LEADSYS_HOME": str(self.home.folder),
+            "LEADSYS_METRICS_FOLDER": str(self.home.folder / "run" / "metrics"),
             "LEADSYS_STATIC_ROOT": str(self.home.folder / "static"),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",

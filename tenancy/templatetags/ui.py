@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django import template
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from tenancy.components import Chart, ClockFace, StagePoint
+from tenancy.components import Chart, ClockFace, StagePoint, spell_duration
 from tenancy.listing import Column
 from tenancy.models import Membership, Role, Tenant
 
@@ -66,6 +67,12 @@ def unlocalized(number: float) -> str:
 def as_number(number: float) -> str:
     """A number as the reader writes it, thousands grouped: 4,210 or 4.210."""
     return number_format(number, use_l10n=True, force_grouping=True)
+
+
+@register.filter
+def duration(time: timedelta) -> str:
+    """A duration in one unit: "12 min"."""
+    return spell_duration(time)
 
 
 @register.filter
