@@ -70,6 +70,23 @@ def schedule(*, kind: str, due: Mapping[int, datetime]) -> None:
         )
 
 
+def due_row_ctes(*, kind: str, differing: str) -> str:
+    """Two CTEs for a larger statement, which bring due rows to what the CTE ``differing (subject, due_at)`` says.
+
+    A null instant forgets the row. The text has the places ``{tenant}`` and ``{subjects}``, the ids among which the subjects are.
+    """
+    return f"""scheduled AS (
+    INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
+    SELECT {{tenant}}, '{kind}', subject, due_at, 0, '' FROM {differing} WHERE due_at IS NOT NULL
+    ON CONFLICT (tenant_id, kind, subject) DO UPDATE
+    SET due_at = EXCLUDED.due_at, attempts = 0, error = '', held_at = NULL
+), forgotten AS (
+    DELETE FROM core_duerow due USING {differing} differing
+    WHERE due.kind = '{kind}' AND due.subject = differing.subject AND due.subject = ANY ({{subjects}})
+      AND differing.due_at IS NULL
+)"""  # noqa: S608 - names of our own
+
+
 def cancel(*, kind: str, subjects: Iterable[int]) -> None:
     """Forget what was due for these subjects."""
     DueRow.objects.filter(kind=kind, subject__in=list(subjects)).delete()

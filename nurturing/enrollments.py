@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.db import connection
 
 from core.due import cancel, schedule
-from leads.models import Decision, DecisionKind, LeadState
+from leads.decisions import NewDecision, write_decisions
+from leads.models import DecisionKind, LeadState
 from leads.versions import Published
 from nurturing.models import Enrollment, EnrollmentState, ExitReason, Message, MessageState
 from nurturing.sequences import SequenceRules
@@ -167,17 +168,19 @@ class EnrollmentDecision:
 
 def decide(decisions: Iterable[EnrollmentDecision], *, now: datetime) -> None:
     """Write decisions in one statement."""
-    Decision.objects.bulk_create(
-        Decision(
-            lead_id=each.lead_id,
-            kind=DecisionKind.ENROLLMENT,
-            topic=each.sequence,
-            at=now,
-            version_id=each.version_id,
-            result=each.result,
-            detail=each.detail,
-        )
-        for each in decisions
+    write_decisions(
+        decisions=(
+            NewDecision(
+                lead_id=each.lead_id,
+                kind=DecisionKind.ENROLLMENT,
+                topic=each.sequence,
+                version_id=each.version_id,
+                result=each.result,
+                detail=each.detail,
+            )
+            for each in decisions
+        ),
+        now=now,
     )
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
-
+from leads.conditions.statements import Statement
 from leads.models import Decision, DecisionKind, MoveAct, RuleKind
 from leads.pipeline import Batch
 from leads.reasons import published_reasons
@@ -74,9 +73,7 @@ class Enroll:
 
 def _read(batch: Batch) -> tuple[list[Inside], list[Waiting]]:
     """The enrolments that are active, and the leads that wait for one; a single query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SEEN, {"leads": batch.lead_ids})
-        rows = cursor.fetchall()
+    rows = _SEEN.rows(lead_ids=batch.lead_ids)
     reasons = published_reasons(batch.rules) if rows else None
     inside: list[Inside] = []
     waiting: dict[int, Waiting] = {}
@@ -93,7 +90,7 @@ def _read(batch: Batch) -> tuple[list[Inside], list[Waiting]]:
     return inside, list(waiting.values())
 
 
-_SEEN: Final = """
+_SEEN: Final = Statement.text("""
 SELECT state.lead_id, state.stage, state.stage_act, state.stage_reason, state.stage_at,
        COALESCE(state.stage = 'nurture' AND state.live_since IS NOT NULL
                 AND (state.enrolled_at IS NULL OR state.enrolled_at < state.stage_at), false),
@@ -101,12 +98,12 @@ SELECT state.lead_id, state.stage, state.stage_act, state.stage_reason, state.st
 FROM leads_leadstate state
 LEFT JOIN nurturing_enrollment enrollment
     ON enrollment.tenant_id = state.tenant_id AND enrollment.lead_id = state.lead_id AND enrollment.state = 'active'
-WHERE state.lead_id = ANY(%(leads)s::bigint[])
+WHERE state.lead_id = ANY(%(lead_ids)s::bigint[])
   AND (enrollment.id IS NOT NULL
        OR state.stage = 'nurture' AND state.live_since IS NOT NULL
           AND (state.enrolled_at IS NULL OR state.enrolled_at < state.stage_at))
 ORDER BY state.lead_id, enrollment.id
-"""
+""")
 
 
 def _plan_entries(plan: EnrollPlan, leads: Sequence[Waiting], published: Published | None) -> None:

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection
 from django.db.models import BigIntegerField, F, Q
 
 from leads.conditions.compile import compile_condition, record_condition
 from leads.conditions.logic import InList
 from leads.conditions.statements import Param, Statement, cached_statement
+from leads.decisions import NewDecision, write_decisions
 from leads.models import Decision, DecisionKind, Lead, LeadState, Stage
 from leads.versions import Published
 from routing.rules import RoutingRule, RoutingRules, TargetKind
@@ -28,6 +28,7 @@ from tenancy.models import TeamFunction
 
 SDR_STAGES: Final = (Stage.MARKETING_QUALIFIED, Stage.WORKING)
 SALES_STAGES: Final = (Stage.SALES_QUALIFIED, Stage.OPPORTUNITY)
+LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 # How many of those who stand in a pool a decision remembers.
 MAX_REMEMBERED: Final = 8
 
@@ -95,24 +96,28 @@ class Outcome:
 
 def list_waiting(lead_ids: Iterable[int]) -> list[Waiting]:
     """The live leads among these whose stage wants an SDR or a sales rep and that have neither one nor a team's queue."""
-    in_sdr = Q(stage__in=SDR_STAGES) & (
-        Q(owner_sdr__isnull=True, team_sdr__isnull=True) | Q(owner_sdr__is_active=False)
-    )
-    in_sales = Q(stage__in=SALES_STAGES) & (
-        Q(owner_sales__isnull=True, team_sales__isnull=True) | Q(owner_sales__is_active=False)
-    )
-    rows = (
-        LeadState.objects.filter(lead_id__in=list(lead_ids), live_since__isnull=False)
-        .filter(in_sdr | in_sales)
-        .order_by("lead_id")
-        .values_list("lead_id", "stage", "owner_sdr_id", "owner_sales_id")
-    )
+    rows = cached_statement(key="routing.waiting", build=_waiting_statement).rows(lead_ids=list(lead_ids))
     return [
         Waiting(lead_id, TeamFunction.SDR, owner_sdr)
         if stage in SDR_STAGES
         else Waiting(lead_id, TeamFunction.SALES, owner_sales)
         for lead_id, stage, owner_sdr, owner_sales in rows
     ]
+
+
+def _waiting_statement() -> Statement:
+    in_sdr = Q(stage__in=SDR_STAGES) & (
+        Q(owner_sdr__isnull=True, team_sdr__isnull=True) | Q(owner_sdr__is_active=False)
+    )
+    in_sales = Q(stage__in=SALES_STAGES) & (
+        Q(owner_sales__isnull=True, team_sales__isnull=True) | Q(owner_sales__is_active=False)
+    )
+    return Statement.of(
+        LeadState.objects.filter(InList(F("lead_id"), LEAD_IDS), live_since__isnull=False)
+        .filter(in_sdr | in_sales)
+        .order_by("lead_id")
+        .values_list("lead_id", "stage", "owner_sdr_id", "owner_sales_id")
+    )
 
 
 # What the rules say ----------------------------------------------------------------------------------------------
@@ -159,8 +164,7 @@ def _verdict_statement(rules: Sequence[RoutingRule]) -> Statement:
         assert rule.when is not None
         columns[f"verdict_{index}"] = compile_condition(rule.when, now=Param("now"))
         columns[f"record_{index}"] = record_condition(rule.when, now=Param("now"))
-    ids = Param("lead_ids", ArrayField(BigIntegerField()))
-    leads = Lead.objects.filter(InList(F("pk"), ids)).annotate(**columns)
+    leads = Lead.objects.filter(InList(F("pk"), LEAD_IDS)).annotate(**columns)
     return Statement.of(leads.order_by().values_list("pk", *columns))
 
 
@@ -272,28 +276,25 @@ def _write_owners(outcomes: Sequence[Outcome]) -> None:
     ]
     if not changed:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _UPDATE,
-            [
-                [outcome.lead_id for outcome in changed],
-                [outcome.function.value for outcome in changed],
-                [outcome.member_id for outcome in changed],
-                [outcome.team_id for outcome in changed],
-            ],
-        )
+    _UPDATE.execute(
+        lead_ids=[outcome.lead_id for outcome in changed],
+        functions=[outcome.function.value for outcome in changed],
+        members=[outcome.member_id for outcome in changed],
+        teams=[outcome.team_id for outcome in changed],
+    )
 
 
-_UPDATE = """
+_UPDATE: Final = Statement.text("""
 UPDATE leads_leadstate state
 SET owner_sdr_id = CASE given.function WHEN 'sdr' THEN given.member_id ELSE state.owner_sdr_id END,
     team_sdr_id = CASE given.function WHEN 'sdr' THEN given.team_id ELSE state.team_sdr_id END,
     claimed_until = CASE given.function WHEN 'sdr' THEN NULL ELSE state.claimed_until END,
     owner_sales_id = CASE given.function WHEN 'sales' THEN given.member_id ELSE state.owner_sales_id END,
     team_sales_id = CASE given.function WHEN 'sales' THEN given.team_id ELSE state.team_sales_id END
-FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[]) AS given (lead_id, function, member_id, team_id)
-WHERE state.lead_id = given.lead_id
-"""
+FROM unnest(%(lead_ids)s::bigint[], %(functions)s::text[], %(members)s::bigint[], %(teams)s::bigint[])
+    AS given (lead_id, function, member_id, team_id)
+WHERE state.lead_id = given.lead_id AND state.lead_id = ANY (%(lead_ids)s::bigint[])
+""")
 
 
 # Why -------------------------------------------------------------------------------------------------------------
@@ -331,17 +332,19 @@ def _write_decisions(
     now: datetime,
     causes: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    Decision.objects.bulk_create(
-        Decision(
-            lead_id=outcome.lead_id,
-            kind=DecisionKind.OWNER,
-            topic=outcome.function,
-            at=now,
-            version_id=version_id,
-            result=_result(outcome, staff)[:120],
-            detail=_detail(outcome, causes.get(outcome.lead_id)),
-        )
-        for outcome in outcomes
+    write_decisions(
+        decisions=(
+            NewDecision(
+                lead_id=outcome.lead_id,
+                kind=DecisionKind.OWNER,
+                topic=outcome.function,
+                version_id=version_id,
+                result=_result(outcome, staff)[:120],
+                detail=_detail(outcome, causes.get(outcome.lead_id)),
+            )
+            for outcome in outcomes
+        ),
+        now=now,
     )
 
 

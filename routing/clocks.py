@@ -8,15 +8,17 @@ to nurture. The first attempt, the answer, the enrolment (or the disqualificatio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, NamedTuple
 
-from django.db import connection
-from django.db.models import Min, OuterRef, Q, Subquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, F, Min, OuterRef, Q, Subquery
 
 from core.due import cancel, schedule
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
+from leads.decisions import NewDecision, write_decisions
 from leads.models import (
     ContactAttempt,
-    Decision,
     DecisionKind,
     Handover,
     HandoverAnswer,
@@ -37,6 +39,7 @@ from tenancy.models import TeamFunction
 from tenancy.scope import require_tenant_id
 
 SHARE_KIND: Final = "clock.share"
+LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 CONTACT_KINDS: Final = frozenset({ClockKind.FIRST_CONTACT, ClockKind.ASKED_FOR_CONTACT})
 STAGE_OF_KIND: Final = {
     ClockKind.FIRST_CONTACT: Stage.MARKETING_QUALIFIED,
@@ -65,6 +68,24 @@ class Standing:
     teams: dict[TeamFunction, int | None]
 
 
+class KnownClock(NamedTuple):
+    """A clock as it stands, with what may have met it: the first attempt and the first answer since the visit began."""
+
+    pk: int
+    lead_id: int
+    kind: str
+    state: str
+    entered_at: datetime
+    started_at: datetime
+    due_at: datetime
+    broken_at: datetime | None
+    level: int
+    version_id: int
+    calendar_id: int | None
+    attempted_at: datetime | None
+    answered_at: datetime | None
+
+
 @dataclass(frozen=True)
 class Start:
     """A clock that should run and does not yet."""
@@ -79,7 +100,7 @@ class Start:
 class End:
     """An open clock that is met (``met_at``) or cancelled (None)."""
 
-    clock: Clock
+    clock: KnownClock
     met_at: datetime | None
     responsible_id: int | None
 
@@ -104,8 +125,11 @@ class ClockPlan:
 
 def plan_clocks(batch: Batch) -> ClockPlan:
     """Which clocks start and which end, for a batch; reads only."""
-    standings = read_standings(batch.lead_ids)
-    clocks = _read_clocks(batch.lead_ids)
+    unsettled = [lead_id for (lead_id,) in _UNSETTLED.rows(lead_ids=batch.lead_ids)]
+    if not unsettled:
+        return ClockPlan()
+    standings = read_standings(unsettled)
+    clocks = _read_clocks(unsettled)
     known = {(clock.lead_id, clock.kind, clock.entered_at) for clock in clocks}
     plan = ClockPlan(ends=_ends(clocks, standings))
     published = batch.rules.get(RuleKind.CLOCKS)
@@ -123,11 +147,52 @@ def plan_clocks(batch: Batch) -> ClockPlan:
     return plan
 
 
+# The leads that stand where a clock runs and have none for this visit, and those with an open clock that something has met
+# or that is not theirs any more. All others need no look: most of what happens to leads moves no clock. The ids stand beside
+# the first subquery so that, made into a hash table, it reads their clocks and not the tenant's.
+_UNSETTLED: Final = Statement.text("""
+SELECT lead_id
+FROM (
+    SELECT lead_id, stage, enrolled_at, GREATEST(stage_at, live_since) AS entered_at, live_since IS NOT NULL AS is_live,
+        CASE stage
+            WHEN 'mql' THEN CASE stage_act WHEN 'asked_for_contact' THEN 'asked_for_contact' ELSE 'first_contact' END
+            WHEN 'sql' THEN 'answer_sql'
+            WHEN 'nurture' THEN 'back_to_nurture'
+        END AS kind
+    FROM leads_leadstate WHERE lead_id = ANY (%(lead_ids)s::bigint[])
+) state
+WHERE is_live AND kind IS NOT NULL AND NOT EXISTS (
+        SELECT FROM routing_clock clock
+        WHERE clock.lead_id = state.lead_id AND clock.kind = state.kind AND clock.entered_at = state.entered_at
+          AND clock.lead_id = ANY (%(lead_ids)s::bigint[])
+    )
+    OR EXISTS (
+        SELECT FROM routing_clock clock
+        WHERE clock.lead_id = state.lead_id AND clock.state IN ('running', 'paused', 'broken') AND (
+            NOT state.is_live
+            OR clock.entered_at <> state.entered_at
+            OR state.stage <> CASE clock.kind
+                WHEN 'answer_sql' THEN 'sql' WHEN 'back_to_nurture' THEN 'nurture' ELSE 'mql' END
+            OR state.enrolled_at >= clock.entered_at
+            OR EXISTS (
+                SELECT FROM leads_contactattempt attempt
+                WHERE attempt.lead_id = clock.lead_id AND attempt.at >= clock.entered_at
+            )
+            OR EXISTS (
+                SELECT FROM leads_handover handover
+                WHERE handover.lead_id = clock.lead_id AND handover.answered_at >= clock.entered_at
+            )
+        )
+    )
+ORDER BY lead_id
+""")
+
+
 @dataclass(frozen=True)
 class OpenClocks:
     """The open clocks of leads: those that go on, how the others end, and how the leads stand."""
 
-    going_on: list[Any]
+    going_on: list[KnownClock]
     ends: list[End]
     standings: dict[int, Standing]
 
@@ -141,40 +206,45 @@ def list_open(*, lead_ids: Sequence[int]) -> OpenClocks:
     return OpenClocks([clock for clock in clocks if clock.pk not in ended], ends, standings)
 
 
-def _ends(clocks: Iterable[Any], standings: Mapping[int, Standing]) -> list[End]:
+def _ends(clocks: Iterable[KnownClock], standings: Mapping[int, Standing]) -> list[End]:
     found = (_end_of(clock, standings.get(clock.lead_id)) for clock in clocks if clock.state in OPEN_STATES)
     return [end for end in found if end is not None]
 
 
 def read_standings(lead_ids: Sequence[int]) -> dict[int, Standing]:
     """How the live leads among these stand, by id."""
+    rows = cached_statement(key="routing.standings", build=_standings_statement).rows(lead_ids=lead_ids)
+    standings = {}
+    for lead_id, stage, act, reason, stage_at, live_since, enrolled_at, offered_at, *responsible in rows:
+        owner_marketing, owner_sdr, owner_sales, team_sdr, team_sales = responsible
+        standings[lead_id] = Standing(
+            lead_id=lead_id,
+            stage=Stage(stage),
+            act=act,
+            reason=reason,
+            entered_at=max(stage_at, live_since),
+            stage_at=stage_at,
+            live_since=live_since,
+            enrolled_at=enrolled_at,
+            offered_at=offered_at,
+            owners={
+                TeamFunction.MARKETING: owner_marketing,
+                TeamFunction.SDR: owner_sdr,
+                TeamFunction.SALES: owner_sales,
+            },
+            teams={TeamFunction.SDR: team_sdr, TeamFunction.SALES: team_sales},
+        )
+    return standings
+
+
+def _standings_statement() -> Statement:
     offered = Handover.objects.filter(lead=OuterRef("lead"), answer__isnull=True).values("offered_at")
-    rows = (
-        LeadState.objects.filter(lead_id__in=lead_ids, live_since__isnull=False)
+    return Statement.of(
+        LeadState.objects.filter(InList(F("lead_id"), LEAD_IDS), live_since__isnull=False)
         .annotate(offered_at=Subquery(offered[:1]))
         .order_by("lead_id")
-        .values(*_STANDING_COLUMNS)
+        .values_list(*_STANDING_COLUMNS)
     )
-    return {
-        row["lead_id"]: Standing(
-            lead_id=row["lead_id"],
-            stage=Stage(row["stage"]),
-            act=row["stage_act"],
-            reason=row["stage_reason"],
-            entered_at=max(row["stage_at"], row["live_since"]),
-            stage_at=row["stage_at"],
-            live_since=row["live_since"],
-            enrolled_at=row["enrolled_at"],
-            offered_at=row["offered_at"],
-            owners={
-                TeamFunction.MARKETING: row["owner_marketing_id"],
-                TeamFunction.SDR: row["owner_sdr_id"],
-                TeamFunction.SALES: row["owner_sales_id"],
-            },
-            teams={TeamFunction.SDR: row["team_sdr_id"], TeamFunction.SALES: row["team_sales_id"]},
-        )
-        for row in rows
-    }
 
 
 _STANDING_COLUMNS: Final = (
@@ -183,8 +253,13 @@ _STANDING_COLUMNS: Final = (
 )
 
 
-def _read_clocks(lead_ids: Sequence[int]) -> list[Any]:
-    """The open clocks of these leads and those of the visit they are in, each with what may meet it."""
+def _read_clocks(lead_ids: Sequence[int]) -> list[KnownClock]:
+    """The open clocks of these leads and those of the visit they are in."""
+    rows = cached_statement(key="routing.clocks", build=_clocks_statement).rows(lead_ids=lead_ids)
+    return [KnownClock(*row) for row in rows]
+
+
+def _clocks_statement() -> Statement:
     attempts = ContactAttempt.objects.filter(lead=OuterRef("lead"), at__gte=OuterRef("entered_at"))
     answers = Handover.objects.filter(
         lead=OuterRef("lead"), answer__in=ANSWERS, answered_at__gte=OuterRef("entered_at")
@@ -192,11 +267,12 @@ def _read_clocks(lead_ids: Sequence[int]) -> list[Any]:
     first_attempt = attempts.order_by().values("lead").annotate(first=Min("at")).values("first")
     first_answer = answers.order_by().values("lead").annotate(first=Min("answered_at")).values("first")
     newest_visit = LeadState.objects.filter(lead=OuterRef("lead")).values("stage_at")
-    return list(
-        Clock.objects.filter(lead_id__in=lead_ids)
+    return Statement.of(
+        Clock.objects.filter(InList(F("lead_id"), LEAD_IDS))
         .filter(Q(state__in=OPEN_STATES) | Q(entered_at__gte=Subquery(newest_visit)))
         .annotate(attempted_at=Subquery(first_attempt), answered_at=Subquery(first_answer))
         .order_by("lead_id", "id")
+        .values_list(*KnownClock._fields)
     )
 
 
@@ -223,7 +299,7 @@ def _waits_for_marketing(standing: Standing, reasons: Reasons) -> bool:
     return not is_enrolled and reasons.decides_marketing(act=act, reason=standing.reason)
 
 
-def _end_of(clock: Any, standing: Standing | None) -> End | None:
+def _end_of(clock: KnownClock, standing: Standing | None) -> End | None:
     """How an open clock ends, or None while it goes on."""
     responsible = standing.owners[CLOCK_FUNCTION[ClockKind(clock.kind)]] if standing else None
     met_at = _met_at(clock, standing)
@@ -237,10 +313,9 @@ def _end_of(clock: Any, standing: Standing | None) -> End | None:
     return None if still_there else End(clock, None, responsible)
 
 
-def _met_at(clock: Any, standing: Standing | None) -> datetime | None:
+def _met_at(clock: KnownClock, standing: Standing | None) -> datetime | None:
     if clock.kind != ClockKind.BACK_TO_NURTURE:
-        acted_at: datetime | None = clock.attempted_at if clock.kind in CONTACT_KINDS else clock.answered_at
-        return acted_at
+        return clock.attempted_at if clock.kind in CONTACT_KINDS else clock.answered_at
     if standing is None:
         return None
     if standing.enrolled_at is not None and standing.enrolled_at >= clock.entered_at:
@@ -271,22 +346,18 @@ def start_clocks(*, starts: Sequence[Start], published: Published, now: datetime
         policy = policies.get(start.kind)
         assert policy is not None
         timed.append((start, policy, *timer.times(start.counted_from, policy)))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "tenant": require_tenant_id(),
-                "version": published.version_id,
-                "leads": [start.lead_id for start, *_rest in timed],
-                "kinds": [start.kind.value for start, *_rest in timed],
-                "entered": [start.entered_at for start, *_rest in timed],
-                "started": [started_at for _start, _policy, started_at, _due in timed],
-                "due": [due_at for *_rest, due_at in timed],
-                "shares": [policy.shares[0][0] for _start, policy, *_rest in timed],
-                "calendars": [None if policy.is_elapsed else calendar.pk for _start, policy, *_rest in timed],
-            },
-        )
-        ids = {(lead_id, kind): clock_id for clock_id, lead_id, kind in cursor.fetchall()}
+    rows = _INSERT.rows(
+        tenant=require_tenant_id(),
+        version=published.version_id,
+        leads=[start.lead_id for start, *_rest in timed],
+        kinds=[start.kind.value for start, *_rest in timed],
+        entered=[start.entered_at for start, *_rest in timed],
+        started=[started_at for _start, _policy, started_at, _due in timed],
+        due=[due_at for *_rest, due_at in timed],
+        shares=[policy.shares[0][0] for _start, policy, *_rest in timed],
+        calendars=[None if policy.is_elapsed else calendar.pk for _start, policy, *_rest in timed],
+    )
+    ids = {(lead_id, kind): clock_id for clock_id, lead_id, kind in rows}
     inserted = [row for row in timed if (row[0].lead_id, row[0].kind.value) in ids]
     schedule(
         kind=SHARE_KIND,
@@ -295,37 +366,39 @@ def start_clocks(*, starts: Sequence[Start], published: Published, now: datetime
             for start, policy, started_at, due_at in inserted
         },
     )
-    Decision.objects.bulk_create(
-        Decision(
-            lead_id=start.lead_id,
-            kind=DecisionKind.CLOCK,
-            topic=start.kind,
-            at=now,
-            version_id=published.version_id,
-            result=ClockState.RUNNING,
-            detail={
-                "clock": ids[start.lead_id, start.kind.value],
-                "counted_from": start.counted_from.isoformat(),
-                "started_at": started_at.isoformat(),
-                "due_at": due_at.isoformat(),
-            },
-        )
-        for start, _policy, started_at, due_at in inserted
+    write_decisions(
+        decisions=(
+            NewDecision(
+                lead_id=start.lead_id,
+                kind=DecisionKind.CLOCK,
+                topic=start.kind,
+                version_id=published.version_id,
+                result=ClockState.RUNNING,
+                detail={
+                    "clock": ids[start.lead_id, start.kind.value],
+                    "counted_from": start.counted_from.isoformat(),
+                    "started_at": started_at.isoformat(),
+                    "due_at": due_at.isoformat(),
+                },
+            )
+            for start, _policy, started_at, due_at in inserted
+        ),
+        now=now,
     )
 
 
-_INSERT = """
+_INSERT: Final = Statement.text("""
 INSERT INTO routing_clock
     (tenant_id, lead_id, kind, state, entered_at, started_at, due_at, level, next_share, version_id, calendar_id)
-SELECT %(tenant)s, start.lead_id, start.kind, 'running', start.entered_at, start.started_at, start.due_at, 0,
-       start.next_share, %(version)s, start.calendar_id
+SELECT %(tenant)s::bigint, start.lead_id, start.kind, 'running', start.entered_at, start.started_at, start.due_at, 0,
+       start.next_share, %(version)s::bigint, start.calendar_id
 FROM unnest(
-    %(leads)s::bigint[], %(kinds)s::text[], %(entered)s::timestamptz[], %(started)s::timestamptz[],
-    %(due)s::timestamptz[], %(shares)s::smallint[], %(calendars)s::bigint[]
+    %(leads)s::bigint[], %(kinds)s::text[], %(entered)s::timestamptz[], %(started)s::timestamptz[], %(due)s::timestamptz[],
+    %(shares)s::smallint[], %(calendars)s::bigint[]
 ) AS start (lead_id, kind, entered_at, started_at, due_at, next_share, calendar_id)
 ON CONFLICT (tenant_id, lead_id, kind, entered_at) DO NOTHING
 RETURNING id, lead_id, kind
-"""
+""")
 
 
 class Timer:
@@ -367,37 +440,35 @@ class Timer:
 def end_clocks(*, ends: Iterable[End], now: datetime) -> None:
     """Meet and cancel open clocks in one statement. Met late is met with the deadline as broken_at."""
     ended = list(ends)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _END,
-            [
-                [end.clock.pk for end in ended],
-                [end.met_at for end in ended],
-                [end.is_late for end in ended],
-                [end.responsible_id for end in ended],
-            ],
-        )
+    _END.execute(
+        clocks=[end.clock.pk for end in ended],
+        met=[end.met_at for end in ended],
+        late=[end.is_late for end in ended],
+        responsible=[end.responsible_id for end in ended],
+    )
     cancel(kind=SHARE_KIND, subjects=[end.clock.pk for end in ended])
-    Decision.objects.bulk_create(
-        Decision(
-            lead_id=end.clock.lead_id,
-            kind=DecisionKind.CLOCK,
-            topic=end.clock.kind,
-            at=now,
-            version_id=end.clock.version_id,
-            result=ClockState.CANCELLED if end.met_at is None else ClockState.MET,
-            detail={
-                "clock": end.clock.pk,
-                "due_at": end.clock.due_at.isoformat(),
-                "met_at": end.met_at.isoformat() if end.met_at else None,
-                "is_late": end.is_late,
-            },
-        )
-        for end in ended
+    write_decisions(
+        decisions=(
+            NewDecision(
+                lead_id=end.clock.lead_id,
+                kind=DecisionKind.CLOCK,
+                topic=end.clock.kind,
+                version_id=end.clock.version_id,
+                result=ClockState.CANCELLED if end.met_at is None else ClockState.MET,
+                detail={
+                    "clock": end.clock.pk,
+                    "due_at": end.clock.due_at.isoformat(),
+                    "met_at": end.met_at.isoformat() if end.met_at else None,
+                    "is_late": end.is_late,
+                },
+            )
+            for end in ended
+        ),
+        now=now,
     )
 
 
-_END = """
+_END: Final = Statement.text("""
 UPDATE routing_clock clock
 SET state = CASE WHEN ended.met_at IS NULL THEN 'cancelled' ELSE 'met' END,
     met_at = ended.met_at,
@@ -405,6 +476,7 @@ SET state = CASE WHEN ended.met_at IS NULL THEN 'cancelled' ELSE 'met' END,
                           ELSE clock.responsible_id END,
     broken_at = CASE WHEN ended.is_late THEN COALESCE(clock.broken_at, clock.due_at) END,
     next_share = NULL
-FROM unnest(%s::bigint[], %s::timestamptz[], %s::boolean[], %s::bigint[]) AS ended (id, met_at, is_late, responsible_id)
-WHERE clock.id = ended.id AND clock.state IN ('running', 'paused', 'broken')
-"""
+FROM unnest(%(clocks)s::bigint[], %(met)s::timestamptz[], %(late)s::boolean[], %(responsible)s::bigint[])
+    AS ended (id, met_at, is_late, responsible_id)
+WHERE clock.id = ended.id AND clock.id = ANY (%(clocks)s::bigint[]) AND clock.state IN ('running', 'paused', 'broken')
+""")

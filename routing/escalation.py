@@ -13,12 +13,13 @@ from django.db import connection
 
 from core.due import DueKind, schedule
 from core.notifications import Notice, tell
-from leads.models import Decision, DecisionKind, RuleKind, RuleVersion
+from leads.decisions import NewDecision, write_decisions
+from leads.models import DecisionKind, RuleKind, RuleVersion
 from leads.pipeline import lock_free_leads
 from leads.versions import open_rulebook, parse_document
 from routing.assignment import How, Outcome, Waiting, choose, give
 from routing.calendars import open_hours
-from routing.clocks import SHARE_KIND, Standing, Timer, end_clocks, list_open
+from routing.clocks import SHARE_KIND, KnownClock, Standing, Timer, end_clocks, list_open
 from routing.models import Calendar, Clock
 from routing.notices import clock_notice, read_lead_names
 from routing.policies import ClockPolicies, Policy, ShareAct
@@ -33,7 +34,7 @@ class Passing:
     ``shares`` are (per cent, what happens, when); ``next_share`` is (per cent, when) or None.
     """
 
-    clock: Clock
+    clock: KnownClock
     policy: Policy
     standing: Standing
     shares: list[tuple[int, ShareAct, datetime]] = field(default_factory=list)
@@ -83,7 +84,9 @@ def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
     tell(notices=_notices(acted, offers), now=now)
 
 
-def _read_passing(clocks: Sequence[Clock], standings: Mapping[int, Standing], now: datetime) -> list[Passing]:
+def _read_passing(
+    clocks: Sequence[KnownClock], standings: Mapping[int, Standing], now: datetime
+) -> list[Passing]:
     if not clocks:
         return []
     policies = _read_policies({clock.version_id for clock in clocks})
@@ -229,17 +232,16 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
             if act is ShareAct.OFFER:
                 detail |= {"to": new_owner, "to_name": staff.name(new_owner), "moved": offers.moved(each)}
             rows.append(
-                Decision(
+                NewDecision(
                     lead_id=each.clock.lead_id,
                     kind=DecisionKind.CLOCK,
                     topic=each.clock.kind,
-                    at=now,
                     version_id=each.clock.version_id,
                     result=act.value,
                     detail=detail,
                 )
             )
-    Decision.objects.bulk_create(rows)
+    write_decisions(decisions=rows, now=now)
 
 
 def _notices(acted: Sequence[Passing], offers: Offers) -> list[Notice]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from leads.conditions.statements import Statement, cached_statement
 from tenancy.models import MemberKind, Membership, Role, Team, TeamFunction, TeamMember
 
 
@@ -96,8 +97,10 @@ class Staff:
 
 def read_staff() -> Staff:
     """The active people of the current tenant."""
+    rows = cached_statement(key="routing.staff", build=_staff_statement).rows()
+    return Staff(Person(member_id, name, frozenset(roles)) for member_id, name, roles in rows)
+
+
+def _staff_statement() -> Statement:
     people = Membership.objects.filter(kind=MemberKind.PERSON, is_active=True)
-    return Staff(
-        Person(member_id, name, frozenset(roles))
-        for member_id, name, roles in people.values_list("id", "name", "roles")
-    )
+    return Statement.of(people.order_by().values_list("id", "name", "roles"))

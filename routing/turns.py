@@ -6,9 +6,13 @@ out at the same moment do so one after the other, so no member gets two leads wh
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
-from django.db import connection
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, F, TextField
 
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
 from routing.models import Pool, PoolMember, PoolTakes
 from routing.staff import Staff
 from tenancy.models import Role, TeamFunction
@@ -56,17 +60,39 @@ class OpenPool:
 
 def lock_pools(*, keys: Iterable[str], staff: Staff) -> dict[str, OpenPool]:
     """Lock pools in id order and read who stands in them; keys that name no pool are left out."""
-    pools = list(Pool.objects.select_for_update(no_key=True).filter(key__in=sorted(set(keys))).order_by("pk"))
+    wanted = sorted(set(keys))
+    locked = cached_statement(key="routing.pools", build=_pools_statement).rows(keys=wanted) if wanted else []
+    pools = [_LockedPool(*row) for row in locked]
+    if not pools:
+        return {}
     # Read after the locks are held, in a statement of its own: the one that waited may have an old snapshot.
     turns: dict[int, dict[int, tuple[int, int]]] = {pool.pk: {} for pool in pools}
-    for pool_id, member_id, position, last_turn in PoolMember.objects.filter(
-        pool_id__in=list(turns)
-    ).values_list("pool_id", "member_id", "position", "last_turn"):
+    places = cached_statement(key="routing.places", build=_places_statement)
+    for pool_id, member_id, position, last_turn in places.rows(pools=list(turns)):
         turns[pool_id][member_id] = (position, last_turn)
     return {pool.key: _open(pool, turns[pool.pk], staff) for pool in pools}
 
 
-def _open(pool: Pool, turns: dict[int, tuple[int, int]], staff: Staff) -> OpenPool:
+class _LockedPool(NamedTuple):
+    pk: int
+    key: str
+    name: str
+    function: str
+    takes: str
+    turn: int
+
+
+def _pools_statement() -> Statement:
+    named = Pool.objects.filter(InList(F("key"), Param("keys", ArrayField(TextField()))))
+    return Statement.of(named.select_for_update(no_key=True).order_by("pk").values_list(*_LockedPool._fields))
+
+
+def _places_statement() -> Statement:
+    standing = PoolMember.objects.filter(InList(F("pool_id"), Param("pools", ArrayField(BigIntegerField()))))
+    return Statement.of(standing.order_by().values_list("pool_id", "member_id", "position", "last_turn"))
+
+
+def _open(pool: _LockedPool, turns: dict[int, tuple[int, int]], staff: Staff) -> OpenPool:
     places = [
         Place(member_id, *turns.get(member_id, (0, 0)))
         for member_id in list_available(
@@ -94,27 +120,25 @@ def write_turns(*, pools: Iterable[OpenPool]) -> None:
     if not changed:
         return
     places = [(pool.id, place) for pool in changed for place in pool.changed.values()]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE routing_pool pool SET turn = taken.turn
-            FROM unnest(%s::bigint[], %s::bigint[]) AS taken (id, turn) WHERE pool.id = taken.id
-            """,
-            [[pool.id for pool in changed], [pool.turn for pool in changed]],
-        )
-        cursor.execute(
-            """
-            INSERT INTO routing_poolmember (tenant_id, pool_id, member_id, position, last_turn)
-            SELECT %s, taken.* FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[]) AS taken
-            ON CONFLICT (tenant_id, pool_id, member_id) DO UPDATE SET last_turn = EXCLUDED.last_turn
-            """,
-            [
-                require_tenant_id(),
-                [pool_id for pool_id, _place in places],
-                [place.member_id for _pool, place in places],
-                [place.position for _pool, place in places],
-                [place.last_turn for _pool, place in places],
-            ],
-        )
+    _COUNT_TURNS.execute(pools=[pool.id for pool in changed], turns=[pool.turn for pool in changed])
+    _KEEP_TURNS.execute(
+        tenant=require_tenant_id(),
+        pools=[pool_id for pool_id, _place in places],
+        members=[place.member_id for _pool, place in places],
+        positions=[place.position for _pool, place in places],
+        turns=[place.last_turn for _pool, place in places],
+    )
     for pool in changed:
         pool.changed.clear()
+
+
+_COUNT_TURNS: Final = Statement.text("""
+UPDATE routing_pool pool SET turn = taken.turn
+FROM unnest(%(pools)s::bigint[], %(turns)s::bigint[]) AS taken (id, turn) WHERE pool.id = taken.id
+""")
+_KEEP_TURNS: Final = Statement.text("""
+INSERT INTO routing_poolmember (tenant_id, pool_id, member_id, position, last_turn)
+SELECT %(tenant)s::bigint, taken.*
+FROM unnest(%(pools)s::bigint[], %(members)s::bigint[], %(positions)s::int[], %(turns)s::bigint[]) AS taken
+ON CONFLICT (tenant_id, pool_id, member_id) DO UPDATE SET last_turn = EXCLUDED.last_turn
+""")

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BigIntegerField, DateTimeField, F, TextField
 
+from core.due import due_row_ctes
 from leads.conditions.compile import Reading, compile_condition
 from leads.conditions.language import Condition
 from leads.conditions.logic import AllOf, Bind, Compare, Fragment, InList, Truth
@@ -18,6 +19,8 @@ from leads.models import Event, Grade, Lead
 from leads.next_change import next_change
 from scoring.documents import Count, EventRule, GradeCriteria, LeadRule, ScoringModel
 
+SCORE_CHANGES: Final = "score.changes"
+GRADE_CHANGES: Final = "grade.changes"
 MAX_SCORE: Final = 1_000_000_000
 LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 TENANT: Final = Param("tenant", BigIntegerField())
@@ -33,11 +36,11 @@ def score_plan(model: ScoringModel) -> Statement:
 
 
 def score_apply(model: ScoringModel, *, is_decay: bool) -> Statement:
-    """Write what the plan says differs; gives ``(lead_id, next_at)`` where the instant of the next change differs.
+    """Write what the plan says differs: scores, decisions, and due rows for the instant of the next change.
 
     ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes.
     """
-    template = CHANGE_SCORE + (FORGET_EARLIER_DECAY if is_decay else "") + DECIDE_SCORE
+    template = CHANGE_SCORE + (FORGET_EARLIER_DECAY if is_decay else "") + DECIDE_SCORE + PLAN_NEXT_SCORE
     return cached_statement(
         key=f"score.apply.{is_decay}:{model.fingerprint}",
         build=lambda: Statement.compose(
@@ -45,6 +48,7 @@ def score_apply(model: ScoringModel, *, is_decay: bool) -> Statement:
             plan=score_plan(model),
             ids=constant([rule.id for rule in model.rules], "text[]"),
             lead_ids=LEAD_IDS,
+            subjects=LEAD_IDS,
             tenant=TENANT,
             version=VERSION,
             now=NOW,
@@ -62,15 +66,16 @@ def grade_plan(criteria: GradeCriteria) -> Statement:
 
 
 def grade_apply(criteria: GradeCriteria) -> Statement:
-    """Write what the plan says differs; gives ``(lead_id, next_at)`` where the instant of the next change differs."""
+    """Write what the plan says differs: grades, decisions, and due rows for the instant of the next change."""
     return cached_statement(
         key=f"grade.apply:{criteria.fingerprint}",
         build=lambda: Statement.compose(
-            APPLY_GRADE,
+            APPLY_GRADE + PLAN_NEXT_GRADE,
             plan=grade_plan(criteria),
             ids=constant([criterion.id for criterion in criteria.criteria], "text[]"),
             letters=constant(Grade.labels, "text[]"),
             lead_ids=LEAD_IDS,
+            subjects=LEAD_IDS,
             tenant=TENANT,
             version=VERSION,
             now=NOW,
@@ -107,7 +112,7 @@ WITH plan AS ({plan}), changed AS (
       AND (state.score <> plan.score OR state.last_positive_at IS DISTINCT FROM plan.positive_at)
     RETURNING new.lead_id, old.score AS was
 )"""
-FORGET_EARLIER_DECAY: Final = """, forgotten AS (
+FORGET_EARLIER_DECAY: Final = """, outdone AS (
     DELETE FROM leads_decision decision
     USING changed JOIN plan USING (lead_id)
     WHERE decision.lead_id = changed.lead_id AND changed.was <> plan.score
@@ -126,12 +131,7 @@ DECIDE_SCORE: Final = """, decided AS (
     )
     FROM plan JOIN changed USING (lead_id)
     WHERE changed.was <> plan.score
-)
-SELECT plan.lead_id, plan.next_at
-FROM plan LEFT JOIN core_duerow due
-    ON due.kind = 'score.changes' AND due.subject = plan.lead_id AND due.subject = ANY ({lead_ids})
-WHERE due.due_at IS DISTINCT FROM plan.next_at
-"""
+)"""
 APPLY_GRADE: Final = """
 WITH plan AS ({plan}), changed AS (
     UPDATE leads_leadstate state SET grade = plan.grade
@@ -146,12 +146,23 @@ WITH plan AS ({plan}), changed AS (
             FROM unnest({ids}, plan.verdicts) AS criterion (id, verdict)
         ))
     FROM plan JOIN changed USING (lead_id)
-)
-SELECT plan.lead_id, plan.next_at
-FROM plan LEFT JOIN core_duerow due
-    ON due.kind = 'grade.changes' AND due.subject = plan.lead_id AND due.subject = ANY ({lead_ids})
-WHERE due.due_at IS DISTINCT FROM plan.next_at
-"""
+)"""
+
+
+def _plan_next(kind: str) -> str:
+    """The end of a statement: due rows come to the instants at which results change next; null is never."""
+    return f""", differing (subject, due_at) AS (
+    SELECT plan.lead_id, plan.next_at
+    FROM plan LEFT JOIN core_duerow due
+        ON due.kind = '{kind}' AND due.subject = plan.lead_id AND due.subject = ANY ({{lead_ids}})
+    WHERE due.due_at IS DISTINCT FROM plan.next_at
+), {due_row_ctes(kind=kind, differing="differing")}
+SELECT lead_id FROM changed
+"""  # noqa: S608 - names of our own
+
+
+PLAN_NEXT_SCORE: Final = _plan_next(SCORE_CHANGES)
+PLAN_NEXT_GRADE: Final = _plan_next(GRADE_CHANGES)
 DAY: Final = "(occurred_at AT TIME ZONE {zone})::date"
 Parts = dict[str, Statement | Param]
 

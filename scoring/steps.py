@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from core.due import DueKind, cancel, register_due_kind, schedule
+from core.due import DueKind, register_due_kind
 from leads.conditions.statements import Statement
 from leads.models import RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode, lock_free_leads, run_pipeline
-from scoring.statements import grade_apply, grade_plan, score_apply, score_plan
+from scoring.statements import (
+    GRADE_CHANGES,
+    SCORE_CHANGES,
+    grade_apply,
+    grade_plan,
+    score_apply,
+    score_plan,
+)
 from tenancy.scope import require_tenant_id
-
-SCORE_CHANGES: Final = "score.changes"
-GRADE_CHANGES: Final = "grade.changes"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class ScoreStep:
     def apply(self, batch: Batch, plan: Plan | None) -> None:
         """Write scores, decisions and due rows that differ."""
         if plan is not None:
-            _reschedule(SCORE_CHANGES, plan.write.rows(**plan.values))
+            plan.write.execute(**plan.values)
 
 
 class GradeStep:
@@ -68,7 +72,7 @@ class GradeStep:
     def apply(self, batch: Batch, plan: Plan | None) -> None:
         """Write grades, decisions and due rows that differ."""
         if plan is not None:
-            _reschedule(GRADE_CHANGES, plan.write.rows(**plan.values))
+            plan.write.execute(**plan.values)
 
 
 def _values(batch: Batch, version_id: int) -> dict[str, Any]:
@@ -79,14 +83,6 @@ def _values(batch: Batch, version_id: int) -> dict[str, Any]:
         "tenant": require_tenant_id(),
         "version": version_id,
     }
-
-
-def _reschedule(kind: str, differing: Sequence[tuple[Any, ...]]) -> None:
-    """Bring the due rows of leads to the instants at which their result changes next; None is never."""
-    due = {lead_id: next_at for lead_id, next_at in differing if next_at is not None}
-    schedule(kind=kind, due=due)
-    if len(due) < len(differing):
-        cancel(kind=kind, subjects=[lead_id for lead_id, next_at in differing if next_at is None])
 
 
 def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:

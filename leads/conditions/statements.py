@@ -26,8 +26,9 @@ from psycopg.types.numeric import Int8
 
 from leads.conditions.logic import cast_type
 
-# A prepared text of the size of a scoring model holds about 2 MB in the server for each connection.
-PREPARED_STATEMENTS_A_CONNECTION = 16
+# The fixed statements of intake and pipeline, about thirty small ones, and those that rules make: a text of the size of a
+# scoring model holds about 2 MB in the server for each connection.
+PREPARED_STATEMENTS_A_CONNECTION = 48
 CACHED_STATEMENTS = 512
 
 
@@ -88,6 +89,12 @@ class Statement:
         """Compile a queryset, as a rule one with ``values_list()``. Call it inside a tenant scope; no query is made."""
         sql, parameters = queryset.query.get_compiler(connection=connection).as_sql()
         return cls(sql, tuple(parameters))
+
+    @classmethod
+    def text(cls, sql: str) -> "Statement":
+        """SQL of our own with a value at each ``%(name)s``; its type has to follow from the text: ``%(lead_ids)s::bigint[]``."""
+        slots = tuple(Slot(name) for name in re.findall(r"%\((\w+)\)s", sql))
+        return cls(re.sub(r"%\(\w+\)s", "%s", sql), slots)
 
     @classmethod
     def compose(cls, template: str, /, **parts: "Statement | Param") -> "Statement":

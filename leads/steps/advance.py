@@ -13,6 +13,7 @@ from core.due import DueKind, cancel, register_due_kind, schedule
 from leads.conditions.compile import Reading, compile_condition, record_condition
 from leads.conditions.logic import Fragment, InList
 from leads.conditions.statements import Param, Statement, cached_statement
+from leads.decisions import NewDecision, write_decisions
 from leads.gates import Gate, Gates
 from leads.lifecycle import Move, move_leads
 from leads.models import Decision, DecisionKind, Lead, LeadState, MoveAct, RuleKind, Stage
@@ -63,24 +64,26 @@ class AdvanceStep:
         values = {"lead_ids": batch.lead_ids, "now": batch.now}
         for row in _seen(gates).rows(**values):
             _plan_lead(plan, gates, row)
-        if any(next_change(gate.when, READING) is not None for gate in gates.gates):
+        if looks_at_the_clock(gates):
             plan.due = [(lead_id, at) for lead_id, at in _due(gates).rows(**values)]
         return plan
 
     def apply(self, batch: Batch, plan: AdvancePlan) -> None:
         """Move, decide, and forget askings that have no effect."""
         move_leads(moves=plan.moves, now=batch.now)
-        Decision.objects.bulk_create(
-            Decision(
-                lead_id=decision.lead_id,
-                kind=DecisionKind.GATE,
-                topic=decision.gate_id,
-                at=batch.now,
-                version_id=plan.version_id,
-                result=decision.result,
-                detail={"record": decision.record, "moved": decision.is_moved},
-            )
-            for decision in plan.decisions
+        write_decisions(
+            decisions=(
+                NewDecision(
+                    lead_id=decision.lead_id,
+                    kind=DecisionKind.GATE,
+                    topic=decision.gate_id,
+                    version_id=plan.version_id,
+                    result=decision.result,
+                    detail={"record": decision.record, "moved": decision.is_moved},
+                )
+                for decision in plan.decisions
+            ),
+            now=batch.now,
         )
         if plan.answered:
             LeadState.objects.filter(lead_id__in=plan.answered).update(asked_for_contact_at=None)
@@ -201,6 +204,16 @@ def _build_due(gates: Gates) -> Statement:
         leads=statement,
         **parts,
     )
+
+
+_clock_readers: dict[str, bool] = {}
+
+
+def looks_at_the_clock(gates: Gates) -> bool:
+    """Whether time alone may open or close one of the gates; worked out once for gates that make the same SQL."""
+    if gates.fingerprint not in _clock_readers:
+        _clock_readers[gates.fingerprint] = any(True for _each in _next_changes(gates))
+    return _clock_readers[gates.fingerprint]
 
 
 def _next_changes(gates: Gates) -> Iterator[tuple[Gate, Fragment]]:
