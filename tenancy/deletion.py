@@ -68,7 +68,8 @@ def in_order_of_deletion() -> list[type[models.Model]]:
         if any(isinstance(field, TenantKey) for field in model._meta.local_fields)
     ]
     after: dict[type[models.Model], set[type[models.Model]]] = {model: set() for model in owned}
-    firm, loose = [], []
+    firm: list[tuple[type[models.Model], type[models.Model]]] = []
+    loose: list[tuple[type[models.Model], type[models.Model]]] = []
     for model in owned:
         for field in model._meta.local_fields:
             if isinstance(field, TenantForeignKey | TenantOneToOneField) and field.related_model is not model:

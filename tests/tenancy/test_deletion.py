@@ -167,9 +167,10 @@ def test_whoever_refers_to_another_goes_first() -> None:
     place = {model: number for number, model in enumerate(order)}
     for model in order:
         for field in model._meta.local_fields:
+            target = field.related_model
             is_firm = (
                 isinstance(field, TenantForeignKey) and field.remote_field.on_delete is not models.SET_NULL
             )
-            if is_firm and field.related_model is not model:
-                assert place[model] < place[field.related_model], f"{model._meta.label}.{field.name}"
+            if is_firm and isinstance(target, type) and target is not model:
+                assert place[model] < place[target], f"{model._meta.label}.{field.name}"
     assert place[Team] < place[Membership]
