@@ -1,16 +1,19 @@
 """Four months in the life of the demo tenant, told by the same doors and acts that people use.
 
 The clock moves in steps of two hours. Every step captures leads, records what they do, lets due rows fall due, and lets SDRs
-and reps work for a while; what they leave undone breaks clocks, as it does in life. The story ends now.
+and reps work for a while; what they leave undone breaks clocks, as it does in life. The story ends now, with some leads put off.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from django.db import transaction
 
 from core.due import hold_sweeps, sweep_tenant
 from leads import acts
@@ -19,23 +22,30 @@ from leads.capture.intake import run_after_intake, take_in
 from leads.capture.rules import open_rules
 from leads.events import NewEvent, record_events
 from leads.lifecycle import MoveNotAllowed
-from leads.models import LeadState, Opportunity, Stage
+from leads.models import ContactAttempt, Lead, LeadState, Opportunity, Stage
 from leads.ownership import NotYourLead
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from leads.qualification.queue import list_inbox, list_queue
+from leads.reasons import RE_ENGAGEMENT
 from leadsys.demo.words import NOTES, make_persona
 from nurturing.sending import keep_messages
-from tenancy.audit import record
+from nurturing.services import EnrollmentNotPossible, enroll_lead
+from routing.models import OPEN_STATES, Clock, ClockKind
 from tenancy.errors import Conflict
-from tenancy.models import AuditEntry, Membership, Role, Tenant
+from tenancy.models import Membership, Role, Tenant
 from tenancy.scope import tenant_scope
 
 STEP: Final = timedelta(hours=2)
 FIRST_HOUR, LAST_HOUR = 8, 19
-TOLD: Final = "demo.day_told"
 # The share of the time in which a person is in meetings, ill or on holiday.
 AWAY: Final = 0.3
 BANT: Final = ("budget", "authority", "need", "timeline")
+# In the last working days somebody puts off one lead in so many, so that clocks of every kind stand broken at the end.
+PUT_OFF: Final = 3
+CALLS_PUT_OFF_DAYS, ANSWERS_PUT_OFF_DAYS, NURTURE_PUT_OFF_DAYS = 3, 5, 8
+# An SDR who has tried so often for so long lets the lead go to nurture.
+MOST_ATTEMPTS: Final = 3
+GIVEN_UP_AFTER: Final = timedelta(days=10)
 # What leads do, and how often: the most telling acts are the rarest.
 BEHAVIOUR: Final[tuple[tuple[str, dict[str, str], int], ...]] = (
     ("page_viewed", {}, 46),
@@ -63,7 +73,12 @@ class Story:
     tenant: Tenant
     dice: random.Random
     leads_a_day: float
+    ends_at: datetime
     number: int = 0
+
+    def is_put_off(self, lead_id: int, now: datetime, *, days: int) -> bool:
+        """Whether nobody gets round to this lead in the last working days of the story."""
+        return lead_id % PUT_OFF == 0 and now >= working_days_before(self.ends_at, days)
 
 
 def tell_story(*, tenant: Tenant, now: datetime, days: int, leads: int, seed: int) -> Iterator[str]:
@@ -75,11 +90,8 @@ def tell_story(*, tenant: Tenant, now: datetime, days: int, leads: int, seed: in
             if was_told(tenant, day):
                 continue
             dice = random.Random(f"{seed} {days - back}")  # noqa: S311 - dice for a story
-            story = Story(tenant, dice, leads / days)
+            story = Story(tenant, dice, leads / days, ends_at=now)
             live_through(story, day, until=now, is_last=back == 0)
-            with tenant_scope(tenant.pk):
-                told_at = min(day + timedelta(days=1), now)
-                record(act=TOLD, subject=day.date().isoformat(), by=None, detail={}, now=told_at)
             yield f"{day:%Y-%m-%d}  {story.number} new leads"
 
 
@@ -88,11 +100,24 @@ def local_midnight(at: datetime, zone: ZoneInfo) -> datetime:
     return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def working_days_before(at: datetime, days: int) -> datetime:
+    """So many working days earlier, at the same time of day; weekends don't count."""
+    moment = at
+    while days:
+        moment -= timedelta(days=1)
+        days -= moment.weekday() < 5
+    return moment
+
+
 def was_told(tenant: Tenant, day: datetime) -> bool:
-    """Whether an earlier run has lived through this day."""
+    """Whether an earlier run has lived through this day, or was in it when it stopped: its leads bear its date."""
     with tenant_scope(tenant.pk):
-        told: bool = AuditEntry.objects.filter(act=TOLD, subject=day.date().isoformat()).exists()
-        return told
+        return bool(Lead.objects.filter(external_id__startswith=external_id(day, "")).exists())
+
+
+def external_id(day: datetime, number: str) -> str:
+    """What a lead of the story is known by."""
+    return f"demo-{day:%Y%m%d}-{number}"
 
 
 def live_through(story: Story, day: datetime, *, until: datetime, is_last: bool) -> None:
@@ -130,7 +155,7 @@ def capture(story: Story, day: datetime, share: float, now: datetime) -> None:
     rows: list[LeadInput] = []
     for _one in range(count):
         story.number += 1
-        persona = make_persona(dice, f"demo-{day:%Y%m%d}-{story.number:03}")
+        persona = make_persona(dice, external_id(day, f"{story.number:03}"))
         rows.append(read(story, persona, rules, now))
     taken = take_in(rows=rows, now=now, is_live=True)
     run_after_intake(taken=taken, reason=Reason(ReasonCode.CAPTURED), now=now)
@@ -176,8 +201,11 @@ def work(story: Story, now: datetime) -> None:
     for member in members:
         if story.dice.random() < AWAY:
             continue
+        if Role.MARKETING in member.roles:
+            decide_nurture(story, member, now)
         if Role.SDR in member.roles:
             work_queue(story, member, now)
+            give_up(story, member, now)
         if Role.SALES in member.roles:
             work_inbox(story, member, now)
             work_pipeline(story, member, now)
@@ -186,8 +214,12 @@ def work(story: Story, now: datetime) -> None:
 def work_queue(story: Story, member: Membership, now: datetime) -> None:
     """Call the next leads of the queue."""
     with tenant_scope(story.tenant.pk):
-        waiting = list_queue(member=member, now=now, size=story.dice.randrange(1, 6)).leads
-    for place, lead in enumerate(waiting):
+        waiting = [
+            lead
+            for lead in list_queue(member=member, now=now).leads
+            if lead.attempts or not story.is_put_off(lead.row.id, now, days=CALLS_PUT_OFF_DAYS)
+        ]
+    for place, lead in enumerate(waiting[: story.dice.randrange(1, 6)]):
         moment = now + timedelta(minutes=5 * place)
         if not lead.is_mine:
             attempt(story, partial(acts.claim, lead_id=lead.row.id, by=member), moment)
@@ -206,6 +238,7 @@ def call(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
         by=member,
         now=now,
     )
+    now += timedelta(minutes=4)
     if not is_reached:
         if dice.random() < 0.20:
             acts.nurture(lead_id=lead_id, reason="no_answer", by=member, now=now)
@@ -219,6 +252,43 @@ def call(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
         acts.nurture(lead_id=lead_id, reason="bad_timing", by=member, now=now)
     else:
         learn(story, lead_id, member, now)
+
+
+def give_up(story: Story, member: Membership, now: datetime) -> None:
+    """Send the oldest leads whom nobody reached to nurture."""
+    with tenant_scope(story.tenant.pk):
+        oldest = list(
+            LeadState.objects.filter(
+                stage=Stage.WORKING, owner_sdr=member, stage_at__lt=now - GIVEN_UP_AFTER
+            ).order_by("stage_at", "lead_id")[:6]
+        )
+        attempts = ContactAttempt.objects.filter(lead__in=[standing.lead_id for standing in oldest])
+        tried = Counter(attempts.values_list("lead_id", flat=True))
+    for place, standing in enumerate(oldest):
+        moment = now + timedelta(minutes=40 + place)
+        if tried[standing.lead_id] >= MOST_ATTEMPTS or standing.stage_at < now - 2 * GIVEN_UP_AFTER:
+            nurture = partial(acts.nurture, lead_id=standing.lead_id, reason="no_answer", by=member)
+            attempt(story, nurture, moment)
+
+
+def decide_nurture(story: Story, member: Membership, now: datetime) -> None:
+    """Marketing finds a sequence for those whom sales left to it."""
+    with tenant_scope(story.tenant.pk):
+        waiting = Clock.objects.filter(kind=ClockKind.BACK_TO_NURTURE, state__in=OPEN_STATES)
+        lead_ids = list(waiting.order_by("due_at", "id").values_list("lead_id", flat=True))
+    for place, lead_id in enumerate(lead_ids):
+        if story.dice.random() < 0.8 or story.is_put_off(lead_id, now, days=NURTURE_PUT_OFF_DAYS):
+            continue
+        attempt(story, partial(nurture_again, lead_id=lead_id, by=member), now + timedelta(minutes=3 * place))
+
+
+def nurture_again(*, lead_id: int, by: Membership, now: datetime) -> None:
+    """Into the sequence; who never agreed to mail has no place in it and is let go."""
+    try:
+        with transaction.atomic():
+            enroll_lead(lead_id=lead_id, sequence=RE_ENGAGEMENT, by=by, now=now)
+    except EnrollmentNotPossible:
+        acts.disqualify(lead_id=lead_id, reason="no_fit", by=by, now=now)
 
 
 def learn(story: Story, lead_id: int, member: Membership, now: datetime) -> None:
@@ -237,15 +307,21 @@ def learn(story: Story, lead_id: int, member: Membership, now: datetime) -> None
 def work_inbox(story: Story, member: Membership, now: datetime) -> None:
     """Accept or reject SQLs; some lie too long."""
     with tenant_scope(story.tenant.pk):
-        waiting = list_inbox(member=member, now=now, size=6).leads
-    for place, lead in enumerate(waiting):
+        waiting = [
+            lead
+            for lead in list_inbox(member=member, now=now).leads
+            if not story.is_put_off(lead.row.id, now, days=ANSWERS_PUT_OFF_DAYS)
+        ]
+    for place, lead in enumerate(waiting[:6]):
         if story.dice.random() < 0.45:
             continue
         moment = now + timedelta(minutes=7 * place)
         if story.dice.random() < 0.78:
             attempt(story, partial(acts.accept, lead_id=lead.row.id, by=member), moment)
         else:
-            reason = story.dice.choice(("no_budget", "no_authority", "bad_timing", "marketing_decides"))
+            reason = story.dice.choice(
+                ("no_budget", "no_authority", "bad_timing", *["marketing_decides"] * 2)
+            )
             attempt(story, partial(acts.reject, lead_id=lead.row.id, reason=reason, by=member), moment)
 
 
@@ -264,7 +340,7 @@ def work_pipeline(story: Story, member: Membership, now: datetime) -> None:
             amount = round(dice.uniform(4, 90)) * 500
             attempt(story, partial(acts.win, lead_id=lead_id, amount=amount, by=member), now)
         elif fate < 0.045:
-            reason = dice.choice(("no_budget", "bad_timing", "marketing_decides", "no_need"))
+            reason = dice.choice(("no_budget", "bad_timing", *["marketing_decides"] * 2, "no_need"))
             attempt(story, partial(acts.lose, lead_id=lead_id, reason=reason, by=member), now)
 
 
