@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 
 from core.models import Notification
 from tenancy.models import Membership
@@ -30,7 +31,7 @@ def register_notification_kind(kind: NotificationKind) -> None:
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to tell one member."""
+    """One thing to tell one member. A value may be a text by language, which is read in the member's."""
 
     member_id: int
     kind: str
@@ -56,7 +57,14 @@ def tell(*, notices: Iterable[Notice], now: datetime) -> None:
 def text_of(notification: Notification) -> str:
     """The words of a notification in the active language."""
     words: str = str(_kinds[notification.kind].text)
-    return words % dict(notification.values)
+    return words % {name: _in_active_language(value) for name, value in notification.values.items()}
+
+
+def _in_active_language(value: Any) -> Any:
+    """A value that was kept by language, as ``{"en": …, "pt-br": …}``, in the reader's; any other as it is."""
+    if not isinstance(value, dict):
+        return value
+    return value.get((get_language() or "").lower()) or value.get("en") or next(iter(value.values()), "")
 
 
 def list_notifications(*, member: Membership, limit: int = 50) -> list[Notification]:

@@ -46,7 +46,7 @@ class LeadCard:
     @cached_property
     def tags(self) -> list[str]:
         """The lead's tags, by name."""
-        return list(LeadTag.objects.filter(lead=self.lead).order_by("tag").values_list("tag", flat=True))
+        return list_tags(lead_id=self.lead.pk)
 
     @property
     def reasons(self) -> Reasons:
@@ -133,6 +133,11 @@ def stage_points(*, stage: Stage, furthest: int) -> list[StagePoint]:
         for index, each in enumerate(FORWARD_STAGES)
     ]
     return [*points, StagePoint(key=stage.value, label=stage.label, state="left")]
+
+
+def list_tags(*, lead_id: int) -> list[str]:
+    """A lead's tags, by name."""
+    return list(LeadTag.objects.filter(lead=lead_id).order_by("tag").values_list("tag", flat=True))
 
 
 def list_consents(*, lead_id: int) -> list[Consent]:

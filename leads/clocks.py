@@ -1,6 +1,6 @@
 """Clocks as the hub shows them, in the API, the queue and the inbox: the engine that runs them registers how they are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,12 +31,13 @@ class ClockReader:
 
     ``newest``: the newest clock of each kind, oldest first. ``most_urgent``: the face of the open clock that is due first, for
     leads that have one. ``due_at``: when that clock is due, as an expression over the lead's id of the query around (by its
-    column name), null without an open clock.
+    column name), null without an open clock. ``broken``: the condition, as a document, on a lead that waits longer than it may.
     """
 
     newest: Callable[[Sequence[int]], dict[int, list[LeadClock]]]
     most_urgent: Callable[[Sequence[int], datetime], dict[int, ClockFace]]
     due_at: Callable[[str], Any]
+    broken: Mapping[str, Any]
 
 
 _readers: list[ClockReader] = []
@@ -60,3 +61,8 @@ def list_urgent_faces(*, lead_ids: Sequence[int], now: datetime) -> dict[int, Cl
 def urgent_due_at(lead_column: str = "lead_id") -> Any:
     """When a lead's most urgent open clock is due, to annotate or order a query by."""
     return _readers[0].due_at(lead_column)
+
+
+def broken_clock() -> dict[str, Any]:
+    """The condition, as a document, that a lead's open clock is past its deadline: to count such leads and to list them."""
+    return dict(_readers[0].broken)

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads.models import ContactAttempt, MoveAct
+from leads.models import ContactAttempt, MoveAct, Seniority
 from leads.reasons import Reasons
 from tenancy.currencies import CURRENCIES
 from tenancy.errors import Problem
@@ -154,7 +154,7 @@ class LeadForm(ActForm):
     email = _text(gettext_lazy("E-mail"), 254, inputmode="email", autocomplete="off")
     phone = _text(gettext_lazy("Phone"), 40, inputmode="tel", autocomplete="off")
     job_title = _text(gettext_lazy("Job title"), 200)
-    seniority = _text(gettext_lazy("Seniority"), 40)
+    seniority = forms.ChoiceField(label=gettext_lazy("Seniority"), required=False)
     company = _text(gettext_lazy("Company"), 200)
     company_size = forms.IntegerField(label=gettext_lazy("Number of people"), required=False, min_value=0)
     company_domain = _text(gettext_lazy("Company website"), 253)
@@ -171,6 +171,18 @@ class LeadForm(ActForm):
         max_length=1000,
         help_text=gettext_lazy("Several apart by commas"),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [("", _("Not known")), *Seniority.choices]
+        stands = self.initial.get("seniority")
+        if stands and stands not in Seniority.values:
+            known.append((stands, stands))
+        self.fields["seniority"].choices = known  # type: ignore[attr-defined]
+        for name in SOURCE_FIELDS:
+            if self.initial.get(name):
+                self.fields[name].disabled = True
+                self.fields[name].help_text = _("Stays as it was first; later sources show in the story.")
 
     def clean(self) -> dict[str, Any]:
         """NUL characters break the database's texts; forms of a browser never send them."""

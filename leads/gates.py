@@ -25,7 +25,9 @@ from tenancy.models import Membership, Tenant
 
 MAX_GATES: Final = 10
 # Who owns the lead is decided after the gates, by what they decided.
-FOLLOWS_FROM_GATES: Final = frozenset({"stage_at", "owner_sdr", "owner_sales", "asked_for_contact_at"})
+FOLLOWS_FROM_GATES: Final = frozenset(
+    {"stage_at", "owner_sdr", "owner_sales", "asked_for_contact_at", "open_clock"}
+)
 
 
 @dataclass(frozen=True)

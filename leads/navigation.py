@@ -9,7 +9,8 @@ from tenancy.audit import register_acts
 from tenancy.models import Membership
 from tenancy.navigation import Badge, NavigationItem, register_navigation
 
-MOST = 99
+# One more than a badge shows: it says 99+ then.
+MOST = 100
 
 
 def queue_badge(member: Membership) -> Badge:

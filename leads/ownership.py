@@ -48,6 +48,7 @@ class OwnedBy(StrEnum):
 
     CLAIM = "claim"
     CLAIM_LAPSED = "claim_lapsed"
+    RELEASE = "release"
     ATTEMPT = "attempt"
     ACCEPT = "accept"
     ASSIGN = "assign"
@@ -139,6 +140,12 @@ def take_back_leads(*, lead_ids: Sequence[int], now: datetime) -> list[int]:
     LeadState.objects.filter(pk__in=freed).update(owner_sdr=None, claimed_until=None)
     _decide(lead_ids=freed, function=TeamFunction.SDR, to=None, how=OwnedBy.CLAIM_LAPSED, by=None, now=now)
     return freed
+
+
+def give_back_lead(*, state: LeadState, by: Membership, now: datetime) -> None:
+    """Free a locked lead whose claim its owner gives up, and write the decision."""
+    _change_state(state, {"owner_sdr": None, "claimed_until": None})
+    _decide(lead_ids=[state.pk], function=TeamFunction.SDR, to=None, how=OwnedBy.RELEASE, by=by, now=now)
 
 
 def _change_state(state: LeadState, changes: dict[str, Any]) -> None:

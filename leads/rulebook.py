@@ -4,7 +4,7 @@ An engine registers a view for its kind of document: a template, and what it nee
 in groups, for which there is a template here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -183,13 +183,14 @@ def reasons_in_words(rules: Reasons) -> list[RuleGroup]:
         "nurture": _("Sent to nurture or returned"),
         "disqualify": _("Disqualified"),
     }
+    sequences = _sequence_labels()
     return [
         RuleGroup(
             title=titles[which.value],
             lines=[
                 RuleLine(
                     label=str(choice.label),
-                    detail=_reason_detail(choice.target, choice.sequence),
+                    detail=_reason_detail(choice.target, choice.sequence, sequences),
                     effect=str(choice.target.label),
                 )
                 for choice in choices
@@ -199,9 +200,18 @@ def reasons_in_words(rules: Reasons) -> list[RuleGroup]:
     ]
 
 
-def _reason_detail(target: Stage, sequence: str | None) -> str:
+def _sequence_labels() -> dict[str, str]:
+    """What the published sequences are called, by their names."""
+    rows = RuleVersion.objects.filter(kind=RuleKind.SEQUENCE, status=VersionStatus.PUBLISHED)
+    return {
+        row.name: str(parse_document(kind=row.kind, document=row.document).label)
+        for row in rows.order_by("name")
+    }
+
+
+def _reason_detail(target: Stage, sequence: str | None, labels: Mapping[str, str]) -> str:
     if sequence is not None:
-        return _("Enrols in the sequence “%(sequence)s”") % {"sequence": sequence}
+        return _("Enrols in the sequence “%(sequence)s”") % {"sequence": labels.get(sequence, sequence)}
     return _("Marketing decides what comes next") if target is Stage.NURTURE else ""
 
 

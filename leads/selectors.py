@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from leads.clocks import list_clocks
 from leads.conditions.lead_facts import MILLIONTHS, MINOR_UNITS
 from leads.lifecycle import STAGE_FUNCTION
-from leads.models import Consent, CustomField, CustomType, CustomValue, Grade, Lead, LeadTag, Stage
+from leads.models import Consent, CustomField, CustomType, CustomValue, Grade, Lead, LeadTag, Origin, Stage
 from tenancy.errors import NotFound
 from tenancy.models import TeamFunction
 
@@ -54,6 +54,13 @@ class LeadNotFound(NotFound):
 def is_lead_id(number: int) -> bool:
     """Whether a number can be a lead's id at all: an address may hold any."""
     return 0 < number < 2**63
+
+
+def origin_label(key: str | None) -> str:
+    """An origin as it was first spelt."""
+    if not key:
+        return ""
+    return Origin.objects.filter(key=key).values_list("label", flat=True).first() or key
 
 
 def get_lead(*, lead_id: int) -> Lead:

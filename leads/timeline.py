@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from django.utils import timezone
@@ -10,7 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from leads.conditions.describe import inside_sentence
+from leads.conditions.describe import inside_sentence, show_number
+from leads.conditions.event_types import event_words
 from leads.models import (
     ContactAttempt,
     Decision,
@@ -40,7 +42,7 @@ class TimelineEntry:
     title: Text
     detail: Text = ""
     note: Text = ""
-    points: int | None = None
+    points: Decimal | None = None
     why: str = ""
     why_label: Text = ""
     tone: Tone = "act"
@@ -48,10 +50,10 @@ class TimelineEntry:
 
     @property
     def badge(self) -> str:
-        """The points with their sign: "+30", "−20"; nothing for none."""
+        """The points with their sign: "+30", "−2.5"; nothing for none."""
         if not self.points:
             return ""
-        return f"+{self.points}" if self.points > 0 else f"−{-self.points}"
+        return f"{'+' if self.points > 0 else '−'}{show_number(abs(self.points))}"
 
     @property
     def badge_tone(self) -> Tone:
@@ -70,7 +72,11 @@ class TimelinePage:
     next_before: datetime | None
 
 
+# (lead id, instants) → what each of the events that came in then added to the score, by the event's id.
+PointsReader = Callable[[int, Iterable[datetime]], Mapping[int, Decimal]]
+
 _sources: list[TimelineSource] = []
+_points_reader: list[PointsReader] = []
 
 
 def register_timeline_source(source: TimelineSource) -> None:
@@ -79,10 +85,15 @@ def register_timeline_source(source: TimelineSource) -> None:
         _sources.append(source)
 
 
+def register_points_reader(reader: PointsReader) -> None:
+    """Say once, when an app is ready, how points come to events."""
+    _points_reader[:] = [reader]
+
+
 def list_timeline(*, lead_id: int, before: datetime | None = None, limit: int = PAGE_SIZE) -> TimelinePage:
     """A page of what happened to a lead. Things of one instant are never torn apart; repeated events are counted."""
     found: list[TimelineEntry] = []
-    for source in (_changes, _owners, _attempts, _events, _touches, _submissions, *_sources):
+    for source in (*_sources, _owners, _changes, _attempts, _events, _touches, _submissions):
         found.extend(source(lead_id, before, limit + 1))
     # Stable: of one instant the order of the sources stays, consequences before causes.
     found.sort(key=lambda entry: entry.at, reverse=True)
@@ -99,13 +110,17 @@ def _counted(entries: Iterable[TimelineEntry]) -> Iterator[TimelineEntry]:
     last: TimelineEntry | None = None
     for entry in entries:
         if last is not None and _is_same(last, entry):
-            last = replace(last, times=last.times + 1, points=(last.points or 0) + (entry.points or 0))
+            last = replace(last, times=last.times + 1, points=_sum(last.points, entry.points))
             continue
         if last is not None:
             yield last
         last = entry
     if last is not None:
         yield last
+
+
+def _sum(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return other if one is None else one if other is None else one + other
 
 
 def _is_same(one: TimelineEntry, other: TimelineEntry) -> bool:
@@ -125,22 +140,6 @@ def _before(rows: Any, field: str, before: datetime | None, limit: int) -> Any:
 
 # Events ----------------------------------------------------------------------------------------------------------
 
-EVENT_WORDS: Final[Mapping[str, Promise]] = {
-    "form_submitted": gettext_lazy("Submitted a form"),
-    "page_viewed": gettext_lazy("Viewed a page"),
-    "pricing_viewed": gettext_lazy("Viewed the pricing page"),
-    "content_downloaded": gettext_lazy("Downloaded content"),
-    "webinar_attended": gettext_lazy("Attended a webinar"),
-    "email_opened": gettext_lazy("Opened an e-mail"),
-    "email_clicked": gettext_lazy("Clicked in an e-mail"),
-    "careers_viewed": gettext_lazy("Viewed the careers page"),
-    "unsubscribed": gettext_lazy("Unsubscribed"),
-}
-FORM_WORDS: Final[Mapping[str, Promise]] = {
-    "demo": gettext_lazy("Asked for a demo"),
-    "pricing": gettext_lazy("Asked for pricing"),
-    "contact": gettext_lazy("Asked to be contacted"),
-}
 # Of an event's properties, those that say what it was about, the best first.
 _ABOUT: Final = (
     "title",
@@ -157,22 +156,12 @@ _ABOUT: Final = (
 )
 
 
-def event_words(type_: str, properties: Mapping[str, Any]) -> str:
-    """What somebody did, as a person says it; a type nobody described is spelt out."""
-    if type_ == "form_submitted" and properties.get("kind") in FORM_WORDS:
-        return str(FORM_WORDS[properties["kind"]])
-    if type_ in EVENT_WORDS:
-        return str(EVENT_WORDS[type_])
-    return type_.replace("_", " ").capitalize()
-
-
 def _events(lead_id: int, before: datetime | None, limit: int) -> list[TimelineEntry]:
-    columns = ("type", "occurred_at", "received_at", "properties")
+    columns = ("id", "type", "occurred_at", "received_at", "properties")
     rows = list(_before(Event.objects.filter(lead=lead_id), "occurred_at", before, limit).values(*columns))
     if not rows:
         return []
-    points = _points_by_instant(lead_id, {row["received_at"] for row in rows})
-    alone = [row["received_at"] for row in rows]
+    points = _points_reader[0](lead_id, [row["received_at"] for row in rows]) if _points_reader else {}
     return [
         TimelineEntry(
             at=row["occurred_at"],
@@ -180,27 +169,11 @@ def _events(lead_id: int, before: datetime | None, limit: int) -> list[TimelineE
             detail=next((str(row["properties"][key]) for key in _ABOUT if row["properties"].get(key)), "")[
                 :120
             ],
-            # Of events that came in together nobody can say which gave which points.
-            points=points.get(row["received_at"]) if alone.count(row["received_at"]) == 1 else None,
+            points=points.get(row["id"]),
             tone="late" if row["type"] == "unsubscribed" else "act",
         )
         for row in rows
     ]
-
-
-def _points_by_instant(lead_id: int, instants: set[datetime]) -> dict[datetime, int]:
-    """What the score decision of each of these instants added to the one before it."""
-    decisions = Decision.objects.filter(lead=lead_id, kind=DecisionKind.SCORE).order_by("id")
-    found: dict[datetime, int] = {}
-    last = 0
-    for at, result in decisions.values_list("at", "result"):
-        if not result.lstrip("-").isdigit():
-            continue
-        score = int(result)
-        if at in instants:
-            found[at] = found.get(at, 0) + score - last
-        last = score
-    return found
 
 
 # Moves -----------------------------------------------------------------------------------------------------------
@@ -272,6 +245,7 @@ def _owner(row: Mapping[str, Any]) -> TimelineEntry:
     words = {
         OwnedBy.CLAIM: _("%(name)s claimed the lead"),
         OwnedBy.CLAIM_LAPSED: _("The claim lapsed: free again"),
+        OwnedBy.RELEASE: _("The claim was given back: free again"),
         OwnedBy.ATTEMPT: _("%(name)s took the lead by contacting it"),
         OwnedBy.ACCEPT: _("%(name)s took the lead by accepting it"),
         OwnedBy.ASSIGN: _("Assigned to %(name)s"),

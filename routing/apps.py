@@ -13,6 +13,7 @@ class RoutingConfig(AppConfig):
         from leads.why import register_why
         from routing.defaults import publish_default_routing
         from routing.escalation import SHARES_DUE
+        from routing.facts import register_clock_facts
         from routing.leaving import MEMBER_LEFT, member_changed
         from routing.notices import register_notices
         from routing.panels import CLOCKS_PANEL
@@ -34,6 +35,7 @@ class RoutingConfig(AppConfig):
         register_member_listener(member_changed)
         register_notices()
         register_clock_reader(CLOCK_READER)
+        register_clock_facts()
         register_why("owner", explain_owner)
         register_why("clocks", explain_clocks)
         register_panel(CLOCKS_PANEL)

@@ -4,9 +4,9 @@ from itertools import groupby
 
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import ngettext, pgettext
 
-from leads.conditions.describe import describe_condition
+from leads.conditions.describe import describe_condition, show_number
 from leads.models import RuleKind
 from leads.rulebook import RuleGroup, RuleLine, register_rule_lines, sentence
 from routing.business_time import Window, parse_week
@@ -14,7 +14,7 @@ from routing.models import Calendar, Pool, PoolMember, PoolTakes
 from routing.policies import ClockPolicies, ShareAct, duration_in_words
 from routing.rules import ROUTED, RoutingRules, Target, TargetKind
 from routing.staff import read_staff
-from routing.turns import list_available
+from routing.turns import Place, list_available
 from tenancy.models import Membership, Team, TeamFunction
 
 
@@ -45,18 +45,18 @@ def routing_in_words(rules: RoutingRules) -> list[RuleGroup]:
 def _pools_in_words() -> RuleGroup:
     """Who stands in each pool now."""
     staff = read_staff()
-    named: dict[int, list[int]] = {}
-    for pool_id, member_id in PoolMember.objects.order_by("position", "member_id").values_list(
-        "pool_id", "member_id"
-    ):
-        named.setdefault(pool_id, []).append(member_id)
+    named: dict[int, dict[int, tuple[int, int]]] = {}
+    for pool_id, member_id, position, last_turn in PoolMember.objects.order_by(
+        "position", "member_id"
+    ).values_list("pool_id", "member_id", "position", "last_turn"):
+        named.setdefault(pool_id, {})[member_id] = (position, last_turn)
     lines = []
     for pool in Pool.objects.order_by("function", "name"):
-        standing = list_available(
-            takes=pool.takes, function=pool.function, named=named.get(pool.pk, []), staff=staff
-        )
-        names = ", ".join(staff.name(member_id) for member_id in standing) or _("Nobody stands in it now")
-        details = [names]
+        turns = named.get(pool.pk, {})
+        standing = list_available(takes=pool.takes, function=pool.function, named=list(turns), staff=staff)
+        places = [Place(member_id, *turns.get(member_id, (0, 0))) for member_id in standing]
+        names = ", ".join(staff.name(place.member_id) for place in sorted(places, key=Place.order))
+        details = [_("Next in turn: %(names)s") % {"names": names} if names else _("Nobody stands in it now")]
         if pool.takes == PoolTakes.FUNCTION:
             details.append(_("While nobody has the role, the administrators stand in."))
         lines.append(
@@ -64,6 +64,8 @@ def _pools_in_words() -> RuleGroup:
                 label=pool.name,
                 detail=" · ".join(details),
                 effect=TeamFunction(pool.function).label,
+                note=ngettext("%(count)s lead shared out", "%(count)s leads shared out", pool.turn)
+                % {"count": show_number(pool.turn)},
             )
         )
     intro = _("Whoever has waited longest gets the next lead.")

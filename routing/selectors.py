@@ -13,6 +13,7 @@ from leads.versions import parse_document
 from routing.business_time import Calendar as OpenHours
 from routing.business_time import time_left, working_seconds_between
 from routing.calendars import open_for_seconds, open_hours
+from routing.facts import BROKEN
 from routing.models import OPEN_STATES, Calendar, Clock, ClockKind, ClockState
 from routing.policies import Policy, duration_in_words
 from tenancy.components import ClockFace
@@ -131,4 +132,6 @@ def is_open(clock: Clock) -> bool:
     return ClockState(clock.state) in OPEN_STATES
 
 
-CLOCK_READER = ClockReader(newest=list_newest_clocks, most_urgent=list_urgent_faces, due_at=urgent_due_at)
+CLOCK_READER = ClockReader(
+    newest=list_newest_clocks, most_urgent=list_urgent_faces, due_at=urgent_due_at, broken=BROKEN
+)

@@ -9,10 +9,12 @@ class ScoringConfig(AppConfig):
     def ready(self) -> None:
         import scoring.steps  # noqa: F401 - its due kinds
         from leads.models import RuleKind
+        from leads.timeline import register_points_reader
         from leads.versions import DocumentKind, register_document_kind
         from leads.why import register_why
         from scoring.default_pack import publish_default_pack
         from scoring.documents import parse_grading, parse_scoring
+        from scoring.event_points import points_of_events
         from scoring.rulebook import register_scoring_rules
         from scoring.why import explain_grade, explain_score
         from tenancy.defaults import register_default_part
@@ -23,5 +25,6 @@ class ScoringConfig(AppConfig):
             )
         register_default_part(publish_default_pack)
         register_scoring_rules()
+        register_points_reader(points_of_events)
         register_why("score", explain_score)
         register_why("grade", explain_grade)

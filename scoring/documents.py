@@ -51,6 +51,7 @@ FOLLOWS_FROM_RULES: Final = frozenset(
         "owner_sdr",
         "owner_sales",
         "asked_for_contact_at",
+        "open_clock",
     }
 )
 

@@ -4,10 +4,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from leads.conditions.describe import describe_condition
+from leads.conditions.event_types import event_words
 from leads.models import RuleKind
 from leads.rulebook import RuleGroup, RuleLine, register_rule_lines, sentence
-from scoring.documents import Count, EventRule, GradeCriteria, LeadRule, ScoringModel, ScoringRule
-from scoring.why import signed
+from scoring.documents import Count, Criterion, EventRule, GradeCriteria, LeadRule, ScoringModel, ScoringRule
+from scoring.why import has_empty_list, signed
 
 
 def scoring_in_words(model: ScoringModel) -> list[RuleGroup]:
@@ -31,10 +32,10 @@ def _rule_line(rule: ScoringRule) -> RuleLine:
 
 
 def _event_rule(rule: EventRule) -> str:
-    what = rule.event_type
+    what = event_words(rule.event_type)
     if rule.where is not None:
         what = _("%(event)s where %(condition)s") % {
-            "event": rule.event_type,
+            "event": what,
             "condition": describe_condition(rule.where),
         }
     how_long = _("for ever")
@@ -46,12 +47,18 @@ def _event_rule(rule: EventRule) -> str:
     return " · ".join([what, how_long, how_often[rule.count]])
 
 
+def _criterion(criterion: Criterion) -> str:
+    if has_empty_list(criterion.when):
+        return _("This list is still empty: the criterion says nothing yet.")
+    return sentence(describe_condition(criterion.when))
+
+
 def grading_in_words(criteria: GradeCriteria) -> list[RuleGroup]:
     """Each criterion with its steps, and where the scale starts."""
     lines = [
         RuleLine(
             label=str(criterion.label),
-            detail=sentence(describe_condition(criterion.when)),
+            detail=_criterion(criterion),
             effect=_("±%(steps)s") % {"steps": criterion.steps},
             tone="act",
         )

@@ -205,7 +205,7 @@ def _more_steps(
     ]
     told: list[str] = []
     for gain, criterion in sorted(gains, key=lambda each: -each[0]):
-        if len(told) == MOST_CHANGES or _has_empty_list(criterion.when):
+        if len(told) == MOST_CHANGES or has_empty_list(criterion.when):
             continue
         changes = smallest_changes(criterion.when, lead_id=lead_id, now=now, limit=1)
         if changes:
@@ -214,6 +214,6 @@ def _more_steps(
     return told
 
 
-def _has_empty_list(condition: Condition) -> bool:
+def has_empty_list(condition: Condition) -> bool:
     """Whether no lead can meet a part of it, because the tenant left its list empty."""
     return any(leaf.operator.arity is Arity.LIST and not leaf.values for leaf in list_leaves(condition))

@@ -71,6 +71,4 @@ def may(member: Membership, right: str) -> bool:
 def require(member: Membership, right: str) -> None:
     """Raise NotAllowed unless the member may do this."""
     if not may(member, right):
-        raise NotAllowed(
-            _("Your roles do not include this (%(right)s). Ask an administrator.") % {"right": right}
-        )
+        raise NotAllowed(_("Your roles do not include this. Ask an administrator."))

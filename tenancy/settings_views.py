@@ -193,6 +193,18 @@ def change_team(request: TenantRequest, team_id: int) -> HttpResponse:
     return _form(request, "tenancy/team.html", form, team=team)
 
 
+@tenant_page(right="team.manage")
+@require_POST
+def delete_team(request: TenantRequest, team_id: int) -> HttpResponse:
+    """Take a team away; its people and leads stay."""
+    team = selectors.get_team(team_id=team_id)
+    teams.delete_team(team=team, by=request.member, now=timezone.now())
+    messages.success(
+        request, _("The team %(name)s is gone. Its people and leads stay.") % {"name": team.name}
+    )
+    return _to(request, "teams")
+
+
 @tenant_page(right="key.manage")
 @require_safe
 def key_list(request: TenantRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from tenancy.audit import record
+from tenancy.audit import record, register_acts
 from tenancy.errors import Conflict, Invalid
 from tenancy.members import announce_member
 from tenancy.models import MemberKind, Membership, Role, Team, TeamFunction, TeamMember
@@ -62,6 +62,17 @@ def change_team(
         record(act="team.changed", subject=name, by=by, now=now, detail=detail)
 
 
+def delete_team(*, team: Team, by: Membership, now: datetime) -> None:
+    """Take a team away. Its people stay; leads that were given to it belong to every team of its function."""
+    with transaction.atomic():
+        people = list(team.members.order_by("name"))
+        detail = {"function": team.function, "members": [person.name for person in people]}
+        record(act="team.deleted", subject=team.name, by=by, now=now, detail=detail)
+        team.delete()
+        for person in sorted(people, key=lambda person: person.pk):
+            announce_member(member=person, now=now)
+
+
 def get_or_create_team(
     *, name: str, roles: Iterable[Role | str], now: datetime, by: Membership | None = None
 ) -> Team:
@@ -100,3 +111,6 @@ def _set_members(team: Team, wanted: set[int], *, now: datetime) -> None:
     TeamMember.objects.bulk_create(TeamMember(team=team, member=member) for member in added)
     for member in Membership.objects.filter(pk__in=present ^ wanted).order_by("pk"):
         announce_member(member=member, now=now)
+
+
+register_acts({"team.deleted": _("Deleted the team %(subject)s: %(function)s, members %(members)s")})

@@ -26,6 +26,7 @@ settings_urls = [
     path("teams/", settings.team_list, name="teams"),
     path("teams/new/", settings.create_team, name="create_team"),
     path("teams/<int:team_id>/", settings.change_team, name="team"),
+    path("teams/<int:team_id>/delete/", settings.delete_team, name="delete_team"),
     path("keys/", settings.key_list, name="keys"),
     path("keys/new/", settings.create_key, name="create_key"),
     path("keys/<int:key_id>/revoke/", settings.revoke_key, name="revoke_key"),

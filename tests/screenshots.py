@@ -48,17 +48,39 @@ LOOKS = (
 # By role: file name and the path under the tenant's address.
 PAGES = {
     "sdr": {"home-sdr": "", "queue": "queue/", "leads": "leads/", "lead": "leads/{lead}/"},
-    "sales": {"inbox": "inbox/", "opportunities": "opportunities/"},
-    "marketing": {"funnel": "funnel/", "rules": "rules/", "outbox": "outbox/", "forms": "forms/"},
+    "sales": {
+        "home-sales": "",
+        "inbox": "inbox/",
+        "opportunities": "opportunities/",
+        "opportunities-won": "opportunities/?outcome=won&order=-amount",
+        "opportunities-lost": "opportunities/?outcome=lost",
+    },
+    "marketing": {
+        "home-marketing": "",
+        "funnel": "funnel/",
+        "rules": "rules/",
+        **{
+            f"rules-{kind}": f"rules/{kind}/main/"
+            for kind in ("scoring", "grading", "gates", "reasons", "routing", "clocks")
+        },
+        "outbox": "outbox/",
+        "forms": "forms/",
+    },
+    "manager": {"home-manager": "", "funnel-by-sdr": "funnel/?by=sdr"},
     "admin": {
         "home-admin": "",
         "lead-new": "leads/new/",
+        "lead-edit": "leads/{lead}/edit/",
         "held": "held/",
         "members": "settings/members/",
+        "invite": "settings/members/invite/",
         "teams": "settings/teams/",
+        "team-new": "settings/teams/new/",
         "keys": "settings/keys/",
+        "key-new": "settings/keys/new/",
         "audit": "settings/audit/",
     },
+    "viewer": {"home-viewer": "", "lead-viewer": "leads/{lead}/"},
 }
 IN_DOCS = {("queue", "light"), ("queue", "dark"), ("lead", "light"), ("funnel", "light"), ("queue", "phone")}
 
@@ -106,9 +128,8 @@ def take(page: Page, name: str, path: str, look: Look, folder: Path, *, for_docs
         page.goto(f"{ADDRESS}/t/{SLUG}/leads/?order=-score")
         page.wait_for_load_state("networkidle")
         found = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
-        path = next(href for href in found if href.rstrip("/").rpartition("/")[2].isdigit()).removeprefix(
-            f"/t/{SLUG}/"
-        )
+        lead = next(number for href in found if (number := href.rstrip("/").rpartition("/")[2]).isdigit())
+        path = path.replace("{lead}", lead)
     page.goto(f"{ADDRESS}/t/{SLUG}/{path}")
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / f"{name}-{look.name}.png", full_page=look.width < 600)

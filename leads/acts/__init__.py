@@ -8,7 +8,7 @@ possible); what an act raises beside these stands at the act.
 """
 
 from leads.acts.moving import disqualify, nurture, promote, reopen
-from leads.acts.owning import assign, claim
+from leads.acts.owning import assign, claim, release
 from leads.acts.qualifying import assess, hand_over, log_attempt
 from leads.acts.selling import accept, lose, reject, win
 
@@ -24,6 +24,7 @@ __all__ = [
     "nurture",
     "promote",
     "reject",
+    "release",
     "reopen",
     "win",
 ]

@@ -6,13 +6,14 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from core.due import DueKind, register_due_kind, schedule
+from core.due import DueKind, cancel, register_due_kind, schedule
 from leads.acts.opening import CLAIM_LAPSES, lock_standing, open_lead
 from leads.lifecycle import MoveNotAllowed
 from leads.models import LeadState, Stage
 from leads.ownership import (
     OwnedBy,
     function_of,
+    give_back_lead,
     give_lead,
     lend_lead,
     oversees_all,
@@ -36,6 +37,10 @@ class UnknownPerson(Unprocessable):
 
 class LeadClaimedMeanwhile(Conflict):
     """Somebody else has the lead."""
+
+
+class NoClaim(Conflict):
+    """The lead is not claimed by this person, or an act has made it theirs."""
 
 
 class NotToBeClaimed(Forbidden):
@@ -103,6 +108,16 @@ def claim(*, lead_id: int, by: Membership, now: datetime) -> datetime:
     lend_lead(state=state, to=by, until=until, now=now)
     schedule(kind=CLAIM_LAPSES, due={lead_id: until})
     return until
+
+
+def release(*, lead_id: int, by: Membership, now: datetime) -> None:
+    """Give a claimed lead back on which one has not acted yet: it waits for its teams again. Raises NoClaim."""
+    require(by, "queue.work")
+    state = lock_standing(lead_id)
+    if state.claimed_until is None or owner_id(state, TeamFunction.SDR) != by.pk:
+        raise NoClaim(_("Only a claim on which you have not acted yet can be given back."))
+    give_back_lead(state=state, by=by, now=now)
+    cancel(kind=CLAIM_LAPSES, subjects=[lead_id])
 
 
 def _check_claimable(state: LeadState) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from leads.conditions.event_types import event_words, list_event_types
 from leads.conditions.facts import EVENT, LEAD, Fact, Vocabulary
 from leads.conditions.language import MAX_DEPTH, MAX_LEAVES
 from leads.conditions.operators import OPERATORS, Arity, Operator
@@ -14,13 +15,15 @@ def builder_vocabulary() -> dict[str, Any]:
 
     ``facts`` of a lead and ``event_facts`` for a ``where``: key, label, group, type, whether it is fast, whether ``is_known``
     can be asked, whether it counts events, choices or null and whether others may be typed. ``families`` and
-    ``event_families``: prefixes after which a name may be typed. ``operators`` by type, ``limits`` of the tree.
+    ``event_families``: prefixes after which a name may be typed. ``event_types`` that are known; others may be typed.
+    ``operators`` by type, ``limits`` of the tree.
     """
     return {
         "facts": [_fact(fact) for fact in LEAD.facts()],
         "families": _families(LEAD),
         "event_facts": [_fact(fact) for fact in EVENT.facts()],
         "event_families": _families(EVENT),
+        "event_types": [{"value": type_, "label": event_words(type_)} for type_ in list_event_types()],
         "operators": {
             type_.value: [_operator(operator) for operator in operators]
             for type_, operators in OPERATORS.items()

@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from leads.conditions.event_types import event_words
 from leads.conditions.facts import Fact
 from leads.conditions.language import Condition, Connective, Group, Leaf
 from leads.conditions.operators import NUMERIC, Arity, FactType, Operator
@@ -75,13 +76,13 @@ class Describer:
         if events is None:
             return inside_sentence(str(leaf.fact.label))
         subject = (
-            _("number of “%(event)s” events") % {"event": events.type}
+            _("number of “%(event)s” events") % {"event": event_words(events.type)}
             if events.type
             else _("number of events")
         )
         if events.days is not None:
             in_days = ngettext(
-                "%(subject)s in the last %(days)s day", "%(subject)s in the last %(days)s days", events.days
+                "%(subject)s in the last day", "%(subject)s in the last %(days)s days", events.days
             )
             subject = in_days % {"subject": subject, "days": number_format(events.days, force_grouping=True)}
         if events.where is not None:

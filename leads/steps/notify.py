@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from leads.lifecycle import STAGE_FUNCTION
@@ -127,11 +126,10 @@ def _notices(standings: list[Standing], batch: Batch) -> Iterator[Notice]:
                 yield Notice(member_id, KIND_OF_ACT[standing.act], said, standing.lead_id)
 
 
-def _reason_words(standing: Standing, batch: Batch) -> str:
-    """The reason in the tenant's language; a notification keeps words, not the list of reasons."""
+def _reason_words(standing: Standing, batch: Batch) -> dict[str, str] | str:
+    """The reason in each language; a notification keeps words, not the list of reasons."""
     choice = published_reasons(batch.rules).find(act=standing.act, reason=standing.reason)
-    with override(batch.tenant.language):
-        return str(choice.label) if choice else standing.reason
+    return choice.label.as_json() if choice else standing.reason
 
 
 def _read_names(lead_ids: list[int]) -> dict[int, str]:

@@ -223,14 +223,17 @@ def _heading(desk: Desk, waiting: Sequence[WaitingLead], counts: WaitingCounts) 
         }
     else:
         words = ngettext("Next: %(n)s lead", "Next: %(n)s leads", total) % {"n": number}
-    soon = sum(
-        each.clock is not None and each.clock.is_counting and each.clock.left_seconds < SOON_SECONDS
-        for each in waiting
-    )
-    if not soon:
-        return words
-    clocks = ngettext("%(n)s clock under 2 h", "%(n)s clocks under 2 h", soon) % {"n": soon}
-    return f"{words}, {clocks}"
+    left = [each.clock.left_seconds for each in waiting if each.clock is not None and each.clock.is_counting]
+    late = sum(seconds < 0 for seconds in left)
+    soon = sum(0 <= seconds < SOON_SECONDS for seconds in left)
+    parts = [words]
+    if late:
+        parts.append(ngettext("%(n)s late", "%(n)s late", late) % {"n": show_number(late)})
+    if soon:
+        parts.append(
+            ngettext("%(n)s clock under 2 h", "%(n)s clocks under 2 h", soon) % {"n": show_number(soon)}
+        )
+    return ", ".join(parts)
 
 
 def _card_context(

@@ -21,19 +21,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from leads import acts
 from leads.capture.editing import ERASABLE, change_tags, edit_lead
 from leads.capture.submissions import GRACE, Answer, Raw, Replay, process_now, receive_once
-from leads.cards import LeadCard, get_card, list_consents, proof_words
+from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
 from leads.conditions.describe import show_number, show_time
 from leads.conditions.lead_facts import MILLIONTHS
 from leads.forms import LeadForm
 from leads.models import OPEN_STAGES, CustomValue, Lead, Seniority, Submission
 from leads.panels import list_panels
-from leads.selectors import get_lead, lead_json
+from leads.selectors import get_lead, lead_json, origin_label
 from leads.timeline import list_timeline
 from leads.views.acts import is_fragment, list_offers
 from leads.why import WhyPart, explain_part
 from tenancy.components import Why, WhyInput, WhyRule
 from tenancy.errors import FieldProblem, Problem
-from tenancy.fragments import trigger_toast
+from tenancy.fragments import Undo, trigger_toast
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 from tenancy.rights import may
@@ -104,6 +104,7 @@ def _panels(request: TenantRequest, lead: Lead) -> list[str]:
 def _facts(lead: Lead) -> list[tuple[str, Any]]:
     """The fields that are known, with their labels, those of the tenant last; numbers and days as the reader writes them."""
     known = lead_json(lead_id=lead.pk)
+    known["origin"] = origin_label(lead.origin)
     if known["seniority"] in Seniority.values:
         known["seniority"] = Seniority(known["seniority"]).label
     labels = {
@@ -212,12 +213,14 @@ def lead_assess(request: TenantRequest, lead_id: int) -> HttpResponse:
 def lead_tags(request: TenantRequest, lead_id: int) -> HttpResponse:
     """Replace a lead's tags."""
     tags = [tag.strip() for tag in request.POST.get("tags", "").split(",")]
+    before = list_tags(lead_id=lead_id)
     change_tags(lead_id=lead_id, tags=tags, by=request.member, now=timezone.now())
     card = get_card(lead_id=lead_id, member=request.member, now=timezone.now())
     if not is_fragment(request):
         return redirect("lead-detail", slug=request.tenant.slug, lead_id=lead_id)
     response = render(request, "leads/lead_detail.html#tags", {"card": card})
-    return trigger_toast(response, text=_("Tags are saved."))
+    undo = Undo(request.path, {"tags": ",".join(before)}) if before != card.tags else None
+    return trigger_toast(response, text=_("Tags are saved."), undo=undo)
 
 
 @tenant_page(right="lead.edit")
@@ -227,6 +230,7 @@ def lead_edit(request: TenantRequest, lead_id: int) -> HttpResponse:
     lead = get_lead(lead_id=lead_id)
     known = lead_json(lead_id=lead_id)
     initial = {name: known.get(name) for name in LeadForm.base_fields if name != "tags"}
+    initial["origin"] = origin_label(lead.origin)
     form = LeadForm(request.POST or None, initial=initial)
     del form.fields["tags"]
     if request.method == "POST" and form.is_valid():

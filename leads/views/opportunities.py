@@ -10,14 +10,15 @@ from django.views.decorators.http import require_safe
 
 from leads.models import MoveAct, Opportunity, OpportunityOutcome
 from leads.money import amount_in_units, minor_digits
+from leads.opportunities import list_opportunities
 from leads.reasons import published_reasons
 from leads.timeline import reason_words
 from leads.versions import open_rulebook
-from tenancy.keyset import page_by_key
 from tenancy.listing import (
     CURSOR,
+    ORDER,
+    SEARCH,
     Column,
-    Count,
     EmptyState,
     FilterChip,
     Listing,
@@ -28,8 +29,6 @@ from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
 PAGE: Final = "leads/opportunity_list.html"
-PAGE_SIZE: Final = 50
-COUNT_LIMIT: Final = 1000
 MYSELF: Final = "me"
 
 
@@ -37,18 +36,17 @@ MYSELF: Final = "me"
 @require_safe
 def opportunity_list(request: TenantRequest) -> HttpResponse:
     """Deals by outcome, the newest first."""
-    outcome = request.GET.get("outcome", OpportunityOutcome.OPEN)
-    if outcome not in OpportunityOutcome.values:
-        outcome = OpportunityOutcome.OPEN
+    outcome = _outcome(request.GET.get("outcome", ""))
+    order = request.GET.get(ORDER, "")
     is_mine = request.GET.get("owner") == MYSELF
-    rows = Opportunity.objects.filter(outcome=outcome).select_related(
-        "lead", "lead__company", "sales_rep", "kept_sales_rep"
+    found = list_opportunities(
+        outcome=outcome,
+        owner=request.member if is_mine else None,
+        q=request.GET.get(SEARCH, ""),
+        order=order,
+        cursor=request.GET.get(CURSOR, ""),
     )
-    if is_mine:
-        rows = rows.filter(sales_rep=request.member)
-    page = page_by_key(rows, keys=("-pk",), cursor=request.GET.get(CURSOR, ""), size=PAGE_SIZE)
-    number = rows.order_by()[: COUNT_LIMIT + 1].count()
-    count = Count(value=min(number, COUNT_LIMIT), exact=number <= COUNT_LIMIT)
+    page, count = found.page, found.count
     rulebook_reasons = published_reasons(open_rulebook()) if outcome == OpportunityOutcome.LOST else None
     shown = [
         {
@@ -67,6 +65,8 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         rows=shown,
         words=lambda n: ngettext("%(n)s opportunity", "%(n)s opportunities", n) % {"n": show_number(n)},
         count=count,
+        order=order,
+        search_label=_("Search a name, or an exact e-mail"),
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
         chips=[FilterChip(label=_("Only mine"), without=["owner"])] if is_mine else [],
@@ -82,13 +82,12 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         OpportunityOutcome.LOST: _("%(n)s lost"),
     }
     context = {
-        "heading": labels[OpportunityOutcome(outcome)]
-        % {"n": show_number(count.value) + ("" if count.exact else "+")},
+        "heading": labels[outcome] % {"n": show_number(count.value) + ("" if count.exact else "+")},
         "tabs": [
             {
                 "label": each.label,
-                "url": listing.url_with({"outcome": each.value}),
-                "is_current": each.value == outcome,
+                "url": listing.url_with({"outcome": each.value, ORDER: ""}),
+                "is_current": each is outcome,
             }
             for each in OpportunityOutcome
         ],
@@ -98,19 +97,33 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
     return render_listing(request, PAGE, context, listing=listing)
 
 
-def _columns(outcome: str) -> list[Column]:
+def _outcome(given: str) -> OpportunityOutcome:
+    return OpportunityOutcome(given) if given in OpportunityOutcome.values else OpportunityOutcome.OPEN
+
+
+def _columns(outcome: OpportunityOutcome) -> list[Column]:
     columns = [
-        Column(key="lead", label=_("Lead"), template=f"{PAGE}#lead_cell", card="title"),
+        Column(key="lead", label=_("Lead"), template=f"{PAGE}#lead_cell", card="title", sort="lead"),
         Column(key="company", label=_("Company"), template=f"{PAGE}#company_cell", card="line"),
         Column(key="owner", label=_("Owner")),
-        Column(key="opened", label=_("Opened"), template=f"{PAGE}#opened_cell", end=True),
+        _time_column("opened", _("Opened")),
     ]
-    if outcome == OpportunityOutcome.OPEN:
+    if outcome is OpportunityOutcome.OPEN:
         return columns
-    closed = Column(key="closed", label=_("Closed"), template=f"{PAGE}#closed_cell", end=True)
-    if outcome == OpportunityOutcome.LOST:
-        return [*columns, closed, Column(key="reason", label=_("Reason"))]
-    return [*columns, closed, Column(key="amount", label=_("Amount"), end=True)]
+    columns.append(_time_column("closed", _("Closed")))
+    if outcome is OpportunityOutcome.LOST:
+        return [*columns, Column(key="reason", label=_("Reason"))]
+    return [
+        *columns,
+        Column(key="amount", label=_("Amount"), end=True, sort="amount", descending_first=True),
+    ]
+
+
+def _time_column(name: str, label: str) -> Column:
+    template = f"{PAGE}#{name}_cell"
+    return Column(
+        key=name, label=label, template=template, end=True, sort=f"{name}_at", descending_first=True
+    )
 
 
 def money_words(row: Opportunity) -> str:

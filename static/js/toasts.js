@@ -1,7 +1,7 @@
 /*
   Toasts, announced politely. Three ways in:
     - Django messages, rendered by the frame as .toast-card;
-    - an HX-Trigger header {"toast": {"text", "tone", "undo_url", "undo_label"}} (tenancy.fragments.trigger_toast);
+    - an HX-Trigger header {"toast": {"text", "tone", "undo_url", "undo_values"}} (tenancy.fragments.trigger_toast);
     - document.dispatchEvent(new CustomEvent("toast", {detail: {text, tone}})) from another module.
   They leave after 6 seconds, 12 with an undo, not while hovered or focused; late ones (errors) stay until closed.
   Requests that fail say so here, in words.
@@ -34,7 +34,7 @@ function leaveLater(card, seconds) {
   start();
 }
 
-function show({ text, tone = "good", undo_url: undoUrl = "", undo_label: undoLabel = texts.undo }) {
+function show({ text, tone = "good", undo_url: undoUrl = "", undo_values: values = {} }) {
   const card = document.createElement("div");
   card.className = "toast-card";
   card.dataset.tone = tone;
@@ -46,10 +46,10 @@ function show({ text, tone = "good", undo_url: undoUrl = "", undo_label: undoLab
     const undo = document.createElement("button");
     undo.type = "button";
     undo.className = "btn btn-sm";
-    undo.textContent = undoLabel;
+    undo.textContent = texts.undo;
     undo.addEventListener("click", () => {
       undo.disabled = true;
-      window.htmx.ajax("POST", undoUrl, { source: document.body, swap: "none" }).then(() => card.remove());
+      window.htmx.ajax("POST", undoUrl, { source: document.body, swap: "none", values }).then(() => card.remove());
     });
     card.append(undo);
   }

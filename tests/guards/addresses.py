@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from leads.views.acts import ACT_PAGES
+from leads.views.act_pages import ACT_PAGES
 
 # Words in addresses that mean the same to every tenant; every other parameter names something of one tenant.
 WORDS = {"slug", "kind", "name", "number", "part"}

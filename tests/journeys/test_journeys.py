@@ -184,6 +184,10 @@ def test_of_two_sdrs_who_claim_at_once_one_wins_and_the_other_is_told(
     with tenant_scope(tenant.pk):
         lead = Lead.objects.select_related("standing__owner_sdr__user").get(pk=lead_id)
         assert lead.standing.owner_sdr.user.email == cast.sdr
+    first.locator(".toast-card").get_by_role("button", name="Undo").click()
+    expect(first.locator("#desk")).not_to_contain_text("You claimed this lead")
+    press_act(second, "Claim")
+    expect(second.locator("#desk")).to_contain_text("You claimed this lead")
 
 
 def test_the_other_tenant_sees_nothing(enter: Enter, cast: Cast, tenant: Tenant) -> None:

@@ -84,7 +84,7 @@ def test_nobody_is_told_of_a_lead_that_only_files_tell_of(in_tenant: Any) -> Non
 
 @pytest.mark.parametrize(
     ("act", "text"),
-    [("reject", "Sales rejected Ana: Sem orçamento"), ("return", "Sales returned Ana: Não responde")],
+    [("reject", "Sales rejected Ana: No budget"), ("return", "Sales returned Ana: No answer")],
 )
 def test_sdr_and_marketing_are_told_when_sales_hands_a_lead_back(in_tenant: Any, act: str, text: str) -> None:
     bruno, mara = make_member(name="Bruno"), make_member(role="marketing", name="Mara")

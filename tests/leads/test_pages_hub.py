@@ -320,3 +320,187 @@ def test_a_rep_accepts_and_wins_in_the_inbox(
     with tenant_scope(tenant.pk):
         assert Opportunity.objects.get(lead=lead).amount_minor == 1250050
     assert "12,500.50" in browser.get(f"/t/{tenant.slug}/opportunities/?outcome=won").content.decode()
+
+
+def test_opportunities_are_searched_and_sorted_with_what_is_missing_last(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import Opportunity
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        for name, amount in (("Ana", 500), ("Bia", None), ("Caio", 900)):
+            lead = make_lead(first_name=name, name=f"{name} Reis", name_key=f"{name} Reis".lower())
+            Opportunity.objects.create(lead=lead, outcome="won", amount_minor=amount, currency="BRL")
+    browser = sign_in(people["viewer"])
+
+    def names(**address: str) -> list[str]:
+        page = browser.get(f"/t/{tenant.slug}/opportunities/", {"outcome": "won", **address})
+        assert page.status_code == 200
+        return [row["row"].lead.first_name for row in page.context["listing"].rows]
+
+    assert names(order="amount") == ["Ana", "Caio", "Bia"]
+    assert names(order="-amount") == ["Caio", "Ana", "Bia"]
+    assert names(order="lead") == ["Ana", "Bia", "Caio"]
+    assert names(q="cai") == ["Caio"]
+    assert names(q="nobody") == []
+    assert names(order="sideways") == ["Caio", "Bia", "Ana"]
+
+
+def test_pages_of_sorted_opportunities_follow_one_another(tenant: Tenant) -> None:
+    from leads import opportunities
+    from leads.models import Opportunity, OpportunityOutcome
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        for number in range(opportunities.PAGE_SIZE + 5):
+            closed_at = timezone.now() - timedelta(days=number) if number % 3 else None
+            Opportunity.objects.create(lead=make_lead(), outcome="won", closed_at=closed_at)
+        seen: list[Any] = []
+        cursor = ""
+        while cursor is not None:
+            found = opportunities.list_opportunities(
+                outcome=OpportunityOutcome.WON, order="-closed_at", cursor=cursor
+            )
+            seen += [row.closed_at for row in found.page.rows]
+            cursor = found.page.next_cursor
+    known = [at for at in seen if at]
+    assert len(seen) == opportunities.PAGE_SIZE + 5
+    assert known == sorted(known, reverse=True)
+    assert seen[len(known) :] == [None] * (len(seen) - len(known))
+
+
+def test_a_claim_is_given_back_and_an_assignment_undone(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import LeadState
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    def undo_of(answer: Any) -> dict[str, Any]:
+        return dict(json.loads(answer["HX-Trigger"])["toast"])
+
+    def owner() -> object:
+        with tenant_scope(tenant.pk):
+            return LeadState.objects.get(lead=lead).owner_sdr
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead(stage="mql")
+    url = f"/t/{tenant.slug}/leads/{lead.pk}/acts"
+    htmx = {"HX-Request": "true"}
+    sdr, manager = sign_in(people["sdr"]), sign_in(people["manager"])
+    toast = undo_of(sdr.post(f"{url}/claim/", headers=htmx))
+    assert owner() == people["sdr"]
+    assert sdr.post(toast["undo_url"], toast["undo_values"], headers=htmx).status_code == 204
+    assert owner() is None
+    assert sdr.post(f"{url}/release/", headers=htmx).status_code == 409
+    assert "given back: free again" in sdr.get(f"/t/{tenant.slug}/leads/{lead.pk}/").content.decode()
+
+    given = manager.post(f"{url}/assign/", {"user": people["sdr"].pk}, headers=htmx)
+    assert "undo_url" not in undo_of(given)
+    toast = undo_of(manager.post(f"{url}/assign/", {"user": people["admin"].pk}, headers=htmx))
+    assert owner() == people["admin"]
+    assert manager.post(toast["undo_url"], toast["undo_values"], headers=htmx).status_code == 204
+    assert owner() == people["sdr"]
+
+
+def test_an_act_on_a_claimed_lead_keeps_it(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead(stage="mql")
+    url = f"/t/{tenant.slug}/leads/{lead.pk}/acts"
+    sdr = sign_in(people["sdr"])
+    sdr.post(f"{url}/claim/")
+    sdr.post(f"{url}/attempt/", {"channel": "call", "outcome": "reached"})
+    assert sdr.post(f"{url}/release/").status_code == 422
+
+
+def test_replaced_tags_come_back(tenant: Tenant, people: dict[str, Membership], sign_in: SignIn) -> None:
+    from leads.cards import list_tags
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead()
+    url = f"/t/{tenant.slug}/leads/{lead.pk}/tags/"
+    browser = sign_in(people["marketing"])
+    htmx = {"HX-Request": "true"}
+    browser.post(url, {"tags": "feira, erp"}, headers=htmx)
+    answer = browser.post(url, {"tags": "erp"}, headers=htmx)
+    toast = json.loads(answer["HX-Trigger"])["toast"]
+    browser.post(toast["undo_url"], toast["undo_values"], headers=htmx)
+    with tenant_scope(tenant.pk):
+        assert list_tags(lead_id=lead.pk) == ["erp", "feira"]
+    same = browser.post(url, {"tags": "erp, feira"}, headers=htmx)
+    assert "undo_url" not in json.loads(same["HX-Trigger"])["toast"]
+
+
+def test_home_counts_broken_clocks_and_opens_just_these_leads(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from routing.models import Clock, ClockKind
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    now = timezone.now()
+    kinds = {
+        ClockKind.BACK_TO_NURTURE: "nurture",
+        ClockKind.FIRST_CONTACT: "mql",
+        ClockKind.ANSWER_SQL: "sql",
+    }
+    with tenant_scope(tenant.pk):
+        from leads.models import RuleKind, RuleVersion
+
+        version = RuleVersion.objects.get(kind=RuleKind.CLOCKS)
+        leads = {}
+        for kind, stage in kinds.items():
+            lead = leads[kind] = make_lead(stage=stage, name=f"Late {stage}")
+            is_broken = kind is not ClockKind.ANSWER_SQL
+            due_at = now + timedelta(hours=-1 if is_broken else 1)
+            Clock.objects.create(
+                lead=lead,
+                kind=kind,
+                state="broken" if is_broken else "running",
+                entered_at=now - timedelta(hours=5),
+                started_at=now - timedelta(hours=5),
+                due_at=due_at,
+                broken_at=due_at if is_broken else None,
+                version=version,
+            )
+    browser = sign_in(people["manager"])
+    home = browser.get(f"/t/{tenant.slug}/")
+    assert home.context["heading"].startswith("2 clocks are broken")
+    need = next(each for each in home.context["needs"] if each.label == "Clocks broken")
+    assert need.value == "2"
+    listed = {row.id for row, _face in browser.get(need.url).context["listing"].rows}
+    assert listed == {leads[ClockKind.BACK_TO_NURTURE].pk, leads[ClockKind.FIRST_CONTACT].pk}
+    assert {row.id for row, _face in home.context["late"].rows} == listed
+    assert "open clock is Broken" in browser.get(need.url).content.decode()
+
+
+def test_the_lead_form_offers_seniority_in_words_and_keeps_the_first_origin(
+    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from leads.models import Lead, Origin
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        Origin.objects.create(key="partner_events", label="Partner events")
+        lead = make_lead(seniority="c_level", origin="partner_events", first_name="Ana")
+    browser = sign_in(people["admin"])
+    url = f"/t/{tenant.slug}/leads/{lead.pk}/edit/"
+    page = browser.get(url).content.decode()
+    assert '<option value="c_level" selected>C-level</option>' in page
+    assert "Partner events" in page
+    changed = {"first_name": "Ana", "email": lead.email or "", "seniority": "director", "origin": "Social"}
+    assert browser.post(url, changed).status_code == 302
+    with tenant_scope(tenant.pk):
+        kept = Lead.objects.get(pk=lead.pk)
+        assert (kept.seniority, kept.origin) == ("director", "partner_events")

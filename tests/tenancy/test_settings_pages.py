@@ -154,6 +154,36 @@ def test_a_team_is_made_and_changed(as_admin: Client, tenant: Tenant, sdr: Membe
         assert set(AuditEntry.objects.values_list("act", flat=True)) >= {"team.created", "team.changed"}
 
 
+def test_a_deleted_team_leaves_its_people_and_its_leads_wait_for_every_team(
+    as_admin: Client, tenant: Tenant, sdr: Membership
+) -> None:
+    from leads.models import LeadState
+    from tests.builders import make_lead, make_team
+
+    heard: list[int] = []
+    with tenant_scope(tenant.pk):
+        team = make_team(function=TeamFunction.SDR, members=[sdr])
+        lead = make_lead(stage="mql", standing={"team_sdr": team, "owner_sdr": sdr})
+    listeners = [*members._listeners]
+    members.register_member_listener(lambda member, now: heard.append(member.pk))
+    try:
+        page = as_admin.get(f"{HOME}teams/{team.pk}/").content.decode()
+        assert f"Delete the team “{team.name}”?" in page
+        assert as_admin.post(f"{HOME}teams/{team.pk}/delete/").status_code == 302
+    finally:
+        members._listeners[:] = listeners
+    assert as_admin.post(f"{HOME}teams/{team.pk}/delete/").status_code == 404
+    with tenant_scope(tenant.pk):
+        standing = LeadState.objects.get(lead=lead)
+        assert (standing.team_sdr, standing.owner_sdr) == (None, sdr)
+        assert not Team.objects.exists()
+        sdr.refresh_from_db()
+        assert sdr.is_active
+        assert AuditEntry.objects.get(act="team.deleted").detail["members"] == [sdr.name]
+    assert heard == [sdr.pk]
+    assert f"Deleted the team {team.name}" in as_admin.get(f"{HOME}audit/").content.decode()
+
+
 def test_two_teams_of_one_name_are_refused(as_admin: Client, tenant: Tenant) -> None:
     values = {"name": "Pre-sales", "function": "sdr"}
     as_admin.post(f"{HOME}teams/new/", values)

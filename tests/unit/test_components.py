@@ -9,7 +9,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 from tenancy.components import Chart, ClockFace, Series, StagePoint, Why, WhyInput, WhyRule
-from tenancy.fragments import trigger_toast
+from tenancy.fragments import Undo, trigger_toast
 from tenancy.templatetags.ui import initials
 
 DUE = datetime(2026, 11, 24, 18, 20, tzinfo=UTC)
@@ -146,7 +146,7 @@ def test_an_avatar_has_the_first_letters_of_the_first_and_last_word(name: str | 
 
 def test_a_toast_travels_in_a_header_whatever_its_letters() -> None:
     response = HttpResponse(headers={"HX-Trigger": '{"moved": true}'})
-    trigger_toast(response, text="João é seu", undo_url="/undo/")
+    trigger_toast(response, text="João é seu", undo=Undo("/undo/", {"user": "7"}))
     assert response["HX-Trigger"].isascii()
     assert '"moved": true' in response["HX-Trigger"]
-    assert '"undo_url": "/undo/"' in response["HX-Trigger"]
+    assert '"undo_url": "/undo/", "undo_values": {"user": "7"}' in response["HX-Trigger"]

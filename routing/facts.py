@@ -1,0 +1,39 @@
+"""What conditions may ask about clocks."""
+
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+
+from leads.conditions.facts import LEAD, Choice, Fact, Rows, Vocabulary
+from leads.conditions.lead_facts import STANDING
+from leads.conditions.operators import FactType
+from routing.models import OPEN_STATES, Clock, ClockState
+
+OPEN_CLOCK: Final = "open_clock"
+BROKEN: Final = {"fact": OPEN_CLOCK, "op": "eq", "value": ClockState.BROKEN.value}
+
+
+def _open_clocks() -> Any:
+    return Clock.objects.filter(state__in=OPEN_STATES)
+
+
+# A lead waits in one stage at a time, and a clock belongs to a stage: it has one open clock at most.
+_CLOCKS: Final = Rows(_open_clocks, "state")
+
+
+def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
+    """Make them known; called once, when the app is ready."""
+    vocabulary.register(
+        Fact(
+            key=OPEN_CLOCK,
+            label=_("Open clock"),
+            group=STANDING,
+            type=FactType.CHOICE,
+            expression=_CLOCKS.value,
+            rows=_CLOCKS,
+            choices=lambda: [
+                Choice(state.value, state.label) for state in (ClockState.RUNNING, ClockState.BROKEN)
+            ],
+            is_fast=True,
+        )
+    )
