@@ -8,16 +8,18 @@ from django.db import DatabaseError, OperationalError, transaction
 T = TypeVar("T")
 
 RETRYABLE_SQLSTATES = {"40P01", "40001"}
+# Connection lost; no room, memory or connections left; ended by an operator or a crash; the system's own errors.
+TRANSIENT_CLASSES = {"08", "53", "57", "58"}
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed when run again: a deadlock, a lost connection, a server that is going down."""
+    """Whether the same work may succeed when run again: a deadlock, a lost connection, a server going down, a full disk."""
     cause = error.__cause__ if isinstance(error, DatabaseError) else None
     sqlstate = getattr(cause, "sqlstate", None)
     return (
         sqlstate in RETRYABLE_SQLSTATES
         or (isinstance(error, OperationalError) and sqlstate is None)
-        or (sqlstate is not None and sqlstate[:2] in {"08", "57"})
+        or (sqlstate is not None and sqlstate[:2] in TRANSIENT_CLASSES)
     )
 
 

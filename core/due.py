@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 
 from core.bisection import is_transient, run_bisected
 from core.metrics import DUE_FAILURES, DUE_ROWS
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 3
 RETRY_PAUSES = (timedelta(seconds=10), timedelta(minutes=2))
 DEADLOCK_RETRIES = 5
+CLAIM_TRIES = 4
 
 Handler = Callable[[Sequence[int], datetime], None]
 Locker = Callable[[Sequence[int]], Iterable[int]]
@@ -157,13 +158,8 @@ def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
 
 
 def _claim_and_act(kind: DueKind, now: datetime) -> int:
-    claimed = dict(
-        DueRow.objects.filter(kind=kind.name, due_at__lte=now, held_at__isnull=True)
-        .order_by("due_at")
-        .select_for_update(skip_locked=True)[: kind.batch_size]
-        .values_list("subject", "attempts")
-    )
-    subjects = sorted(kind.lock(sorted(claimed)) if kind.lock else claimed)
+    claimed = _claim(kind, now)
+    subjects = sorted(claimed)
     if not subjects:
         return 0
     cancel(kind=kind.name, subjects=subjects)
@@ -174,6 +170,28 @@ def _claim_and_act(kind: DueKind, now: datetime) -> int:
     run_bisected(subjects, lambda batch: kind.act(batch, now), failed)
     DUE_ROWS.labels(kind.name).inc(len(subjects))
     return len(subjects)
+
+
+def _claim(kind: DueKind, now: datetime) -> dict[int, int]:
+    """Attempts by subject of rows that are due, both the rows and what they are about locked.
+
+    The row of a subject that somebody has in hand is let go of at once: they may be about to cancel it, and would wait for us
+    while we wait for the leads or pools that they hold.
+    """
+    due = DueRow.objects.filter(kind=kind.name, due_at__lte=now, held_at__isnull=True).order_by("due_at")
+    for _attempt in range(CLAIM_TRIES):
+        mark = transaction.savepoint()
+        rows = due.select_for_update(skip_locked=True)[: kind.batch_size]
+        claimed: dict[int, int] = dict(rows.values_list("subject", "attempts"))
+        free = set(kind.lock(sorted(claimed))) if kind.lock else set(claimed)
+        if free == claimed.keys():
+            transaction.savepoint_commit(mark)
+            return claimed
+        transaction.savepoint_rollback(mark)
+        if not free:
+            break
+        due = due.filter(subject__in=free)
+    return {}
 
 
 def _put_back(kind: DueKind, subject: int, attempts: int, error: Exception, now: datetime) -> None:

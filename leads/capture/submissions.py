@@ -17,7 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core.bisection import run_bisected
+from core.bisection import is_transient, run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import SUBMISSIONS
 from leads.capture.fields import IntakeRules, LeadInput, read_submission
@@ -37,6 +37,7 @@ IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
 # A caller who waits processes the submission itself; the due row is for the case that it dies on the way.
 GRACE: Final = timedelta(seconds=30)
 MAX_ATTEMPTS: Final = 3
+COLLISION_TRIES: Final = 3
 RETRY_PAUSES: Final = (timedelta(seconds=10), timedelta(minutes=2))
 
 
@@ -157,19 +158,40 @@ def receive_once(*, tenant_id: int, raw: Raw, now: datetime, due_at: datetime) -
 
 
 def process_now(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime) -> list[Answer]:
-    """Process submissions while their sender waits; whatever fails is kept and answered with 202 and where to look."""
-    try:
-        with tenant_scope(tenant.pk):
-            return process(tenant=tenant, submission_ids=submission_ids, now=now)
-    except Problem:
-        raise
-    except Exception as error:
-        if connection.in_atomic_block:
+    """Process submissions while their sender waits; whatever fails is kept and answered with 202 and where to look.
+
+    What is nobody's fault is tried again at once. If it lasts, the submissions stay as they came in, and their due rows are
+    acted on like those of a sender who has gone.
+    """
+    for tries_left in reversed(range(COLLISION_TRIES)):
+        try:
+            with tenant_scope(tenant.pk):
+                answers = process(tenant=tenant, submission_ids=submission_ids, now=now)
+                return _with_those_of_others(answers, submission_ids)
+        except Problem:
             raise
-        log.exception("submissions failed", submissions=list(submission_ids))
-        with tenant_scope(tenant.pk):
-            note_failure(submission_ids=submission_ids, error=error, now=now)
-        return [accepted(submission_id, SubmissionState.HELD) for submission_id in submission_ids]
+        except Exception as error:
+            if connection.in_atomic_block:
+                raise
+            if not is_transient(error):
+                log.exception("submissions failed", submissions=list(submission_ids))
+                with tenant_scope(tenant.pk):
+                    note_failure(submission_ids=submission_ids, error=error, now=now)
+                return [accepted(submission_id, SubmissionState.HELD) for submission_id in submission_ids]
+            log.warning("submissions collided", submissions=list(submission_ids), error=str(error))
+            connection.close_if_unusable_or_obsolete()
+            if not tries_left:
+                break
+    return [accepted(submission_id, SubmissionState.RECEIVED) for submission_id in submission_ids]
+
+
+def _with_those_of_others(answers: Sequence[Answer], submission_ids: Sequence[int]) -> list[Answer]:
+    """An answer for each submission, in order; of one that a worker has processed meanwhile, where to look."""
+    by_id = {answer.submission_id: answer for answer in answers}
+    if missing := [each for each in submission_ids if each not in by_id]:
+        states = Submission.objects.filter(pk__in=missing).values_list("pk", "state")
+        by_id |= {submission_id: accepted(submission_id, state) for submission_id, state in states}
+    return [by_id[submission_id] for submission_id in submission_ids]
 
 
 def process(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime) -> list[Answer]:

@@ -1,6 +1,5 @@
 """``make run`` with real signals: what dies comes back, and what was started ends."""
 
-import http.client
 import os
 import shutil
 import signal
@@ -9,105 +8,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from leadsys.embedded import servers_are_running
-from leadsys.embedded.home import PROJECT, Home
-from leadsys.embedded.postgres import Postgres
-from leadsys.embedded.processes import DetachedProcess, choose_port
-from leadsys.embedded.valkey import Valkey
+from leadsys.embedded.home import PROJECT
+from leadsys.embedded.processes import DetachedProcess
+from tests.faults.stack import RunningStack, clear, command_line, start, wait_for
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.xdist_group("run")]
 
-PATIENCE_SECONDS = 120.0
 # Each start of the stack costs a quarter of a minute of both cores.
 full_size = pytest.mark.skipif(os.environ.get("LEADSYS_FAULTS") != "full", reason="runs in make faults only")
-
-
-class RunningStack:
-    """A run in a home of its own, started as ``make run`` starts it."""
-
-    def __init__(self, home: Home) -> None:
-        self.home = home
-        self.port = choose_port(0)
-        self.log = home.folder.parent / "output.txt"
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "LEADSYS_SECRET_KEY"}
-        }
-        environment |= {"LEADSYS_HOME": str(home.folder), "PORT": str(self.port), "LEADSYS_DEMO": "0"}
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "leadsys.embedded.run"],
-                cwd=PROJECT,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def said(self) -> str:
-        """What it printed so far."""
-        return self.log.read_text("utf-8")
-
-    def answers(self) -> bool:
-        """Whether the web server and the database behind it answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/readyz", headers={"Host": "localhost"})
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def parts(self, words: str) -> list[psutil.Process]:
-        """The living processes below the run whose command line holds the words."""
-        with suppress(psutil.NoSuchProcess):
-            below = psutil.Process(self.process.pid).children(recursive=True)
-            return [each for each in below if words in command_line(each)]
-        return []
-
-
-def command_line(process: psutil.Process) -> str:
-    with suppress(psutil.Error):
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return " ".join(process.cmdline())
-    return ""
-
-
-def wait_for(condition: Callable[[], object], *, what: str, stack: RunningStack) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} took too long:\n{stack.said()}"
-        time.sleep(0.1)
-
-
-def start(folder: Path) -> RunningStack:
-    stack = RunningStack(Home(folder / "home"))
-    wait_for(
-        lambda: "Ready" in stack.said() or stack.process.poll() is not None, what="starting", stack=stack
-    )
-    assert stack.process.poll() is None, stack.said()
-    return stack
-
-
-def clear(stack: RunningStack) -> None:
-    """End whatever a failed test has left, by the home's own means."""
-    if stack.process.poll() is None:
-        stack.process.terminate()
-        stack.process.wait(60)
-    environment = {**os.environ, "LEADSYS_HOME": str(stack.home.folder)}
-    subprocess.run([sys.executable, "-m", "leadsys.embedded.stop"], cwd=PROJECT, env=environment, check=True)
-    state = stack.home.read_state()
-    if state.cluster:
-        shutil.rmtree(Path(state.cluster).parent)
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +48,7 @@ def test_parts_and_servers_that_are_killed_are_started_again(stack: RunningStack
         for which in (0, 1):
             kill_part(stack, words=words, which=which)
             wait_for(stack.answers, what="answering", stack=stack)
-    state = stack.home.read_state()
-    for process in (Postgres(stack.home, state).process, Valkey(stack.home, state).process):
+    for process in (stack.postgres.process, stack.valkey.process):
         kill_server(stack, process)
         wait_for(stack.answers, what="answering", stack=stack)
 
