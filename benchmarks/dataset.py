@@ -6,7 +6,7 @@ month: the data stay in step while they are reused.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -296,13 +296,52 @@ class Staffing:
     sales_teams: int
 
 
-def phases(*, tenant_id: int, leads: int, now: datetime) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What fills a tenant, in order: a name, and what writes it in scopes of its own. Statistics are renewed in between."""
-    yield "people", lambda: _make_people(tenant_id, leads, now)
-    yield "leads", lambda: _make_leads(tenant_id, leads, now)
-    yield "events", lambda: _in_chunks(tenant_id, now, [EVENTS])
-    yield "standing", lambda: _in_chunks(tenant_id, now, [STANDINGS, _score, GATED, TOLD])
-    yield "history", lambda: _in_chunks(tenant_id, now, PARTS)
+@dataclass(frozen=True)
+class Phase:
+    """What is written of every tenant before the next phase begins; ``tables`` are those written to."""
+
+    name: str
+    tables: tuple[str, ...]
+    write: Callable[[int, int, datetime], None]
+
+
+def _make_events(tenant_id: int, leads: int, now: datetime) -> None:
+    _in_chunks(tenant_id, now, [EVENTS])
+
+
+def _make_standings(tenant_id: int, leads: int, now: datetime) -> None:
+    _in_chunks(tenant_id, now, [STANDINGS, _score, GATED, TOLD])
+
+
+def _make_history(tenant_id: int, leads: int, now: datetime) -> None:
+    _in_chunks(tenant_id, now, PARTS)
+
+
+def _make_search(tenant_id: int, leads: int, now: datetime) -> None:
+    from leads.search import REFRESH
+
+    _in_chunks(
+        tenant_id, now, [REFRESH.replace("= ANY (%(lead_ids)s::bigint[])", "BETWEEN %(low)s AND %(high)s")]
+    )
+
+
+def list_phases() -> list[Phase]:
+    """What fills the tenants, in order."""
+    return [
+        Phase("people", (), _make_people),
+        Phase("leads", ("leads_lead",), _make_leads),
+        Phase("search", ("leads_leadsearch",), _make_search),
+        Phase("events", ("leads_event",), _make_events),
+        Phase("standings", ("leads_leadstate", "leads_decision", "core_duerow"), _make_standings),
+        Phase(
+            "history",
+            (
+                *("leads_decision", "core_duerow", "leads_stagechange", "leads_contactattempt"),
+                *("leads_opportunity", "routing_clock", "leads_leadtag", "leads_customvalue"),
+            ),
+            _make_history,
+        ),
+    ]
 
 
 def fingerprint() -> str:
@@ -420,17 +459,14 @@ def _known(tenant_id: int, now: datetime) -> dict[str, Any]:
 
 def _score(values: dict[str, Any]) -> None:
     """Scores, grades, their decisions and due rows, by the steps themselves."""
-    from leads.pipeline import Batch, Reason, ReasonCode
+    from leads.pipeline import BATCH_SIZE, Batch, Reason, ReasonCode
     from leads.versions import open_rulebook
     from scoring.steps import grade, score
     from tenancy.models import Tenant
 
-    batch = Batch(
-        list(range(values["low"], values["high"] + 1)),
-        Reason(ReasonCode.IMPORTED),
-        values["now"],
-        Tenant.objects.get(pk=values["tenant"]),
-        open_rulebook(),
-    )
-    for step in (score, grade):
-        step.apply(batch, step.plan(batch))
+    tenant, rules = Tenant.objects.get(pk=values["tenant"]), open_rulebook()
+    for low in range(values["low"], values["high"] + 1, BATCH_SIZE):
+        lead_ids = list(range(low, min(low + BATCH_SIZE, values["high"] + 1)))
+        batch = Batch(lead_ids, Reason(ReasonCode.IMPORTED), values["now"], tenant, rules)
+        for step in (score, grade):
+            step.apply(batch, step.plan(batch))

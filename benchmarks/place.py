@@ -6,7 +6,7 @@ running clocks. LEADSYS_BENCH_LEADS makes it smaller for a trial, LEADSYS_BENCH_
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from benchmarks.dataset import fingerprint, phases
+from benchmarks.dataset import Phase, fingerprint, list_phases
 from leadsys.embedded import provide_environment
 
 DATABASE: Final = os.environ.get("LEADSYS_BENCH_DATABASE", "leadsys_bench")
@@ -66,11 +66,13 @@ def build_tenants() -> dict[str, int]:
 
     call_command("migrate", verbosity=0)
     _check_description()
-    for slug, size in SIZES.items():
+    for slug in SIZES:
         if not Tenant.objects.filter(slug=slug).exists():
             create_tenant(name=slug, slug=slug, admin_email=f"{slug}@bench.example", now=timezone.now())
-        _fill(Tenant.objects.get(slug=slug).pk, slug, size)
-    return {slug: Tenant.objects.get(slug=slug).pk for slug in (LARGE, SMALL)}
+    ids = {slug: Tenant.objects.get(slug=slug).pk for slug in SIZES}
+    for phase in list_phases():
+        _write(phase, ids)
+    return {slug: ids[slug] for slug in (LARGE, SMALL)}
 
 
 def _check_description() -> None:
@@ -88,23 +90,44 @@ def _check_description() -> None:
             raise SystemExit("The benchmarks' data are of another size or description: run with --fresh.")
 
 
-def _fill(tenant_id: int, slug: str, size: int) -> None:
-    """Write what the tenant lacks, part by part; a part that was interrupted begins anew with --fresh."""
-    now = built_at()
-    for name, write in phases(tenant_id=tenant_id, leads=size, now=now):
-        part = f"{slug} {name}"
-        with owner_connection() as owner:
-            if owner.execute("SELECT FROM bench_built WHERE part = %s", [part]).fetchone():
-                continue
-            # The planner's statistics are the owner's to renew; without them it takes every table for an empty one.
-            owner.execute("ANALYZE")
-            began = time.monotonic()
-            owner.execute("INSERT INTO bench_built VALUES (%s, now())", [f"{part} begun"])
-            write()
-            owner.execute("UPDATE bench_built SET part = %s WHERE part = %s", [part, f"{part} begun"])
-            print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)
-            if name == "history":
-                owner.execute("VACUUM (ANALYZE)")
+def _write(phase: Phase, tenant_ids: dict[str, int]) -> None:
+    """Write a phase of every tenant unless it stands there; one that was interrupted is there in part, so that needs --fresh."""
+    with owner_connection() as owner:
+        if owner.execute("SELECT FROM bench_built WHERE part = %s", [phase.name]).fetchone():
+            return
+        begun = f"{phase.name} begun"
+        if owner.execute("SELECT FROM bench_built WHERE part = %s", [begun]).fetchone():
+            raise SystemExit("The benchmarks' data were interrupted while they were built: run with --fresh.")
+        owner.execute("INSERT INTO bench_built VALUES (%s, now())", [begun])
+        began = time.monotonic()
+        # The planner's statistics are the owner's to renew; without them it takes every table for an empty one.
+        owner.execute("ANALYZE")
+        with _without_indexes(owner, phase.tables):
+            for slug, tenant_id in tenant_ids.items():
+                phase.write(tenant_id, SIZES[slug], built_at())
+        owner.execute("VACUUM (ANALYZE)")
+        owner.execute("UPDATE bench_built SET part = %s WHERE part = %s", [phase.name, begun])
+    print(f"{phase.name} written in {time.monotonic() - began:.0f} s", flush=True)
+
+
+@contextmanager
+def _without_indexes(owner: psycopg.Connection, tables: Sequence[str]) -> Iterator[None]:
+    """Make the indexes of tables anew afterwards: sorting a million keys is quicker than finding the place of each.
+
+    Those behind constraints stay.
+    """
+    found = owner.execute(
+        """
+        SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE indrelid = ANY (%s::regclass[]) AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+        """,
+        [list(tables)],
+    ).fetchall()
+    for name, _definition in found:
+        owner.execute(f'DROP INDEX "{name}"')
+    yield
+    for _name, definition in found:
+        owner.execute(definition)
 
 
 def built_at() -> datetime:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from django.core import signing
@@ -25,19 +26,18 @@ from django.db.models import (
     Q,
     QuerySet,
     SmallIntegerField,
-    TextField,
 )
 from django.utils.translation import gettext_lazy as _
 
-from leads.capture.values import fold_text
 from leads.conditions.compile import compile_filter
 from leads.conditions.language import Condition, InvalidCondition, is_fast, parse_condition
 from leads.conditions.lead_facts import fold_origin
-from leads.conditions.logic import AnyOf, Bind, Compare, Fragment, Truth
+from leads.conditions.logic import Bind, Fragment
 from leads.conditions.values import GRADES
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Lead, Stage
 from leads.ownership import OWNER_COLUMN
+from leads.search import Search, search_leads
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import Count
 from tenancy.models import MemberKind, Membership, TeamFunction, normalise_login
@@ -88,8 +88,7 @@ ORDERS: Final = tuple(f"{sign}{name}" for name in _ORDERS for sign in ("", "-"))
 class LeadListQuery:
     """What the list shows. ``owner`` is a member's id, or NOBODY for leads that nobody owns in the function of their stage.
 
-    ``grade_min`` is an ordinal. ``q`` finds names that begin with it, and an exact e-mail or external id. A missing name
-    comes last in either order by name.
+    ``grade_min`` is an ordinal. ``q`` is what ``leads.search`` makes of it. A missing name comes last in either order by name.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -109,6 +108,17 @@ class LeadListQuery:
     def is_narrowed(self) -> bool:
         """Whether leads may be missing because of a filter or the search."""
         return replace(self, order=DEFAULT_ORDER, cursor="", size=PAGE_SIZE) != LeadListQuery()
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What the search finds, asked once for a page and its count; None without one."""
+        return search_leads(text=self.q) if self.q else None
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
+        is_looked_up = self.search is None or self.search.is_looked_up
+        return is_looked_up and (self.condition is None or is_fast(self.condition))
 
 
 @dataclass(frozen=True)
@@ -207,8 +217,8 @@ def _matching(query: LeadListQuery, now: datetime) -> QuerySet[Any, Any]:
         leads = leads.filter(external_id=query.external_id)
     if query.email is not None:
         leads = leads.filter(email=query.email)
-    if query.q:
-        leads = leads.filter(_matches_text(query.q))
+    if query.search is not None:
+        leads = leads.filter(query.search.truth())
     if query.condition is not None:
         leads = leads.filter(compile_filter(query.condition, now=now))
     return leads
@@ -223,18 +233,6 @@ def _owned_by(owner: int | str) -> Q:
         whose: tuple[str, Any] = (f"{column}__isnull", True) if owner == NOBODY else (column, owner)
         condition |= Q(("standing__stage__in", stages), whose)
     return condition
-
-
-def _matches_text(text: str) -> Truth:
-    # Each of these is leakproof, so row security lets its index be used.
-    exact = Bind(text, TextField())
-    alternatives: list[Truth] = [
-        Compare(F("email"), "=", Bind(text.lower(), TextField())),
-        Compare(F("external_id"), "=", exact),
-    ]
-    if key := fold_text(text):
-        alternatives.append(Compare(F("name_key"), "^@", Bind(key, TextField())))
-    return AnyOf(*alternatives)
 
 
 def _find_page(
@@ -310,7 +308,7 @@ def _cursor_refused() -> InvalidListQuery:
 @contextmanager
 def _time_limit(query: LeadListQuery) -> Iterator[None]:
     """Let the database give up on a filter that no index serves."""
-    if query.condition is None or is_fast(query.condition):
+    if query.is_fast:
         yield
         return
     try:

@@ -21,6 +21,7 @@ from leads.models import (
     Stage,
     StageChange,
 )
+from leads.search import refresh_search
 from leads.versions import publish_version, save_draft
 from tenancy.models import Membership, Role, Team, TeamFunction
 from tenancy.services import get_or_create_login, join_tenant
@@ -72,6 +73,7 @@ def make_lead(
     )
     StageChange.objects.create(lead=lead, to_stage=stage, at=stage_at, act=stage_act, reason=stage_reason)
     LeadTag.objects.bulk_create(LeadTag(lead=lead, tag=tag) for tag in tags)
+    refresh_search(lead_ids=[lead.pk])
     return lead
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import connection
-
 from leads.capture.fields import LeadInput
-from leads.capture.writing import as_json, fetch_dicts
+from leads.capture.writing import as_json
+from leads.conditions.statements import Statement
 from leads.models import EmailKind
+from leads.search import refresh_search_of_companies
 from tenancy.scope import require_tenant_id
 
 if TYPE_CHECKING:
@@ -166,28 +166,27 @@ def agrees(company: dict[str, Any], values: dict[str, Any]) -> bool:
 
 def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list[dict[str, Any]]:
     """Companies with one of the wanted CNPJs, domains or names, or one of the ids; the oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH wanted AS MATERIALIZED (
-                SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
-                UNION SELECT found.id FROM jsonb_array_elements_text(%(cnpj)s::jsonb) AS key (value)
-                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE cnpj = key.value LIMIT 1) found
-                UNION SELECT found.id FROM jsonb_array_elements_text(%(domain)s::jsonb) AS key (value)
-                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE domain = key.value LIMIT 1) found
-                UNION SELECT found.id FROM jsonb_array_elements_text(%(name_key)s::jsonb) AS key (value)
-                CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE name_key = key.value OFFSET 0) found
-            )
-            SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
-            CROSS JOIN LATERAL (
-                SELECT id, name, name_key, domain, cnpj, size, revenue_minor, industry
-                FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
-            ) locked
-            """,
-            {"ids": as_json(ids)}
-            | {kind: as_json(_distinct(row[kind] for row in wanted)) for kind in IDENTITY},
-        )
-        return fetch_dicts(cursor)
+    keys = {kind: as_json(_distinct(row[kind] for row in wanted)) for kind in IDENTITY}
+    rows = _FIND.rows(ids=as_json(ids), **keys)
+    return [dict(zip(_FOUND, row, strict=True)) for row in rows]
+
+
+_FOUND: Final = ("id", *COLUMNS)
+_FIND: Final = Statement.text(f"""
+WITH wanted AS MATERIALIZED (
+    SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
+    UNION SELECT found.id FROM jsonb_array_elements_text(%(cnpj)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE cnpj = key.value LIMIT 1) found
+    UNION SELECT found.id FROM jsonb_array_elements_text(%(domain)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE domain = key.value LIMIT 1) found
+    UNION SELECT found.id FROM jsonb_array_elements_text(%(name_key)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE name_key = key.value OFFSET 0) found
+)
+SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
+CROSS JOIN LATERAL (
+    SELECT id, {", ".join(COLUMNS)} FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
+) locked
+""")  # noqa: S608 - only the constant column names above
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:
@@ -197,9 +196,7 @@ def _distinct(values: Iterable[str | None]) -> list[str]:
 def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
     """Make companies; where somebody else was first the existing one's id is returned."""
     given = [{name: row[name] for name in COLUMNS} | {"place": place} for place, row in enumerate(rows)]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, {"tenant": require_tenant_id(), "rows": as_json(given)})
-        ids = dict(cursor.fetchall())
+    ids: dict[int, int] = dict(_INSERT.rows(tenant=require_tenant_id(), rows=as_json(given)))
     missing = [place for place in range(len(rows)) if place not in ids]
     if missing:
         index = CompanyIndex(wanted=[given[place] for place in missing])
@@ -208,42 +205,44 @@ def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
     return [ids[place] for place in range(len(rows))]
 
 
-_INSERT: Final = f"""
+_INSERT: Final = Statement.text(f"""
 WITH given AS MATERIALIZED (
     SELECT nextval('leads_company_id_seq') AS id, given.*
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (place int, {_TYPED})
 ), inserted AS (
     INSERT INTO leads_company (id, tenant_id, created_at, {", ".join(COLUMNS)})
-    SELECT id, %(tenant)s, now(), {", ".join(COLUMNS)} FROM given
+    SELECT id, %(tenant)s::bigint, now(), {", ".join(COLUMNS)} FROM given
     ON CONFLICT DO NOTHING
     RETURNING id
 )
 SELECT given.place, given.id FROM given JOIN inserted USING (id)
-"""  # noqa: S608 - only the constant column names above
+""")  # noqa: S608 - only the constant column names above
 
 
 def update_companies(rows: Sequence[dict[str, Any]]) -> None:
-    """Write companies as merged."""
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, {"rows": as_json(rows)})
+    """Write companies as merged; leads of one that is called otherwise now are found by the new words."""
+    renamed = [company_id for company_id, is_renamed in _UPDATE.rows(rows=as_json(rows)) if is_renamed]
+    if renamed:
+        refresh_search_of_companies(company_ids=renamed)
 
 
-_UPDATE: Final = f"""
+_UPDATE: Final = Statement.text(f"""
 UPDATE leads_company company SET {", ".join(f"{name} = given.{name}" for name in COLUMNS)}
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_TYPED})
 WHERE company.id = given.id
-"""  # noqa: S608 - only the constant column names above
+RETURNING new.id, (old.name_key, old.domain) IS DISTINCT FROM (new.name_key, new.domain)
+""")  # noqa: S608 - only the constant column names above
 
 
 def attach(company_of_lead: dict[int, int]) -> None:
     """Set the company of leads."""
     if not company_of_lead:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE leads_lead lead SET company_id = given.company_id
-            FROM unnest(%s::bigint[], %s::bigint[]) AS given (lead_id, company_id) WHERE lead.id = given.lead_id
-            """,
-            [list(company_of_lead), list(company_of_lead.values())],
-        )
+    _ATTACH.execute(lead_ids=list(company_of_lead), company_ids=list(company_of_lead.values()))
+
+
+_ATTACH: Final = Statement.text("""
+UPDATE leads_lead lead SET company_id = given.company_id
+FROM unnest(%(lead_ids)s::bigint[], %(company_ids)s::bigint[]) AS given (lead_id, company_id)
+WHERE lead.id = given.lead_id AND lead.id = ANY (%(lead_ids)s::bigint[])
+""")

@@ -164,6 +164,17 @@ class ContainsText(Truth):
         return f"(strpos(lower({value}), lower({part})) > 0)", params
 
 
+class Like(Truth):
+    """Whether a text matches a pattern of LIKE. Not leakproof: reads every row that the other conditions leave."""
+
+    def __init__(self, value: Any, pattern: Any) -> None:
+        super().__init__(value, pattern)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Sql:
+        (value, pattern), params = self.compiled(compiler)
+        return f"({value} LIKE {pattern})", params
+
+
 class Unknown(Truth):
     """The third value itself."""
 

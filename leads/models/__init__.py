@@ -10,6 +10,7 @@ from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Oppo
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.qualification import Answer
 from leads.models.rerun import Rerun
+from leads.models.search import LeadSearch
 from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ImportRun",
     "KeptPerson",
     "Lead",
+    "LeadSearch",
     "LeadState",
     "LeadTag",
     "MoveAct",

@@ -77,7 +77,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         order=query.order,
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
-        search_label=_("Search a name, or an exact e-mail"),
+        search_label=_("Search name, e-mail, company, phone, id"),
         chips=chips,
         filter_template="leads/lead_filter.html",
         filter_parameters=FILTERS,

@@ -27,6 +27,7 @@ DEFINER_FUNCTIONS = {
     "leadsys_find_invitation",
     "leadsys_find_message",
     "leadsys_operation_counts",
+    "leadsys_search_leads",
     "leadsys_tenants_with_due_rows",
     "leadsys_tenants_with_messages_due",
 }

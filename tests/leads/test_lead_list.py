@@ -77,15 +77,6 @@ def test_by_exact_external_id_and_email() -> None:
     assert found(email=" ANA@empresa.com.br ") == ids(lead)
 
 
-def test_the_search_finds_names_that_begin_with_it_and_exact_keys() -> None:
-    lead = make_lead(name="Ana Conceição", name_key="ana conceicao", email="ana@x.test", external_id="Crm 9")
-    make_lead(name="Mariana", name_key="mariana", email="mariana@x.test")
-    for text in ("Ana", "ANA CONCEIÇÃO", "ana con", "Ana@X.test", "Crm 9"):
-        assert found(q=text) == ids(lead)
-    for text in ("conceicao", "x.test", "%", "Crm"):
-        assert found(q=text) == []
-
-
 def test_by_a_condition_of_the_builder() -> None:
     big, small = make_lead(company=make_company(size=500)), make_lead(company=make_company(size=5))
     make_lead()

@@ -1,0 +1,31 @@
+"""The text by which a lead is found."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from leads.models.lead import Lead
+from tenancy.fields import TenantKey, TenantModel, TenantOneToOneField
+
+
+class LeadSearch(TenantModel):
+    """What people type to find a lead: name, e-mail, external id, phone, company; folded, words apart by one blank.
+
+    A row of its own, so that the index of its many parts is written only when one of these changes.
+    """
+
+    tenant = TenantKey(loose=True)
+    lead = TenantOneToOneField(Lead, on_delete=models.CASCADE, primary_key=True, related_name="search")
+    # Begins with a blank, so that every word does.
+    text = models.TextField()
+
+    class Meta:
+        indexes = [
+            # The tenant stands in the index, or a small tenant would wade through the matches of a large one. What waits to
+            # be sorted into it is read by every search: a little, so that neither writing nor searching takes long.
+            GinIndex(
+                fields=["tenant", "text"],
+                opclasses=["int8_ops", "gin_trgm_ops"],
+                gin_pending_list_limit=1024,
+                name="lead_search_parts",
+            ),
+        ]

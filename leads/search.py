@@ -1,0 +1,130 @@
+"""Finding leads by what people type: parts of names, e-mails, companies, phones, external ids, in any order and spelling.
+
+Every word of the search has to be found in the lead's text. A word of five letters or more may stand anywhere in it, a shorter
+one begins a word there. The index of such parts is no use under row security, so an audited function asks it
+(``leadsys_search_leads``); it takes the tenant from the scope and gives ids. Where more leads match than it gives, they are so
+many that walking through the list in its own order soon finds a page of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection
+from django.db.models import BigIntegerField, F, TextField
+
+from leads.capture.values import fold_text
+from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, InList, Like, Truth
+from leads.conditions.statements import Statement
+from tenancy.scope import require_tenant_id
+
+# With more matches a page is found sooner by walking through the list than by looking them all up.
+MOST_FOUND: Final = 3000
+# Fewer letters and digits have no part that the index knows.
+SHORTEST: Final = 3
+MOST_WORDS: Final = 8
+# A word of this length is looked for inside of words, too.
+INSIDE: Final = 5
+# So many digits, however they are grouped, are a phone's.
+PHONE_DIGITS: Final = 8
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a text means. ``lead_ids`` are the leads that match, or None if they are many or the text is very short."""
+
+    text: str
+    patterns: tuple[str, ...]
+    lead_ids: tuple[int, ...] | None
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether the index has said which leads match; otherwise the list is walked through, which may take long."""
+        return self.lead_ids is not None
+
+    def truth(self) -> Truth:
+        """Whether a lead matches, for ``filter()`` on leads."""
+        if self.lead_ids is not None:
+            return InList(F("pk"), Bind(list(self.lead_ids), ArrayField(BigIntegerField())))
+        if not self.patterns:
+            return _short_truth(self.text)
+        return AllOf(*(Like(F("search__text"), Bind(pattern, TextField())) for pattern in self.patterns))
+
+
+def search_leads(*, text: str) -> Search:
+    """Ask the index which leads of the tenant match a text."""
+    patterns = tuple(_patterns(fold_text(text)))
+    if not patterns:
+        return Search(text, (), None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT leadsys_search_leads(%s::text[], %s)", [list(dict.fromkeys(patterns)), MOST_FOUND + 1]
+        )
+        lead_ids = tuple(lead_id for (lead_id,) in cursor.fetchall())
+    return Search(text, patterns, lead_ids if len(lead_ids) <= MOST_FOUND else None)
+
+
+def _patterns(folded: str) -> list[str]:
+    """One LIKE pattern a word; folded words hold letters and digits alone, so nothing in them is a wildcard."""
+    words = folded.split()
+    joined = "".join(words)
+    if len(joined) < SHORTEST:
+        return []
+    if joined.isdigit() and len(joined) >= PHONE_DIGITS:
+        words = [joined]
+    return [f"%{word}%" if len(word) >= INSIDE else f"% {word}%" for word in words[:MOST_WORDS]]
+
+
+def _short_truth(text: str) -> Truth:
+    """Of one or two letters: an exact e-mail or external id, or a name that begins with them; each by its own index."""
+    alternatives: list[Truth] = [
+        Compare(F("email"), "=", Bind(text.lower(), TextField())),
+        Compare(F("external_id"), "=", Bind(text, TextField())),
+    ]
+    if key := fold_text(text):
+        alternatives.append(Compare(F("name_key"), "^@", Bind(key, TextField())))
+    return AnyOf(*alternatives)
+
+
+# Accents, case and punctuation removed, as fold_text does; what is folded already is taken as it is.
+_PLAIN: Final = r"replace(regexp_replace(lower(normalize({}, NFKD)), '[\u0300-\u036f]+', '', 'g'), 'ß', 'ss')"
+_WORDS: Final = "regexp_replace({}, '[^[:alnum:]]+', ' ', 'g')"
+# Of tables that are called lead and company in the statement around.
+SEARCH_TEXT: Final = f"""(' ' || concat_ws(
+    ' ', lead.name_key, {_WORDS.format(_PLAIN.format("lead.email"))}, {_WORDS.format(_PLAIN.format("lead.external_id"))},
+    regexp_replace(lead.phone, '[^0-9]+', '', 'g'), company.name_key,
+    CASE WHEN company.domain = split_part(lead.email, '@', 2) THEN NULL ELSE {_WORDS.format("company.domain")} END))"""
+
+# Only rows that differ are written; a conflict alone would write the row it locks.
+REFRESH: Final = f"""
+INSERT INTO leads_leadsearch AS known (tenant_id, lead_id, text)
+SELECT %(tenant)s::bigint, told.id, told.text
+FROM (
+    SELECT lead.id, {SEARCH_TEXT} AS text
+    FROM leads_lead lead LEFT JOIN leads_company company ON company.id = lead.company_id
+    WHERE lead.id = ANY (%(lead_ids)s::bigint[])
+) told LEFT JOIN leads_leadsearch present ON present.lead_id = told.id AND present.lead_id = ANY (%(lead_ids)s::bigint[])
+WHERE present.text IS DISTINCT FROM told.text
+ORDER BY told.id
+ON CONFLICT (lead_id) DO UPDATE SET text = EXCLUDED.text
+"""  # noqa: S608 - only the constants above
+
+
+_REFRESH: Final = Statement.text(REFRESH)
+
+
+def refresh_search(*, lead_ids: Iterable[int]) -> None:
+    """Bring the texts by which these leads are found in step with what is known of them."""
+    _REFRESH.execute(tenant=require_tenant_id(), lead_ids=list(lead_ids))
+
+
+def refresh_search_of_companies(*, company_ids: Iterable[int]) -> None:
+    """The same for all leads of companies whose name or domain has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM leads_lead WHERE company_id = ANY (%s::bigint[]) ORDER BY id", [list(company_ids)]
+        )
+        lead_ids = [lead_id for (lead_id,) in cursor.fetchall()]
+    if lead_ids:
+        refresh_search(lead_ids=lead_ids)

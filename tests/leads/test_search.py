@@ -1,0 +1,212 @@
+"""Finding leads by what people type, through the audited function and where it gives up."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from leads import search
+from leads.capture.fields import read_submission
+from leads.capture.intake import run_after_intake, take_in
+from leads.capture.rules import open_rules
+from leads.listing import count_leads, list_leads, read_list_query
+from leads.models import Lead, LeadSearch
+from leads.pipeline import Reason
+from tenancy.models import Membership, Tenant
+from tests.builders import make_company, make_lead
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.usefixtures("in_tenant")
+
+
+def found(text: str, **parameters: str) -> list[int]:
+    """The ids on the first page of a search."""
+    query = read_list_query(parameters={"q": text, **parameters}, member=Membership())
+    return list_leads(query=query, now=NOW).lead_ids
+
+
+def capture(tenant: Tenant, **document: Any) -> int:
+    """A lead as the API takes it in, pipeline included; its id."""
+    given, problems = read_submission(document=document, rules=open_rules(tenant=tenant), now=NOW)
+    assert not problems
+    taken = take_in(rows=[given], now=NOW, is_live=True)
+    run_after_intake(taken=taken, reason=Reason("captured"), now=NOW)
+    assert taken[0].lead_id is not None
+    return taken[0].lead_id
+
+
+@pytest.fixture
+def ana() -> Lead:
+    """A lead with everything that one can be found by, and another with nothing of it."""
+    company = make_company(name="HORIZONTE TEXTIL SA", domain="horizonte.ind.br")
+    make_lead(name="Bento Gil", name_key="bento gil", email="bento@gil.test", external_id="7", phone="+34911")
+    return make_lead(
+        name="Ana Conceição",
+        name_key="ana conceicao",
+        email="a.conceicao@vendas.test",
+        external_id="CRM-É 17",
+        phone="+5519998887766",
+        company=company,
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Ana", "ANA CONCEIÇÃO", "conceicao ana", "ana con", "nceica", "  ana   "),
+        *("a.conceicao@vendas.test", "vendas.test", "A.Conceicao", "@vendas"),
+        *("CRM-É 17", "crm-e", "crm 17"),
+        *("+55 19 99888-7766", "(19) 99888-7766", "998887766", "99888-7766"),
+        *("Horizonte Têxtil", "textil", "horizonte.ind.br", "ana horizonte", "têxtil conceição"),
+    ],
+)
+def test_a_lead_is_found_by_parts_of_what_is_known_of_it(ana: Lead, text: str) -> None:
+    assert found(text) == [ana.pk]
+
+
+@pytest.mark.parametrize("text", ["ana bento", "nac", "eicao17", "xyz", "ana horizonteX", "conceicaoana"])
+def test_every_word_has_to_be_there_and_short_ones_begin_a_word(ana: Lead, text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(("text", "finds"), [("An", True), ("na", False), ("7", False), ("É", False)])
+def test_one_or_two_letters_begin_a_name(ana: Lead, text: str, finds: bool) -> None:
+    assert (ana.pk in found(text)) is finds
+
+
+def test_one_or_two_letters_may_be_a_whole_external_id(ana: Lead) -> None:
+    bento = Lead.objects.get(external_id="7")
+    assert found("7") == [bento.pk]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "%%%",
+            "___",
+            "%",
+            "\\",
+            "'; DROP TABLE leads_lead; --",
+            "ana' OR '1'='1",
+            "$2[1]",
+            "{}",
+            "%s %(x)s",
+        ),
+        *(
+            "ana%",
+            "a_a",
+            "ana\\",
+            "😀😀😀😀",
+            "日本語の名前",
+            "\u202eana\u202d",
+            "a" * 5000,
+            "ana " * 500,
+            "İstanbul",
+        ),
+    ],
+)
+def test_hostile_text_is_only_text(ana: Lead, text: str) -> None:
+    assert set(found(text)) <= {ana.pk}
+    assert Lead.objects.count() == 2
+
+
+def test_wildcards_are_not_wildcards(ana: Lead) -> None:
+    assert found("c%o") == found("conc_ic") == []
+
+
+def test_the_search_goes_with_filters_orders_and_a_count() -> None:
+    low, high = (
+        make_lead(name="Ana Lima", name_key="ana lima", score=score, stage="mql") for score in (10, 60)
+    )
+    make_lead(name="Ana Lima", name_key="ana lima", stage="new")
+    assert found("ana lima", stage="mql", order="-score") == [high.pk, low.pk]
+    query = read_list_query(parameters={"q": "ana lima", "stage": "mql"}, member=Membership())
+    count = count_leads(query=query, now=NOW)
+    assert count is not None
+    assert (count.value, count.exact) == (2, True)
+
+
+def test_more_matches_than_the_index_gives_are_walked_through_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leads = [
+        make_lead(name=f"Ana {score}", name_key=f"ana {score}", score=score, email=None) for score in range(6)
+    ]
+    make_lead(name="Bento", name_key="bento", score=9)
+    monkeypatch.setattr(search, "MOST_FOUND", 3)
+    query = read_list_query(parameters={"q": "ana", "order": "-score"}, member=Membership(), size=2)
+    assert query.search is not None
+    assert not query.search.is_looked_up
+    assert not query.is_fast
+    page = list_leads(query=query, now=NOW)
+    assert page.lead_ids == [leads[5].pk, leads[4].pk]
+    after = read_list_query(
+        parameters={"q": "ana", "order": "-score", "cursor": page.next_cursor or ""},
+        member=Membership(),
+        size=2,
+    )
+    assert list_leads(query=after, now=NOW).lead_ids == [leads[3].pk, leads[2].pk]
+
+
+def test_another_tenants_leads_are_not_found(ana: Lead, tenant: Tenant, other_tenant: Tenant) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('leadsys.tenant_id', '', true)")
+        cursor.execute("SELECT count(*) FROM leadsys_search_leads(ARRAY['%% ana%%'], 10)", [])
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(other_tenant.pk)])
+        cursor.execute("SELECT count(*) FROM leadsys_search_leads(ARRAY['%% ana%%'], 10)", [])
+        assert cursor.fetchone() == (0,)
+        cursor.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(tenant.pk)])
+        cursor.execute("SELECT count(*) FROM leadsys_search_leads(ARRAY['%% ana%%'], 10)", [])
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.parametrize("patterns", [[], [None], ["%a%"] * 9])
+def test_the_function_takes_one_to_eight_patterns(ana: Lead, patterns: list[str | None]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM leadsys_search_leads(%s::text[], 10)", [patterns])
+        assert cursor.fetchone() == (0,)
+
+
+def test_what_comes_in_is_found_at_once_and_what_changes_by_the_new_words(tenant: Tenant) -> None:
+    lead_id = capture(tenant, email="rui@moinho.test", first_name="Rui", last_name="Sá")
+    assert found("rui sa") == found("moinho") == [lead_id]
+    assert capture(tenant, email="rui@moinho.test", phone="+5519987654321", external_id="erp 9") == lead_id
+    assert found("987654321") == found("erp moinho") == [lead_id]
+    capture(tenant, email="rui@moinho.test", last_name="Saldanha")
+    assert found("rui saldanha") == [lead_id]
+    assert found("rui sa 98765") == [lead_id]
+
+
+def test_a_company_that_gets_a_name_gives_it_to_all_its_leads(tenant: Tenant) -> None:
+    first = capture(tenant, email="rui@moinho.test", first_name="Rui")
+    assert found("moinhos unidos") == []
+    second = capture(
+        tenant, email="eva@moinho.test", company={"name": "Moinhos Unidos", "domain": "moinho.test"}
+    )
+    assert set(found("moinhos unidos")) == {first, second}
+
+
+def test_running_again_writes_nothing(tenant: Tenant) -> None:
+    lead_id = capture(tenant, email="rui@moinho.test", first_name="Rui")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT xmin::text, ctid::text FROM leads_leadsearch WHERE lead_id = %s", [lead_id])
+        before = cursor.fetchone()
+        search.refresh_search(lead_ids=[lead_id])
+        cursor.execute("SELECT xmin::text, ctid::text FROM leads_leadsearch WHERE lead_id = %s", [lead_id])
+        assert cursor.fetchone() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["Ana Conceição", "ÇA-VA l'été", "a_b.c@d.test", "Łódź", "ﬁne", "Ångström №5", "straße", "O’Neil"]
+)
+def test_the_database_folds_external_ids_as_python_folds_what_people_type(text: str) -> None:
+    lead = make_lead(external_id=text)
+    assert found(text) == [lead.pk]
+
+
+def test_the_text_holds_each_thing_once(ana: Lead) -> None:
+    assert LeadSearch.objects.get(lead=ana).text == (
+        " ana conceicao a conceicao vendas test crm e 17 5519998887766 horizonte textil sa horizonte ind br"
+    )
