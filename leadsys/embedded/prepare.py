@@ -4,6 +4,7 @@ Prints the demo persons, one line each, on standard output; everything else goes
 """
 
 import hashlib
+import os
 import sys
 from io import StringIO
 from pathlib import Path
@@ -18,8 +19,12 @@ UNUSED_FILES = ["rest_framework", "django_htmx", "*.map", "xregexp.js", "jquery.
 
 
 def main() -> None:
-    """Migrate, collect the static files if they changed, with ``--demo`` make the demo persons."""
+    """Migrate, collect the static files if they changed, with ``--demo`` make the demo persons. ``--static``: only collect."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
     django.setup()
+    if "--static" in sys.argv[1:]:
+        collect_static_files()
+        return
     call_command("migrate", interactive=False, verbosity=1, stdout=sys.stderr)
     collect_static_files()
     if "--demo" in sys.argv[1:]:
