@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from leads.models.lead import Lead
-from tenancy.fields import TenantForeignKey, TenantModel
+from tenancy.fields import TenantForeignKey, TenantKey, TenantModel
 
 
 class CustomType(models.TextChoices):
@@ -33,6 +33,7 @@ class CustomField(TenantModel):
 class CustomValue(TenantModel):
     """One value of one custom field of one lead, in the column of the field's type."""
 
+    tenant = TenantKey(loose=True)
     lead = TenantForeignKey(Lead, on_delete=models.CASCADE, related_name="custom_values")
     field = TenantForeignKey(CustomField, on_delete=models.CASCADE, related_name="values")
     text_value = models.CharField(max_length=1000, null=True)

@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from leads.models.company import Company
 from leads.models.stage import Stage
-from tenancy.fields import TenantForeignKey, TenantModel, TenantOneToOneField
+from tenancy.fields import TenantForeignKey, TenantKey, TenantModel, TenantOneToOneField
 from tenancy.models import Membership, Team
 
 
@@ -135,6 +135,7 @@ class Lead(TenantModel):
 class LeadState(TenantModel):
     """Stage, score, grade and owners of one lead: written only by pipeline steps and acts, and only when they change."""
 
+    tenant = TenantKey(loose=True)
     lead = TenantOneToOneField(Lead, on_delete=models.CASCADE, primary_key=True, related_name="standing")
     stage = models.CharField(_("stage"), max_length=12, choices=Stage.choices, default=Stage.NEW)
     stage_at = models.DateTimeField(_("in stage since"))
