@@ -11,6 +11,8 @@ from leadsys.embedded.errors import EmbeddedError
 from leadsys.embedded.servers import (
     Endpoints,
     ensure_servers,
+    find_client_program,
+    find_superuser_url,
     provide_environment,
     servers_are_running,
     stop_servers,
@@ -20,6 +22,8 @@ __all__ = [
     "EmbeddedError",
     "Endpoints",
     "ensure_servers",
+    "find_client_program",
+    "find_superuser_url",
     "provide_environment",
     "servers_are_running",
     "stop_servers",

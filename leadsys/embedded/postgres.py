@@ -180,8 +180,9 @@ class Postgres:
         elif made_by != str(POSTGRES_MAJOR):
             raise EmbeddedError(
                 f"The data in {self.cluster} was made by PostgreSQL {made_by}; this LeadSys runs PostgreSQL "
-                f"{POSTGRES_MAJOR}. Dump it with the LeadSys that made it, or start with empty data: set LEADSYS_HOME to "
-                f"another folder, or remove {self.home.folder}."
+                f"{POSTGRES_MAJOR}. With the LeadSys that made it run: manage.py backup FILE. Then here, with LEADSYS_HOME set "
+                f"to a folder that does not exist yet: manage.py restore FILE. To start with empty data instead, set "
+                f"LEADSYS_HOME to another folder, or remove {self.home.folder}."
             )
 
     def _make_cluster(self, programs: Programs, account: Account | None) -> None:

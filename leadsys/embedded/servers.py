@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from leadsys.embedded.home import Home, find_home
-from leadsys.embedded.postgres import Postgres
+from leadsys.embedded.postgres import SUPERUSER, Postgres
+from leadsys.embedded.programs import find_programs
 from leadsys.embedded.valkey import Valkey
 
 
@@ -54,6 +57,26 @@ def endpoints_of(home: Home) -> Endpoints:
         database_owner_url=postgres.url("leadsys_owner", state.owner_password),
         redis_url=Valkey(home, state).url,
     )
+
+
+def find_superuser_url(database_url: str) -> str | None:
+    """The same database as the superuser of the embedded server, if it is one of this home's; None for any other server."""
+    home = find_home()
+    if not (home.folder / "servers.json").exists():
+        return None
+    state = home.read_state()
+    asked, ours = (
+        urlsplit(database_url),
+        urlsplit(Postgres(home, state).url(SUPERUSER, state.superuser_password)),
+    )
+    if (asked.hostname, asked.port) != (ours.hostname, ours.port):
+        return None
+    return ours._replace(path=asked.path).geturl()
+
+
+def find_client_program(name: str) -> Path:
+    """A program of the embedded PostgreSQL's, such as pg_dump, that runs as anybody. Raises EmbeddedError."""
+    return find_programs().postgres.with_name(name)
 
 
 def environment_for(home: Home) -> dict[str, str]:
