@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from leads.views import acts, capture_form, desk, held, home, lead, lists, opportunities, rules
+from leads.views import acts, capture_form, desk, held, home, lead, lists, opportunities, palette, rules
 
 tenant_urls = [
     path("", home.home, name="home"),
@@ -22,6 +22,7 @@ tenant_urls = [
         held.held_submission_discard,
         name="held-submission-discard",
     ),
+    path("palette/", palette.palette, name="palette"),
     path("queue/", desk.queue, name="queue"),
     path("inbox/", desk.inbox, name="inbox"),
     path("leads/", lists.lead_list, name="lead-list"),

@@ -190,6 +190,18 @@ def test_of_two_sdrs_who_claim_at_once_one_wins_and_the_other_is_told(
     expect(second.locator("#desk")).to_contain_text("You claimed this lead")
 
 
+def test_a_lead_is_opened_by_keyboard_from_anywhere(enter: Enter, cast: Cast, tenant: Tenant) -> None:
+    lead_id = asked_for_a_demo(tenant)
+    page = enter(cast.rep)
+    page.goto("/t/horizonte/funnel/")
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-field")).to_be_focused()
+    page.keyboard.type("mariana")
+    expect(page.locator("#palette [aria-selected=true]")).to_contain_text("Mariana Ferraz")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/leads/{lead_id}/")
+
+
 def test_the_other_tenant_sees_nothing(enter: Enter, cast: Cast, tenant: Tenant) -> None:
     lead_id = asked_for_a_demo(tenant)
     stranger = enter(cast.stranger)

@@ -504,3 +504,29 @@ def test_the_lead_form_offers_seniority_in_words_and_keeps_the_first_origin(
     with tenant_scope(tenant.pk):
         kept = Lead.objects.get(pk=lead.pk)
         assert (kept.seniority, kept.origin) == ("director", "partner_events")
+
+
+def test_the_palette_finds_leads_pages_and_acts_that_one_may_open(
+    tenant: Tenant, other_tenant: Tenant, people: dict[str, Membership], sign_in: SignIn
+) -> None:
+    from tenancy.scope import tenant_scope
+    from tests.builders import make_lead
+
+    with tenant_scope(tenant.pk):
+        lead = make_lead(name="Noêmia Reis", name_key="noemia reis")
+    with tenant_scope(other_tenant.pk):
+        make_lead(name="Noêmia Alves", name_key="noemia alves")
+    url = f"/t/{tenant.slug}/palette/"
+
+    def found(role: str, text: str) -> list[str]:
+        groups = sign_in(people[role]).get(url, {"q": text}).context["groups"]
+        return [str(entry.label) for _label, entries in groups for entry in entries]
+
+    assert found("sdr", "noêm") == ["Noêmia Reis"]
+    assert found("admin", "TEAM") == ["New team"]
+    assert found("sdr", "team") == []
+    assert found("viewer", "lead") == ["Leads"]
+    assert found("sdr", "") == ["Home", "Queue", "Leads", "Opportunities", "Funnel", "Rules", "New lead"]
+    page = sign_in(people["sdr"]).get(url, {"q": "noêm"}).content.decode()
+    assert f"/t/{tenant.slug}/leads/{lead.pk}/" in page
+    assert "Nothing is called “zzz”." in sign_in(people["sdr"]).get(url, {"q": "zzz"}).content.decode()
