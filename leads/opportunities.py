@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db.models import F, QuerySet, TextField, Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from leads.capture.values import fold_text
-from leads.conditions.logic import AnyOf, Bind, Compare, Truth
-from leads.models import Opportunity, OpportunityOutcome
+from leads.models import Lead, Opportunity, OpportunityOutcome
+from leads.search import search_leads
 from tenancy.keyset import Page, page_by_key
 from tenancy.listing import Count
 from tenancy.models import Membership
@@ -46,14 +45,13 @@ def list_opportunities(
 ) -> OpportunityPage:
     """Opportunities with their lead, company and rep: of one ``outcome``, of one ``owner`` (None: of all).
 
-    ``q`` finds names of leads that begin with it, and an exact e-mail or external id. ``order`` is one of ORDERS; any other is
-    the newest first. Raises CursorRefused.
+    ``q`` is what ``leads.search`` makes of it. ``order`` is one of ORDERS; any other is the newest first. Raises CursorRefused.
     """
     rows = Opportunity.objects.filter(outcome=outcome)
     if owner is not None:
         rows = rows.filter(sales_rep=owner)
     if text := q.strip()[:MAX_SEARCH_LENGTH].replace("\x00", ""):
-        rows = rows.filter(_matches_text(text))
+        rows = rows.filter(lead__in=Lead.objects.filter(search_leads(text=text).truth()))
     number = rows.order_by()[: COUNT_LIMIT + 1].count()
     rows, keys = _in_order(rows, order)
     page = page_by_key(
@@ -72,13 +70,3 @@ def _in_order(rows: QuerySet[Any, Any], order: str) -> tuple[QuerySet[Any, Any],
     column, last_ascending, last_descending = _ORDERS[order.removeprefix("-")]
     missing = Value(last_descending if sign else last_ascending)
     return rows.annotate(place=Coalesce(column, missing)), (f"{sign}place", f"{sign}pk")
-
-
-def _matches_text(text: str) -> Truth:
-    alternatives: list[Truth] = [
-        Compare(F("lead__email"), "=", Bind(text.lower(), TextField())),
-        Compare(F("lead__external_id"), "=", Bind(text, TextField())),
-    ]
-    if key := fold_text(text):
-        alternatives.append(Compare(F("lead__name_key"), "^@", Bind(key, TextField())))
-    return AnyOf(*alternatives)

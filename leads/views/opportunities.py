@@ -66,7 +66,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         words=lambda n: ngettext("%(n)s opportunity", "%(n)s opportunities", n) % {"n": show_number(n)},
         count=count,
         order=order,
-        search_label=_("Search a name, or an exact e-mail"),
+        search_label=_("Search name, e-mail, company, phone, id"),
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
         chips=[FilterChip(label=_("Only mine"), without=["owner"])] if is_mine else [],
