@@ -42,7 +42,7 @@ def test_what_somebody_asked_for_is_said_and_what_nobody_described_is_spelt_out(
     assert event_words("demo_call_done") == "Demo call done"
 
 
-def test_a_notification_gives_the_reason_in_the_language_of_who_reads_it() -> None:
+def test_a_notification_gives_the_reason_in_the_language_of_who_reads_it(in_tenant: object) -> None:
     reason = {"en": "No budget", "pt-br": "Sem orçamento"}
     told = Notification(kind="lead.rejected", values={"lead": "Ana Reis", "reason": reason})
     assert text_of(told) == "Sales rejected Ana Reis: No budget"
