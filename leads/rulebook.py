@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from django.db.models import Max
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from leads.conditions.describe import describe_condition
 from leads.gates import Gates
-from leads.models import Rerun, RuleKind, RuleVersion, Stage, VersionStatus
+from leads.models import Lead, Rerun, RuleKind, RuleVersion, Stage, VersionStatus
 from leads.qualification.frameworks import Framework
 from leads.reasons import Reasons
 from leads.versions import parse_document
@@ -118,12 +119,28 @@ def title_of(version: RuleVersion) -> str:
     return f"{kind}: {getattr(rules, 'label', version.name)}"
 
 
-def find_rerun(version: RuleVersion) -> Rerun | None:
+@dataclass(frozen=True)
+class RerunProgress:
+    """How far a going over all leads has come: leads that are done, and the part of their ids that is behind it."""
+
+    done_count: int
+    covered_ids: int
+    all_ids: int
+
+
+def find_rerun(version: RuleVersion) -> RerunProgress | None:
     """The going over all leads that the publication of this version has under way, or None."""
-    rerun: Rerun | None = (
-        Rerun.objects.filter(version=version, finished_at__isnull=True).order_by("-id").first()
+    rerun = Rerun.objects.filter(version=version, finished_at__isnull=True).order_by("-id").first()
+    if rerun is None:
+        return None
+    lanes = list(rerun.lanes.order_by("pk"))
+    begins = [rerun.position, *(lane.last_id for lane in lanes if lane.last_id is not None)]
+    last = Lead.objects.aggregate(last=Max("pk"))["last"] or 0
+    return RerunProgress(
+        sum(lane.done_count for lane in lanes),
+        sum(lane.position - begin for lane, begin in zip(lanes, begins, strict=False)),
+        max(1, last - rerun.position),
     )
-    return rerun
 
 
 def sentence(words: str) -> str:

@@ -9,7 +9,7 @@ from leads.models.event import Event, Touch
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.qualification import Answer
-from leads.models.rerun import Rerun
+from leads.models.rerun import Rerun, RerunLane
 from leads.models.search import LeadSearch
 from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
 
@@ -44,6 +44,7 @@ __all__ = [
     "OpportunityOutcome",
     "Origin",
     "Rerun",
+    "RerunLane",
     "RuleKind",
     "RuleVersion",
     "Seniority",

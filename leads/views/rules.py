@@ -1,11 +1,9 @@
 """The published rules, readable by everyone who works under them."""
 
-from django.db.models import Max
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from leads.models import Lead
 from leads.rulebook import (
     find_rerun,
     find_version,
@@ -36,13 +34,11 @@ def rules_document(request: TenantRequest, kind: str, name: str, number: int | N
     versions = list_versions(kind=kind, name=name)
     version = find_version(versions, number)
     template, words = rules_in_words(version)
-    rerun = find_rerun(version)
     context = {
         "title": title_of(version),
         "version": version,
         "versions": versions,
         "words_template": template,
-        "rerun": rerun,
-        "last_lead": Lead.objects.aggregate(last=Max("pk"))["last"] if rerun else None,
+        "rerun": find_rerun(version),
     }
     return render(request, "leads/rules_document.html", context | words)
