@@ -388,16 +388,23 @@ def start_clocks(*, starts: Sequence[Start], published: Published, now: datetime
 
 
 _INSERT: Final = Statement.text("""
-INSERT INTO routing_clock
-    (tenant_id, lead_id, kind, state, entered_at, started_at, due_at, level, next_share, version_id, calendar_id)
-SELECT %(tenant)s::bigint, start.lead_id, start.kind, 'running', start.entered_at, start.started_at, start.due_at, 0,
-       start.next_share, %(version)s::bigint, start.calendar_id
-FROM unnest(
-    %(leads)s::bigint[], %(kinds)s::text[], %(entered)s::timestamptz[], %(started)s::timestamptz[], %(due)s::timestamptz[],
-    %(shares)s::smallint[], %(calendars)s::bigint[]
-) AS start (lead_id, kind, entered_at, started_at, due_at, next_share, calendar_id)
-ON CONFLICT (tenant_id, lead_id, kind, entered_at) DO NOTHING
-RETURNING id, lead_id, kind
+WITH inserted AS (
+    INSERT INTO routing_clock
+        (tenant_id, lead_id, kind, state, entered_at, started_at, due_at, level, next_share, version_id, calendar_id)
+    SELECT %(tenant)s::bigint, start.lead_id, start.kind, 'running', start.entered_at, start.started_at, start.due_at, 0,
+           start.next_share, %(version)s::bigint, start.calendar_id
+    FROM unnest(
+        %(leads)s::bigint[], %(kinds)s::text[], %(entered)s::timestamptz[], %(started)s::timestamptz[], %(due)s::timestamptz[],
+        %(shares)s::smallint[], %(calendars)s::bigint[]
+    ) AS start (lead_id, kind, entered_at, started_at, due_at, next_share, calendar_id)
+    ON CONFLICT (tenant_id, lead_id, kind, entered_at) DO NOTHING
+    RETURNING id, lead_id, kind, due_at
+), noted AS (
+    UPDATE leads_leadstate state SET clock_due_at = LEAST(state.clock_due_at, started.due_at)
+    FROM (SELECT lead_id, min(due_at) AS due_at FROM inserted GROUP BY lead_id) started
+    WHERE state.lead_id = started.lead_id AND state.lead_id = ANY (%(leads)s::bigint[])
+)
+SELECT id, lead_id, kind FROM inserted
 """)
 
 
@@ -469,14 +476,25 @@ def end_clocks(*, ends: Iterable[End], now: datetime) -> None:
 
 
 _END: Final = Statement.text("""
-UPDATE routing_clock clock
-SET state = CASE WHEN ended.met_at IS NULL THEN 'cancelled' ELSE 'met' END,
-    met_at = ended.met_at,
-    responsible_id = CASE WHEN ended.is_late AND clock.broken_at IS NULL THEN ended.responsible_id
-                          ELSE clock.responsible_id END,
-    broken_at = CASE WHEN ended.is_late THEN COALESCE(clock.broken_at, clock.due_at) END,
-    next_share = NULL
-FROM unnest(%(clocks)s::bigint[], %(met)s::timestamptz[], %(late)s::boolean[], %(responsible)s::bigint[])
-    AS ended (id, met_at, is_late, responsible_id)
-WHERE clock.id = ended.id AND clock.id = ANY (%(clocks)s::bigint[]) AND clock.state IN ('running', 'paused', 'broken')
+WITH closed AS (
+    UPDATE routing_clock clock
+    SET state = CASE WHEN ended.met_at IS NULL THEN 'cancelled' ELSE 'met' END,
+        met_at = ended.met_at,
+        responsible_id = CASE WHEN ended.is_late AND clock.broken_at IS NULL THEN ended.responsible_id
+                              ELSE clock.responsible_id END,
+        broken_at = CASE WHEN ended.is_late THEN COALESCE(clock.broken_at, clock.due_at) END,
+        next_share = NULL
+    FROM unnest(%(clocks)s::bigint[], %(met)s::timestamptz[], %(late)s::boolean[], %(responsible)s::bigint[])
+        AS ended (id, met_at, is_late, responsible_id)
+    WHERE clock.id = ended.id AND clock.id = ANY (%(clocks)s::bigint[]) AND clock.state IN ('running', 'paused', 'broken')
+    RETURNING clock.id, clock.lead_id
+), noted AS (
+    UPDATE leads_leadstate state SET clock_due_at = (
+        SELECT min(due_at) FROM routing_clock other
+        WHERE other.lead_id = state.lead_id AND other.state IN ('running', 'paused', 'broken')
+            AND other.id NOT IN (SELECT id FROM closed)
+    )
+    WHERE state.lead_id = ANY (ARRAY(SELECT lead_id FROM closed))
+)
+SELECT FROM closed
 """)

@@ -132,6 +132,10 @@ class Lead(TenantModel):
         return self.name or self.email or self.external_id or self.phone or f"#{self.pk}"
 
 
+# Earliest clock first, those without one last; then the best grade, the highest score, the oldest lead.
+WAITING_ORDER = ("clock_due_at", "-grade", "-score", "lead")
+
+
 class LeadState(TenantModel):
     """Stage, score, grade and owners of one lead: written only by pipeline steps and acts, and only when they change."""
 
@@ -164,6 +168,8 @@ class LeadState(TenantModel):
     team_sales = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="+")
     # Set while the SDR owner holds the lead by a claim that lapses without an act.
     claimed_until = models.DateTimeField(null=True)
+    # When the most urgent open clock is due, written with the clocks: what the queue and the inbox are ordered by.
+    clock_due_at = models.DateTimeField(null=True)
     # Who was last told that the lead is theirs, and of which coming into a stage people were last told.
     told_owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     told_stage_at = models.DateTimeField(null=True)
@@ -196,6 +202,27 @@ class LeadState(TenantModel):
                 fields=["tenant", "owner_sales", "stage"],
                 condition=models.Q(owner_sales__isnull=False),
                 name="lead_state_by_owner_sales",
+            ),
+            # The SDR's queue and the sales rep's inbox: one's own leads, and those that wait for anybody of a team.
+            models.Index(
+                fields=["tenant", "owner_sdr", *WAITING_ORDER],
+                condition=models.Q(owner_sdr__isnull=False, stage__in=["mql", "working"]),
+                name="lead_state_queue_own",
+            ),
+            models.Index(
+                fields=["tenant", "team_sdr", *WAITING_ORDER],
+                condition=models.Q(owner_sdr__isnull=True, stage__in=["mql", "working"]),
+                name="lead_state_queue_free",
+            ),
+            models.Index(
+                fields=["tenant", "owner_sales", *WAITING_ORDER],
+                condition=models.Q(owner_sales__isnull=False, stage="sql"),
+                name="lead_state_inbox_own",
+            ),
+            models.Index(
+                fields=["tenant", "team_sales", *WAITING_ORDER],
+                condition=models.Q(owner_sales__isnull=True, stage="sql"),
+                name="lead_state_inbox_free",
             ),
         ]
 

@@ -10,37 +10,25 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.core import signing
-from django.db.models import (
-    BigIntegerField,
-    BooleanField,
-    Case,
-    F,
-    IntegerField,
-    Max,
-    Q,
-    QuerySet,
-    SmallIntegerField,
-    TextField,
-    Value,
-    When,
-)
 from django.db.models import Count as DbCount
+from django.db.models import Max, QuerySet, SmallIntegerField, Value, prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
-from leads.clocks import list_urgent_faces, urgent_due_at
-from leads.conditions.logic import Bind, Fragment
+from leads.clocks import list_urgent_faces
 from leads.models import ContactAttempt, Handover, LeadState, Stage
+from leads.models.lead import WAITING_ORDER
 from leads.ownership import OWNER_COLUMN, TEAM_COLUMN, oversees_all
 from leads.rows import LeadRow, list_lead_rows
 from tenancy.components import ClockFace
 from tenancy.errors import FieldProblem, Invalid
 from tenancy.listing import Count
-from tenancy.models import Membership, TeamFunction, Tenant
+from tenancy.models import Membership, Team, TeamFunction, Tenant
 
 PAGE_SIZE: Final = 25
 COUNT_LIMIT: Final = 1000
 _SALT: Final = "leads.queue"
 _MINE: Final = 0
+_FREE: Final = 1
 
 
 @dataclass(frozen=True)
@@ -124,10 +112,9 @@ def count_attempts_today(*, member: Membership, tenant: Tenant, now: datetime) -
 
 
 def _list_waiting(desk: _Desk, member: Membership, now: datetime, cursor: str, size: int) -> WaitingPage:
-    waiting = _in_order(_mine(desk, member) | _free(desk, member), desk, member)
-    if cursor:
-        waiting = waiting.filter(_beyond(_read_cursor(cursor)))
-    found = list(waiting.values_list(*_POSITION)[: size + 1])
+    after = _read_cursor(cursor) if cursor else None
+    lanes = [(_MINE, _own(desk, member)), *((_FREE, lane) for lane in _free(desk, member))]
+    found = _first(lanes, after, size + 1)
     shown = found[:size]
     return WaitingPage(
         leads=_describe(shown, desk, now),
@@ -135,74 +122,102 @@ def _list_waiting(desk: _Desk, member: Membership, now: datetime, cursor: str, s
     )
 
 
-def _mine(desk: _Desk, member: Membership) -> Q:
-    return Q(("stage__in", desk.stages), (OWNER_COLUMN[desk.function], member.pk))
+def _waiting(desk: _Desk) -> QuerySet[Any, Any]:
+    """Leads in the stages of the desk, said as the conditions of its indexes say it."""
+    if len(desk.stages) == 1:
+        return LeadState.objects.filter(stage=desk.stages[0])  # type: ignore[no-any-return]
+    return LeadState.objects.filter(stage__in=desk.stages)  # type: ignore[no-any-return]
 
 
-def _free(desk: _Desk, member: Membership) -> Q:
-    """Without owner, of one of the member's teams or of none; all of them for who oversees everything."""
-    free = Q(("stage__in", desk.stages), (f"{OWNER_COLUMN[desk.function]}__isnull", True))
-    if oversees_all(member):
-        return free
+def _own(desk: _Desk, member: Membership) -> QuerySet[Any, Any]:
+    return _waiting(desk).filter(**{OWNER_COLUMN[desk.function]: member.pk})
+
+
+def _free(desk: _Desk, member: Membership) -> list[QuerySet[Any, Any]]:
+    """Without owner, of none or one of the member's teams, all of them for who oversees everything; each a range of an index."""
+    free = _waiting(desk).filter(**{f"{OWNER_COLUMN[desk.function]}__isnull": True})
     column = TEAM_COLUMN[desk.function]
-    teams = member.team_places.values("team_id")
-    return free & (Q((f"{column}__isnull", True)) | Q((f"{column}__in", teams)))
+    if oversees_all(member):
+        team_ids = list(Team.objects.filter(function=desk.function).values_list("id", flat=True))
+    else:
+        # Read once for the list and its count.
+        prefetch_related_objects([member], "team_places")
+        team_ids = [place.team_id for place in member.team_places.all()]
+    of_teams = [free.filter(**{column: team_id}) for team_id in sorted(team_ids)]
+    return [free.filter(**{f"{column}__isnull": True}), *of_teams]
 
 
-# The place of a lead in the order, ascending: mine first, earliest clock, best grade, highest score, oldest lead.
-_POSITION: Final = ("group", "due_key", "low_grade", "low_score", "pk")
+@dataclass(frozen=True)
+class _Position:
+    """The place of a lead in the order: its group, the earliest clock (none comes last), best grade, highest score, oldest."""
+
+    group: int
+    due_at: datetime | None
+    grade: int
+    score: int
+    lead_id: int
 
 
-def _in_order(condition: Q, desk: _Desk, member: Membership) -> QuerySet[Any, Any]:
-    mine = When(**{OWNER_COLUMN[desk.function]: member.pk}, then=Value(_MINE))
-    due_at = urgent_due_at("lead_id")
-    waiting: QuerySet[Any, Any] = LeadState.objects.filter(condition).annotate(
-        group=Case(mine, default=Value(1), output_field=SmallIntegerField()),
-        # As text, which can say "never" and comes back from a cursor as it went; UTC has one width and so sorts by time.
-        # No clock runs for a lead that only files tell of, so a large import costs no look at clocks.
-        due_key=Fragment(
-            "COALESCE(to_char((CASE WHEN {} IS NOT NULL THEN {} END) AT TIME ZONE 'UTC',"
-            " 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), 'never')",
-            F("live_since"),
-            due_at,
-            output_field=TextField(),
-        ),
-        low_grade=-F("grade"),
-        low_score=-F("score"),
+_COLUMNS: Final = ("clock_due_at", "grade", "score", "lead_id")
+_ORDER: Final = (*WAITING_ORDER[:-1], "lead_id")
+
+
+def _first(
+    lanes: Sequence[tuple[int, QuerySet[Any, Any]]], after: _Position | None, size: int
+) -> list[_Position]:
+    """The first so many of the lanes together, beyond a position: ranges of an index merged, none read further than that."""
+    ranges = []
+    for group, lane in lanes:
+        if after is not None and group < after.group:
+            continue
+        here = after if after is not None and after.group == group else None
+        placed = lane.annotate(group=Value(group, SmallIntegerField()))
+        ranges += [
+            placed.filter(**reach).order_by(*_ORDER).values_list("group", *_COLUMNS)[:size]
+            for reach in _reaches(here)
+        ]
+    return [
+        _Position(*row) for row in ranges[0].union(*ranges[1:], all=True).order_by("group", *_ORDER)[:size]
+    ]
+
+
+def _reaches(after: _Position | None) -> list[dict[str, Any]]:
+    """What lies beyond a position: conditions of which each is one range of an index, as a comparison of rows would be if all
+    columns went the same way."""
+    if after is None:
+        return [{}]
+    due: dict[str, Any] = {"clock_due_at": after.due_at}
+    if after.due_at is None:
+        due = {"clock_due_at__isnull": True}
+    beyond: list[dict[str, Any]] = [
+        due | {"grade": after.grade, "score": after.score, "lead__gt": after.lead_id},
+        due | {"grade": after.grade, "score__lt": after.score},
+        due | {"grade__lt": after.grade},
+    ]
+    if after.due_at is not None:
+        beyond += [{"clock_due_at__gt": after.due_at}, {"clock_due_at__isnull": True}]
+    return beyond
+
+
+def _write_cursor(position: _Position) -> str:
+    due_at = position.due_at.isoformat() if position.due_at else None
+    return signing.dumps(
+        [position.group, due_at, position.grade, position.score, position.lead_id], salt=_SALT
     )
-    return waiting.order_by(*_POSITION)
 
 
-def _beyond(position: Sequence[Any]) -> Fragment:
-    types: tuple[Any, ...] = (
-        SmallIntegerField(),
-        TextField(),
-        IntegerField(),
-        IntegerField(),
-        BigIntegerField(),
-    )
-    here = [F(name) for name in _POSITION]
-    there = [Bind(value, type_) for value, type_ in zip(position, types, strict=True)]
-    places = ", ".join(["{}"] * len(_POSITION))
-    return Fragment(f"(({places}) > ({places}))", *here, *there, output_field=BooleanField())
-
-
-def _write_cursor(position: Sequence[Any]) -> str:
-    return signing.dumps(list(position), salt=_SALT)
-
-
-def _read_cursor(cursor: str) -> list[Any]:
+def _read_cursor(cursor: str) -> _Position:
     try:
-        position = signing.loads(cursor, salt=_SALT)
+        group, due_at, grade, score, lead_id = signing.loads(cursor, salt=_SALT)
     except (signing.BadSignature, ValueError) as error:
         message = _("Leave the cursor out to begin at the first page.")
         problem = FieldProblem("cursor", "invalid", message)
         raise InvalidQueueCursor(_("This cursor is not one of this list's."), errors=[problem]) from error
-    return list(position)
+    return _Position(group, datetime.fromisoformat(due_at) if due_at else None, grade, score, lead_id)
 
 
-def _describe(found: Sequence[Sequence[Any]], desk: _Desk, now: datetime) -> list[WaitingLead]:
-    group_of = {position[-1]: position[0] for position in found}
+def _describe(found: Sequence[_Position], desk: _Desk, now: datetime) -> list[WaitingLead]:
+    group_of = {position.lead_id: position.group for position in found}
     lead_ids = list(group_of)
     faces = list_urgent_faces(lead_ids=lead_ids, now=now)
     attempts = _attempts(lead_ids) if desk is _QUEUE else {}
@@ -233,9 +248,10 @@ def _offers(lead_ids: Sequence[int]) -> dict[int, Offer]:
 
 
 def _count_waiting(desk: _Desk, member: Membership) -> WaitingCounts:
-    return WaitingCounts(mine=_count(_mine(desk, member)), free=_count(_free(desk, member)))
+    return WaitingCounts(mine=_count([_own(desk, member)]), free=_count(_free(desk, member)))
 
 
-def _count(condition: Q) -> Count:
-    counted = LeadState.objects.filter(condition).order_by().values("pk")[: COUNT_LIMIT + 1].count()
+def _count(lanes: Sequence[QuerySet[Any, Any]]) -> Count:
+    ranges = [lane.order_by().values_list("pk")[: COUNT_LIMIT + 1] for lane in lanes]
+    counted = ranges[0].union(*ranges[1:], all=True).count()
     return Count(value=min(counted, COUNT_LIMIT), exact=counted <= COUNT_LIMIT)
