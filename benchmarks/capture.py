@@ -73,8 +73,8 @@ def finding(what: str, slug: str, ours: Load, other: Load, most: float | None) -
     )
 
 
-def make_key(tenant_id: int) -> str:
-    """An API key for this run."""
+def make_key(tenant_id: int, *scopes: str) -> str:
+    """An API key for this run; without scopes it may write leads."""
     from django.utils import timezone
 
     from tenancy.keys import create_key
@@ -84,7 +84,7 @@ def make_key(tenant_id: int) -> str:
     now = timezone.now()
     with tenant_scope(tenant_id):
         return create_key(
-            name=f"bench {now:%Y-%m-%d %H:%M:%S.%f}", scopes=[Scope.LEADS_WRITE], by=None, now=now
+            name=f"bench {now:%Y-%m-%d %H:%M:%S.%f}", scopes=scopes or [Scope.LEADS_WRITE], by=None, now=now
         )[1]
 
 

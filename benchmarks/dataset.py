@@ -212,9 +212,10 @@ FROM gated
 TOLD: Final = """
 UPDATE leads_leadstate SET told_stage_at = stage_at, told_owner_id =
     CASE WHEN stage IN ('mql', 'working') THEN owner_sdr_id
-        WHEN stage IN ('sql', 'opportunity', 'customer') THEN owner_sales_id END
+        WHEN stage IN ('sql', 'opportunity', 'customer') THEN owner_sales_id END,
+    clock_due_at = CASE WHEN stage IN ('mql', 'sql', 'nurture') THEN stage_at + %(minutes)s * interval '1 minute' END
 WHERE lead_id BETWEEN %(low)s AND %(high)s
-    AND (stage = 'nurture' OR owner_sdr_id IS NOT NULL OR owner_sales_id IS NOT NULL)
+    AND (stage IN ('mql', 'sql', 'nurture') OR owner_sdr_id IS NOT NULL OR owner_sales_id IS NOT NULL)
 """
 HISTORY: Final = """
 INSERT INTO leads_stagechange (tenant_id, lead_id, from_stage, to_stage, at, seconds_in_from_stage, act, reason, note)
