@@ -35,6 +35,6 @@ def fill(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("routing", "0002_row_security"), ("leads", "0007_when_the_clock_is_due")]
+    dependencies = [("routing", "0002_row_security"), ("leads", "0008_when_the_clock_is_due")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop, elidable=True)]

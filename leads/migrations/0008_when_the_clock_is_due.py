@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0006_fewer_checks_a_write")]
+    dependencies = [("leads", "0007_rerun_lanes")]
 
     operations = [
         migrations.AddField(

@@ -6,7 +6,7 @@ ORDER = ["clock_due_at", "-grade", "-score", "lead"]
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("leads", "0007_when_the_clock_is_due")]
+    dependencies = [("leads", "0008_when_the_clock_is_due")]
 
     operations = [
         AddIndexConcurrently(
