@@ -62,7 +62,9 @@ def read_amount(raw: Any, *, currency: str) -> int:
         amount = Decimal(str(raw).strip())
         minor = amount.scaleb(minor_digits(currency))
         is_good = amount.is_finite() and 0 <= minor <= MAX_AMOUNT_MINOR and minor == minor.to_integral_value()
-    except InvalidOperation:
+        # 1e-999999999 scales to nothing, and 1e999999999 overflows.
+        is_good = is_good and bool(minor) == bool(amount)
+    except ArithmeticError:
         is_good = False
     if not is_good:
         message = _("Give an amount in %(currency)s, 0 or more, with at most %(digits)s decimals.") % {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Max
@@ -22,6 +22,9 @@ from tenancy.models import Membership
 from tenancy.scope import require_tenant_id
 
 Json = Any
+
+# As JSON. A hundred rules of ten conditions each are a third of it.
+MAX_DOCUMENT_CHARACTERS: Final = 500_000
 
 
 class InvalidDocument(Invalid):
@@ -145,6 +148,12 @@ def save_draft(
     *, kind: RuleKind, document: Json, by: Membership | None, now: datetime, name: str = "main"
 ) -> RuleVersion:
     """Keep a new draft after the engine has accepted its document. Raises InvalidDocument."""
+    if len(json.dumps(document)) > MAX_DOCUMENT_CHARACTERS:
+        raise InvalidDocument(
+            _(
+                "The document is too large: shorten lists, or give rules that belong apart a document of their own."
+            )
+        )
     registered = _kinds[kind]
     (registered.parse_draft or registered.parse)(document)
     newest = RuleVersion.objects.filter(kind=kind, name=name).aggregate(newest=Max("number"))["newest"]

@@ -1,6 +1,7 @@
 """Settings, read from the environment. The composition root: the only place that knows every app."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,17 @@ def env_secret(name: str) -> str:
     if secret and len(secret) < 20:
         raise ImproperlyConfigured(f"{name} must have 20 or more random characters.")
     return secret
+
+
+def env_rate(name: str, default: str) -> tuple[int, int] | None:
+    """How often something may happen, as ``600/minute`` or ``20/10s``: a number and a window in seconds; None for ``off``."""
+    raw = os.environ.get(name, "").strip().lower() or default
+    if raw == "off":
+        return None
+    found = re.fullmatch(r"([0-9]{1,9})/(?:([0-9]{1,5})s|(second|minute|hour))", raw)
+    if found is None or int(found[1]) < 1 or found[2] == "0":
+        raise ImproperlyConfigured(f"{name}={raw!r}: use 600/minute, 20/10s or off.")
+    return int(found[1]), int(found[2] or {"second": 1, "minute": 60, "hour": 3600}[found[3]])
 
 
 def postgres(url: str, *, name: str) -> dict[str, Any]:
@@ -124,6 +136,8 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.requests.RequestLogMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tenancy.doors.DoorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -234,6 +248,13 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Of an API key; of a hosted form, by everybody together and by one address (tenancy.rates).
+RATES = {
+    "key": env_rate("LEADSYS_KEY_RATE", "12000/minute"),
+    "form": env_rate("LEADSYS_FORM_RATE", "1200/minute"),
+    "address": env_rate("LEADSYS_ADDRESS_RATE", "60/minute"),
+}
+
 # The cache counts attempts for rate limits; it is shared by all processes.
 CACHES = {"default": {"BACKEND": "core.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
 
@@ -276,6 +297,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tenancy.api_access.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["tenancy.api_access.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tenancy.api_access.JSONOnly",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tenancy.api.problem_handler",
     "UNAUTHENTICATED_USER": None,
@@ -289,6 +311,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tenancy.api_schema.describe_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "AttemptOutcome": "leads.models.ContactAttempt.Outcome",
         "IntakeOutcome": "leads.api.schemas.OUTCOMES",

@@ -1,12 +1,12 @@
 """Every address, app by app."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from core.health import healthz, readyz
 from core.scrape import metrics
 from insights.operators import health
 from tenancy.admin import operator_site
+from tenancy.api_schema import schema
 from tenancy.preferences import save_preferences
 
 urlpatterns = [
@@ -23,5 +23,10 @@ urlpatterns = [
     path("t/<slug:slug>/", include("insights.urls")),
     path("api/v1/", include("insights.api")),
     path("api/v1/", include("leads.api.urls")),
-    path("api/v1/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/schema/", schema, name="schema"),
 ]
+
+handler400 = "tenancy.doors.bad_request"
+handler404 = "tenancy.doors.page_not_found"
+handler429 = "tenancy.doors.too_many_requests"
+handler500 = "tenancy.doors.server_error"

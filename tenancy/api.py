@@ -2,14 +2,16 @@
 
 from typing import Any, ClassVar, cast
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from tenancy.errors import NotFound, Problem, TooLarge
+from tenancy.doors import UnsupportedBody, readable
+from tenancy.errors import PROBLEM_TYPE, NotFound, Problem
 from tenancy.models import Membership, Scope
 
 
@@ -17,6 +19,10 @@ class TenantAPIView(APIView):
     """An API view of a tenant; ``scopes`` maps each method to the scope it needs."""
 
     scopes: ClassVar[dict[str, Scope]] = {}
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The methods there are, in Allow; what they do is in the OpenAPI document."""
+        return Response(status=204)
 
     @property
     def member(self) -> Membership:
@@ -26,9 +32,11 @@ class TenantAPIView(APIView):
 
 def problem_response(problem: Problem) -> Response:
     """An ``application/problem+json`` answer (RFC 9457)."""
-    response = Response(problem.as_json(), status=problem.status, content_type="application/problem+json")
+    response = Response(problem.as_json(), status=problem.status, content_type=PROBLEM_TYPE)
     if problem.status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    if problem.retry_after is not None:
+        response["Retry-After"] = str(problem.retry_after)
     return response
 
 
@@ -40,9 +48,6 @@ def problem_handler(exception: Exception, context: dict[str, Any]) -> Response |
         return None
     response = problem_response(problem)
     response.rolls_back = True  # type: ignore[attr-defined]
-    wait = getattr(exception, "wait", None)
-    if wait is not None:
-        response["Retry-After"] = str(int(wait) + 1)
     return response
 
 
@@ -52,8 +57,10 @@ def as_problem(exception: Exception) -> Problem | None:
         return exception
     if isinstance(exception, Http404):
         return NotFound(_("There is nothing at this address."))
-    if isinstance(exception, RequestDataTooBig):
-        return TooLarge(str(exception))
+    if isinstance(exception, SuspiciousOperation):
+        return readable(exception)
+    if isinstance(exception, exceptions.UnsupportedMediaType):
+        return UnsupportedBody(_("Send the body as application/json."))
     if isinstance(exception, exceptions.APIException):
         problem = Problem(str(exception.detail))
         problem.status, problem.title = exception.status_code, str(exception.default_detail)

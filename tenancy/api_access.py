@@ -2,20 +2,23 @@
 
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from tenancy.doors import MAX_BODY_BYTES
 from tenancy.errors import Forbidden, TooLarge
 from tenancy.keys import KeyRefused
 from tenancy.models import Membership
+from tenancy.rates import count_key
 from tenancy.requests import KeyAccess
 from tenancy.strict_json import parse_json
-
-MAX_BODY_BYTES = 5 * 1024 * 1024
 
 
 class ScopeMissing(Forbidden):
@@ -29,8 +32,11 @@ class ApiKeyAuthentication(BaseAuthentication):
         refusal = getattr(request._request, "key_refusal", None)
         if refusal is not None:
             raise refusal
-        key = getattr(request._request, "key", None)
-        return (request._request.member, key) if key else None  # type: ignore[attr-defined]
+        key: KeyAccess | None = getattr(request._request, "key", None)
+        if key is None:
+            return None
+        count_key(key_id=key.id, now=timezone.now())
+        return request._request.member, key  # type: ignore[attr-defined]
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -43,12 +49,24 @@ class HasScope(BasePermission):
         key = getattr(request._request, "key", None)
         if key is None:
             raise KeyRefused(_("Send the key as “Authorization: Bearer lsk_…”."))
+        if request.method == "OPTIONS":
+            return True
         scope = view.scopes.get(request.method if request.method != "HEAD" else "GET")
         if scope is None:
             raise MethodNotAllowed(str(request.method))
         if scope not in key.scopes:
             raise ScopeMissing(_("This key lacks the scope %(scope)s.") % {"scope": scope})
         return True
+
+
+class JSONOnly(DefaultContentNegotiation):
+    """There is one form of answer, whatever a caller says to accept (RFC 9110 §12.4.1 allows it)."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The one renderer there is."""
+        return renderers[0], renderers[0].media_type
 
 
 class StrictJSONParser(BaseParser):

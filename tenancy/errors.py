@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 Text = str | Promise
+
+PROBLEM_TYPE: Final = "application/problem+json"
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,25 @@ class FieldProblem:
 class Problem(Exception):
     """An anticipated error with its HTTP status; subclasses stand beside the function that raises them.
 
-    ``extra`` goes into the answer as further members (RFC 9457).
+    ``extra`` goes into the answer as further members (RFC 9457). ``retry_after`` says in how many seconds it is worth asking
+    again, where waiting helps.
     """
 
     status = 400
     title: Text = _("Bad request")
 
-    def __init__(self, detail: Text = "", *, errors: Sequence[FieldProblem] = (), **extra: Any) -> None:
+    def __init__(
+        self,
+        detail: Text = "",
+        *,
+        errors: Sequence[FieldProblem] = (),
+        retry_after: int | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(str(detail))
         self.detail = detail
         self.errors = tuple(errors)
+        self.retry_after = retry_after
         self.extra = extra
 
     def as_json(self) -> dict[str, Any]:

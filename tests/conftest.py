@@ -21,9 +21,10 @@ NOW = datetime(2026, 11, 18, 13, 0, tzinfo=UTC)  # a Wednesday, 10:00 in São Pa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing that a test starts may reach the world: mail goes to memory, password hashing is quick."""
+    """Nothing that a test starts may reach the world: mail goes to memory, password hashing is quick, no one is too fast."""
     from django.conf import settings
 
+    settings.RATES = {}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

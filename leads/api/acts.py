@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import acts
-from leads.api.schemas import LEAD, PROBLEM
+from leads.api.schemas import LEAD
 from leads.models import ContactAttempt
 from leads.selectors import lead_json
 from tenancy.api import TenantAPIView
@@ -67,10 +67,7 @@ ASSIGN = inline_serializer("Assign", {"user": s.JSONField(help_text="The id of a
 
 def act_schema(name: str, body: Any) -> Callable[[V], V]:
     """How an act is described: every act answers with the lead and refuses in the same ways."""
-    refusals: dict[Any, Any] = {
-        (status, "application/problem+json"): OpenApiResponse(PROBLEM, description=words)
-        for status, words in _REFUSALS.items()
-    }
+    refusals = {status: OpenApiResponse(description=words) for status, words in _REFUSALS.items()}
 
     def decorate(view: V) -> V:
         described = extend_schema(
@@ -87,9 +84,6 @@ def act_schema(name: str, body: Any) -> Callable[[V], V]:
 
 
 _REFUSALS = {
-    400: "Something in the body is missing or not known.",
-    403: "The key lacks the scope.",
-    404: "There is no such lead.",
     409: "Not possible in the lead's stage; says what is missing.",
     422: "The person is not known.",
 }

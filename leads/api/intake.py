@@ -1,14 +1,16 @@
 """Leads and events over HTTP: the capture doors, and where a submission's fate can be seen."""
 
+import re
 from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads.api.schemas import (
+    ACCEPTED,
     BATCH_BODY,
     BATCH_RESULT,
     EVENT_BODY,
@@ -30,13 +32,33 @@ from leads.capture.submissions import (
 )
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid, NotFound, TooLarge
+from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, TooLarge
 from tenancy.models import Scope, Tenant
 
 MAX_BATCH = 1000
 MAX_IDEMPOTENCY_KEY = 200
-_PREFER = OpenApiParameter("Prefer", str, OpenApiParameter.HEADER, enum=["respond-async"])
-_IDEMPOTENCY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)
+_PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="respond-async: do not wait (RFC 7240). Others are ignored.",
+    examples=[OpenApiExample("respond-async", value="respond-async")],
+)
+_IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "maxLength": MAX_IDEMPOTENCY_KEY},
+    OpenApiParameter.HEADER,
+    description="The same key and body within 24 hours give the first answer again.",
+)
+_LOCATION = OpenApiParameter(
+    "Location",
+    str,
+    OpenApiParameter.HEADER,
+    response=[202],
+    required=True,
+    description="Where the state can be seen.",
+)
+_UNKNOWN_PERSON = OpenApiResponse(description="The event is of somebody who is not a lead.")
 
 
 class CaptureView(TenantAPIView):
@@ -52,7 +74,7 @@ class CaptureView(TenantAPIView):
 
     def is_async(self) -> bool:
         """Whether the caller prefers not to wait (RFC 7240)."""
-        preferences = self.request.headers.get("Prefer", "").lower().split(",")
+        preferences = re.split("[,;]", self.request.headers.get("Prefer", "").lower())
         return "respond-async" in {preference.strip() for preference in preferences}
 
     def raw(self, payload: Any, *, idempotency_key: str | None = None) -> Raw:
@@ -76,9 +98,13 @@ class LeadIntakeView(CaptureView):
         responses={
             200: LEAD_RESULT,
             201: LEAD_RESULT,
-            202: OpenApiResponse(description="Accepted; see Location."),
+            202: OpenApiResponse(ACCEPTED, description="Kept, and processed later."),
+            409: OpenApiResponse(
+                description="It names two leads, or the first call with the key still runs."
+            ),
+            422: OpenApiResponse(description="The idempotency key was used with another body."),
         },
-        parameters=[_PREFER, _IDEMPOTENCY],
+        parameters=[_PREFER, _IDEMPOTENCY, _LOCATION],
     )
     def post(self, request: Request) -> Response:
         now = timezone.now()
@@ -146,7 +172,9 @@ class EventIntakeView(CaptureView):
     own_transactions = frozenset()
 
     @extend_schema(
-        operation_id="events_record", request=EVENT_BODY, responses={200: EVENT_RESULT, 201: EVENT_RESULT}
+        operation_id="events_record",
+        request=EVENT_BODY,
+        responses={200: EVENT_RESULT, 201: EVENT_RESULT, 422: _UNKNOWN_PERSON},
     )
     def post(self, request: Request) -> Response:
         body = object_body(request)
@@ -174,7 +202,7 @@ def as_response(answer: Answer) -> Response:
     if answer.status == 202:
         response["Location"] = answer.body["href"]
     elif answer.status >= 400:
-        response.content_type = "application/problem+json"
+        response.content_type = PROBLEM_TYPE
     return response
 
 

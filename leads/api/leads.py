@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads.api.intake import LeadIntakeView, object_body
-from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, PROBLEM, WHY
+from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, WHY
 from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
     NOBODY,
@@ -44,12 +44,9 @@ _PARAMETERS = [
     OpenApiParameter("order", str, enum=ORDERS, description="Newest first if left out."),
     OpenApiParameter("cursor", str, description="From “next” or “previous” of an answer in the same order."),
 ]
-_BAD = OpenApiResponse(
-    PROBLEM, description="A filter, order or cursor is not known, or the filter takes too long."
-)
-_BAD_FIELDS = OpenApiResponse(PROBLEM, description="A field is not known or cannot be read.")
-_TAKEN = OpenApiResponse(PROBLEM, description="Another lead has this e-mail or external id.")
-_ABSENT = OpenApiResponse(PROBLEM, description="There is no such lead.")
+_BAD = OpenApiResponse(description="A filter, order or cursor is not known, or the filter takes too long.")
+_BAD_FIELDS = OpenApiResponse(description="A field is not known or cannot be read.")
+_TAKEN = OpenApiResponse(description="Another lead has this e-mail or external id.")
 
 
 class LeadCollectionView(LeadIntakeView):
@@ -82,7 +79,7 @@ class LeadView(TenantAPIView):
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ, "PATCH": Scope.LEADS_WRITE}
 
-    @extend_schema(operation_id="lead", responses={200: LEAD, 404: _ABSENT})
+    @extend_schema(operation_id="lead", responses={200: LEAD})
     def get(self, request: Request, lead_id: int) -> Response:
         """How the lead stands, and its fields by name."""
         require(self.member, "lead.read")
@@ -91,7 +88,7 @@ class LeadView(TenantAPIView):
     @extend_schema(
         operation_id="lead_change",
         request=LEAD_CHANGE,
-        responses={200: LEAD, 400: _BAD_FIELDS, 404: _ABSENT, 409: _TAKEN},
+        responses={200: LEAD, 400: _BAD_FIELDS, 409: _TAKEN},
     )
     def patch(self, request: Request, lead_id: int) -> Response:
         """Change fields by name. A blank never erases; tags are replaced by those given."""
@@ -111,7 +108,7 @@ class LeadWhyView(TenantAPIView):
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
 
-    @extend_schema(operation_id="lead_why", responses={200: WHY, 404: _ABSENT})
+    @extend_schema(operation_id="lead_why", responses={200: WHY})
     def get(self, request: Request, lead_id: int) -> Response:
         """Each result with the published version that made it, what each rule said, and the smallest change."""
         require(self.member, "lead.read")
@@ -126,8 +123,13 @@ class LeadWhyView(TenantAPIView):
 
 
 def tag_list(raw: Any) -> list[str]:
-    """Tags as a list of texts, or one text with semicolons between them; their shape has been checked."""
-    return raw.split(";") if isinstance(raw, str) else [str(tag) for tag in raw]
+    """Tags as a list of texts, or one text with semicolons between them. Raises Invalid."""
+    if isinstance(raw, list):
+        return [str(tag) for tag in raw]
+    if not isinstance(raw, str):
+        message = _("Give a list of texts.")
+        raise Invalid(message, errors=[FieldProblem("tags", "type", message)])
+    return raw.split(";")
 
 
 def page_url(request: Request, cursor: str | None) -> str | None:

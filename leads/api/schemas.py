@@ -2,10 +2,25 @@
 
 from typing import Any
 
-from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field, inline_serializer
 from rest_framework import serializers as s
 
 from leads.models import Stage, SubmissionState
+
+
+@extend_schema_field({"type": ["string", "number", "null"]})
+class GivenText(s.CharField):
+    """A text as a caller may give it: a number is read as its digits, null as left out."""
+
+
+def _given(*names: str) -> dict[str, s.Field[Any, Any, Any, Any]]:
+    return {name: GivenText(required=False) for name in names}
+
+
+def _rows() -> s.ListField:
+    """Rows of a batch: each is answered for itself, also one that is no object."""
+    return s.ListField(child=s.JSONField(), min_length=1, max_length=1000)
+
 
 PERSON = inline_serializer(
     "Person", {"id": s.IntegerField(allow_null=True), "name": s.CharField()}, allow_null=True
@@ -41,6 +56,8 @@ EVENT = inline_serializer(
         "message_id": s.CharField(required=False, allow_null=True, max_length=200),
         "properties": s.DictField(required=False),
     },
+    required=False,
+    allow_null=True,
 )
 COMPANY = inline_serializer(
     "Company",
@@ -60,12 +77,9 @@ _TEXTS = (
     *("country", "state", "city", "postal_code", "language", "time_zone"),
     *("origin", "campaign", "medium", "landing_page"),
 )
-_BODY_FIELDS: dict[str, s.Field[Any, Any, Any, Any]] = {
-    name: s.CharField(required=False, allow_null=True) for name in _TEXTS
-}
 LEAD_BODY = inline_serializer(
     "LeadBody",
-    _BODY_FIELDS
+    _given(*_TEXTS)
     | {
         "company": COMPANY,
         "created_at": s.DateTimeField(required=False, allow_null=True),
@@ -91,9 +105,7 @@ LEAD_RESULT = inline_serializer("LeadResult", _STANDING | {"outcome": s.ChoiceFi
 FIELD_PROBLEM = inline_serializer(
     "FieldProblem", {"field": s.CharField(), "code": s.CharField(), "message": s.CharField()}
 )
-BATCH_BODY = inline_serializer(
-    "LeadBatchBody", {"leads": s.ListField(child=s.DictField(), min_length=1, max_length=1000)}
-)
+BATCH_BODY = inline_serializer("LeadBatchBody", {"leads": _rows()})
 BATCH_RESULT = inline_serializer(
     "LeadBatchResult",
     {
@@ -130,9 +142,7 @@ EVENT_BODY = PolymorphicProxySerializer(
     component_name="EventOrEvents",
     serializers=[
         EVENT_ALONE,
-        inline_serializer(
-            "Events", {"events": s.ListField(child=s.DictField(), min_length=1, max_length=1000)}
-        ),
+        inline_serializer("Events", {"events": _rows()}),
     ],
     resource_type_field_name=None,
 )
@@ -160,6 +170,10 @@ EVENT_RESULT = PolymorphicProxySerializer(
         ),
     ],
     resource_type_field_name=None,
+)
+ACCEPTED = inline_serializer(
+    "Accepted",
+    {"submission": s.IntegerField(), "state": s.ChoiceField(SubmissionState.values), "href": s.CharField()},
 )
 SUBMISSION = inline_serializer(
     "Submission",
@@ -241,19 +255,9 @@ WHY = inline_serializer(
         "clocks": s.ListField(child=_WHY_PART),
     },
 )
-PROBLEM = inline_serializer(
-    "Problem",
-    {
-        "type": s.CharField(),
-        "title": s.CharField(),
-        "status": s.IntegerField(),
-        "detail": s.CharField(allow_blank=True),
-        "errors": s.ListField(child=type(FIELD_PROBLEM)()),
-    },
-)
 LEAD_CHANGE = inline_serializer(
     "LeadChange",
-    {name: s.CharField(required=False, allow_null=True) for name in _TEXTS}
+    _given(*_TEXTS)
     | {
         "company": inline_serializer(
             "ChangedCompany",

@@ -29,6 +29,7 @@ MAX_TEXT_LENGTH = 500
 MAX_LIST_LENGTH = 1000
 MAX_DAYS = 3650
 MAX_STORED = 2**63 - 1
+MAX_DIGITS = 40
 GRADES: dict[str, int] = {grade.label: grade.value for grade in Grade}
 GRADE_LETTERS: dict[int, str] = {ordinal: letter for letter, ordinal in GRADES.items()}
 
@@ -111,9 +112,14 @@ def read_decimal(raw: object, *, places: int, limit: int = MAX_STORED) -> Decima
         number = Decimal(str(raw).strip())
     except InvalidOperation:
         raise WrongValue(_("Give a number, with a point before the decimals.")) from None
-    if not number.is_finite() or abs(number) > limit:
+    # The exponent is asked first: no arithmetic holds 1e999999999, and 1e-999999999 takes a gigabyte to write out.
+    if not number.is_finite() or number.adjusted() > MAX_DIGITS or abs(number) > limit:
         raise WrongValue(_("Give a smaller number."))
-    if not _NUMBER.fullmatch(f"{number:f}") or number != round(number, places):
+    if (
+        number.adjusted() < -MAX_DIGITS
+        or not _NUMBER.fullmatch(f"{number:f}")
+        or number != round(number, places)
+    ):
         raise WrongValue(_("Give at most %(count)s decimals.") % {"count": places})
     return number
 

@@ -27,6 +27,7 @@ from leads.capture.hosted_forms import (
     receive_form,
 )
 from tenancy.pages import tenant_page
+from tenancy.rates import TooMany, client_address, count_form
 from tenancy.requests import TenantRequest
 from tenancy.scope import tenant_scope
 
@@ -90,6 +91,10 @@ def capture_form(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if request.POST.get(HONEYPOT):
         return redirect("capture-form-thanks", public_id=public_id)
     form = StrangerForm(request.POST, hosted=found.form)
+    try:
+        count_form(form_id=found.row.pk, address=client_address(request), now=timezone.now())
+    except TooMany as too_many:
+        return _ask_to_wait(request, found, form, too_many)
     if form.is_valid() and _keep(request, found, form):
         return redirect("capture-form-thanks", public_id=public_id)
     return _show(request, found, form)
@@ -122,7 +127,7 @@ def _keep(request: HttpRequest, found: OpenForm, form: StrangerForm) -> bool:
         values=values,
         has_consented=bool(form.cleaned_data.get(CONSENT)),
         sender=Sender(
-            address=request.META.get("REMOTE_ADDR", ""),
+            address=client_address(request),
             browser=request.headers.get("User-Agent", ""),
             page=request.build_absolute_uri(request.path),
         ),
@@ -137,6 +142,18 @@ def _keep(request: HttpRequest, found: OpenForm, form: StrangerForm) -> bool:
     # The submission is a due row already: a lost wake-up delays it by a second.
     send(sweep_due_rows, {})
     return True
+
+
+def _ask_to_wait(
+    request: HttpRequest, found: OpenForm, form: StrangerForm, too_many: TooMany
+) -> HttpResponse:
+    """The form with what was typed, to be sent again; what else may be wrong with it is not looked at."""
+    form.errors.clear()
+    form.add_error(None, str(too_many.detail))
+    response = _show(request, found, form)
+    response.status_code = too_many.status
+    response["Retry-After"] = str(too_many.retry_after)
+    return response
 
 
 def _show(request: HttpRequest, found: OpenForm, form: StrangerForm) -> HttpResponse:
