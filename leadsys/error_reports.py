@@ -5,6 +5,7 @@ first lines of their texts, lines of our own program, route, method, tenant, req
 """
 
 import re
+import sys
 from typing import Any, Final
 
 import sentry_sdk
@@ -13,6 +14,7 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.types import Event, Hint
+from sentry_sdk.utils import event_from_exception
 
 from core.masking import MASK, mask
 
@@ -64,6 +66,12 @@ def strip(event: Event, hint: Hint) -> Event | None:
     said = words if isinstance(words, dict) else {"event": words}
     told = {**structlog.contextvars.get_contextvars(), **said}
     tags = {name: str(told[name]) for name in _TAGS if told.get(name) is not None}
+    # A task that raised has ended, and its ids in our logs with it; the client of Celery knows its name.
+    job = (given.get("extra") or {}).get("celery-job") or {}
+    if "task_name" in job:
+        tags.setdefault("task", str(job["task_name"]))
+    if task_id := dict(given.get("tags") or {}).get("celery_task_id"):
+        tags.setdefault("task_id", str(task_id))
     if method := (given.get("request") or {}).get("method"):
         tags["method"] = method
     if (given.get("transaction_info") or {}).get("source") == "route":
@@ -77,6 +85,10 @@ def strip(event: Event, hint: Hint) -> Event | None:
         stripped["logentry"] = {"message": mask(str(said.get("event")))}
     if record is not None:
         stripped["logger"] = record.name
+    broken = sys.exc_info()[1] if said.get("exc_info") is True else said.get("exc_info")
+    if isinstance(broken, BaseException) and "exception" not in given:
+        # structlog hands the exception on with its words; the client looks for it beside them.
+        given |= event_from_exception(broken, client_options=sentry_sdk.get_client().options)[0]
     exceptions = (given.get("exception") or {}).get("values") or []
     if exceptions:
         stripped["exception"] = {"values": [_exception(each) for each in exceptions]}
@@ -89,6 +101,6 @@ def _exception(given: dict[str, Any]) -> dict[str, Any]:
     kept = {name: given[name] for name in ("type", "module", "mechanism") if name in given}
     frames = (given.get("stacktrace") or {}).get("frames") or []
     return kept | {
-        "value": _QUOTED.sub(f"'{MASK}'", mask(first)),
+        "value": mask(_QUOTED.sub(f"'{MASK}'", first)),
         "stacktrace": {"frames": [{k: frame[k] for k in _FRAME if k in frame} for frame in frames]},
     }
