@@ -34,7 +34,9 @@ class RunningStack:
         self.home = home
         self.port = choose_port(0)
         self.log = home.folder.parent / "output.txt"
-        self.settings = {"LEADSYS_DEMO": "0", **(settings or {})}
+        # All clients stand at one address and press harder than people do.
+        unlimited = dict.fromkeys(("LEADSYS_KEY_RATE", "LEADSYS_FORM_RATE", "LEADSYS_ADDRESS_RATE"), "off")
+        self.settings = {"LEADSYS_DEMO": "0", **unlimited, **(settings or {})}
         environment = {name: value for name, value in os.environ.items() if name not in _SERVERS_OF_OTHERS}
         environment |= {"LEADSYS_HOME": str(home.folder), "PORT": str(self.port)} | self.settings
         with self.log.open("wb") as output:
