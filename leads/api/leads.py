@@ -37,7 +37,11 @@ _PARAMETERS = [
     OpenApiParameter("origin", str, description="Its key; any spelling of it is folded."),
     OpenApiParameter("score_min", int),
     OpenApiParameter("grade_min", str, description="A letter, as B- or B%2B, or its ordinal."),
-    OpenApiParameter("q", str, description="The beginning of a name, or an exact e-mail or external id."),
+    OpenApiParameter(
+        "q",
+        str,
+        description="Words of name, e-mail, company, phone or external id, accents and case apart; each has to be found.",
+    ),
     OpenApiParameter("external_id", str),
     OpenApiParameter("email", str),
     OpenApiParameter("filter", str, description="A condition as JSON."),
