@@ -12,6 +12,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 # The first byte of the lock file is held while somebody looks for a slot; byte n + 1 belongs to slot n.
 _DOOR: Final = 0
 _PATIENCE_SECONDS: Final = 5.0
@@ -35,9 +39,19 @@ class ProcessSlot:
         self._descriptor = -1
 
     def number(self) -> int:
-        """The slot, taken at the first call in each process. Raises OSError if the folder can't be used or is full."""
+        """The slot, taken at the first call in each process.
+
+        Raises OSError if the folder can't be used or the disk is full. A forked child that can't have one any more stays with
+        its parent's: a count that is lost now and then is better than work that fails.
+        """
         if self._pid != os.getpid():
-            self._take()
+            try:
+                self._take()
+            except OSError as error:
+                if self._pid == 0:
+                    raise
+                log.warning("counting with the parent process", folder=str(self._folder), error=str(error))
+                self._pid = os.getpid()
         return self._number
 
     def _take(self) -> None:
@@ -51,17 +65,17 @@ class ProcessSlot:
                 # Nobody counts here: begin anew, free of whatever a power cut or another version left.
                 for path in self._folder.glob("*.db"):
                     path.unlink(missing_ok=True)
-            self._number = next((slot for slot in range(SLOTS) if _hold(descriptor, slot)), -1)
-            if self._number < 0:
+            number = next((slot for slot in range(SLOTS) if _hold(descriptor, slot)), None)
+            if number is None:
                 raise NoSlot(f"All {SLOTS} slots of {self._folder} are taken.")
             for kind in KINDS:
-                _set_aside(self._folder / f"{kind}_{self._number}.db")
+                _set_aside(self._folder / f"{kind}_{number}.db")
         except BaseException:
             os.close(descriptor)
             raise
         fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _DOOR)
         # Never closed while the process lives: closing any descriptor of the file would end every lock on it.
-        self._descriptor, self._pid = descriptor, os.getpid()
+        self._descriptor, self._number, self._pid = descriptor, number, os.getpid()
 
     def _lock_door(self, descriptor: int) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -30,7 +30,7 @@ for line in sys.stdin:
         if not child:
             SUBMISSIONS.labels("received").inc(10)
             os._exit(0)
-        os.waitpid(child, 0)
+        assert os.waitpid(child, 0)[1] == 0
     else:
         SUBMISSIONS.labels("received").inc(int(line))
         REQUEST_TIME.labels("GET", "home").observe(0.02)
@@ -107,6 +107,16 @@ def test_a_forked_child_counts_in_files_of_its_own(tmp_path: Path) -> None:
         only.count(1)
         assert total(tmp_path) == 12
         assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+def test_a_child_for_whom_there_is_no_slot_goes_on_working(tmp_path: Path) -> None:
+    folder, away = tmp_path / "metrics", tmp_path / "away"
+    with counting(folder, processes=1) as (only,):
+        only.count(1)
+        folder.rename(away)
+        folder.write_text("no folder any more")
+        only.count("fork")
+        assert total(away) == 11
 
 
 def test_the_first_process_begins_anew_whatever_was_left_there(tmp_path: Path) -> None:
