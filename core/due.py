@@ -93,6 +93,19 @@ def cancel(*, kind: str, subjects: Iterable[int]) -> None:
     DueRow.objects.filter(kind=kind, subject__in=list(subjects)).delete()
 
 
+def list_held() -> list[DueRow]:
+    """The current tenant's due rows that were given up after too many failures, the oldest first."""
+    return list(DueRow.objects.filter(held_at__isnull=False).order_by("held_at", "id"))
+
+
+def retry_held(*, now: datetime, kind: str = "") -> int:
+    """Make the current tenant's held rows due again, of one kind or of every; returns how many."""
+    held = DueRow.objects.filter(held_at__isnull=False)
+    if kind:
+        held = held.filter(kind=kind)
+    return int(held.update(held_at=None, attempts=0, error="", due_at=now))
+
+
 def sweep(*, now: datetime) -> int:
     """Act on everything that is due in every tenant; returns how many rows were acted on."""
     return sum(sweep_tenant(tenant_id=tenant_id, now=now) for tenant_id in _tenants_with_due_rows(now))

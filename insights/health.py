@@ -111,7 +111,8 @@ def look_at_health(*, now: datetime) -> Health:
     ]
     return Health(
         at=now,
-        checks=checks,
+        # What needs somebody comes first.
+        checks=sorted(checks, key=lambda check: _ORDER[check.tone], reverse=True),
         processes=processes,
         lags=_lags(counts or [], now),
         troubles=_troubles(counts or []),
@@ -206,6 +207,11 @@ def _work(counts: list[OperationCount] | None, now: datetime) -> Iterator[Check]
             advice=_("The database is busy. Look again in a minute; then look for long statements in it."),
         )
         return
+    yield from _late(counts, now)
+    yield from _left_for_people(counts)
+
+
+def _late(counts: Sequence[OperationCount], now: datetime) -> Iterator[Check]:
     overdue = [count for count in counts if count.what == "due_overdue"]
     yield Check(
         name=_("What is due"),
@@ -218,8 +224,11 @@ def _work(counts: list[OperationCount] | None, now: datetime) -> Iterator[Check]
         **_waiting(received, now, soon=SUBMISSION_SOON, late=SUBMISSION_LATE),
         advice=_("They are kept and will be processed. Look at the workers and their log."),
     )
+
+
+def _left_for_people(counts: Sequence[OperationCount]) -> Iterator[Check]:
     troubles = _troubles(counts)
-    held = sum(each.held_leads + each.held_submissions + each.held_due_rows for each in troubles)
+    held = sum(each.held_leads + each.held_submissions for each in troubles)
     yield Check(
         name=_("Held"),
         tone="soon" if held else "good",
@@ -230,6 +239,15 @@ def _work(counts: list[OperationCount] | None, now: datetime) -> Iterator[Check]
         ),
         advice=_("The administrators of the accounts below retry or give up on their page Held."),
     )
+    given_up = sum(each.held_due_rows for each in troubles)
+    if given_up:
+        yield Check(
+            name=_("Given up"),
+            tone="soon",
+            says=ngettext("%d due row failed three times.", "%d due rows failed three times.", given_up)
+            % given_up,
+            advice=_("See why with manage.py held_due_rows; once that is mended, add --retry."),
+        )
     unknown = sum(each.unknown_messages for each in troubles)
     yield Check(
         name=_("Messages"),

@@ -147,6 +147,7 @@ def test_held_and_unknown_things_are_shown_by_tenant_as_counts_alone(
         message = make_row(Message, {})
         Message.objects.filter(pk=message.pk).update(state="unknown", ended_at=now)
     assert check_called("Held").tone == "soon"
+    assert "held_due_rows" in check_called("Given up").do
     assert check_called("Messages").tone == "soon"
     troubles = {each.slug: each for each in look_at_health(now=now).troubles}
     ours, theirs = troubles[tenant.slug], troubles[other_tenant.slug]
