@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads.clocks import list_clocks
-from leads.conditions.lead_facts import MILLIONTHS, MINOR_UNITS
+from leads.conditions.fact_families import MILLIONTHS
+from leads.conditions.lead_facts import MINOR_UNITS
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Consent, CustomField, CustomType, CustomValue, Grade, Lead, LeadTag, Origin, Stage
 from tenancy.errors import NotFound

@@ -23,7 +23,7 @@ from leads.capture.editing import ERASABLE, change_tags, edit_lead
 from leads.capture.submissions import GRACE, Answer, Raw, Replay, process_now, receive_once
 from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
 from leads.conditions.describe import show_number, show_time
-from leads.conditions.lead_facts import MILLIONTHS
+from leads.conditions.fact_families import MILLIONTHS
 from leads.forms import LeadForm
 from leads.models import OPEN_STAGES, CustomValue, Lead, Seniority, Submission
 from leads.panels import list_panels
