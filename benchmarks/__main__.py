@@ -19,6 +19,7 @@ MEASURES: Final = {
     "footprint": ("benchmarks.footprint", "measure_footprint"),
     "clocks": ("benchmarks.clocks", "measure_clocks"),
     "capture": ("benchmarks.capture", "measure_capture"),
+    "draining": ("benchmarks.draining", "measure_draining"),
     "import": ("benchmarks.imports", "measure_import"),
     "nurture": ("benchmarks.nurture", "measure_nurture"),
     "rescore": ("benchmarks.rescore", "measure_rescore"),

@@ -81,7 +81,10 @@ def _hot_paths(tenant_id: int) -> Iterator[tuple[str, list[str]]]:
         for what, call in paths.items():
             with CaptureQueriesContext(connection) as captured:
                 call()
-            yield what, [query["sql"] for query in captured.captured_queries if "FROM" in query["sql"]]
+            yield (
+                what,
+                [query["sql"] for query in captured.captured_queries if "FROM" in (query["sql"] or "")],
+            )
     yield "1,000 events written", [WRITE.format(tenant=tenant_id, low=some[0], high=some[-1])]
 
 
@@ -121,7 +124,8 @@ def with_tenant(statement: str, tenant_id: int) -> str:
     """A statement of the ORM with the tenant as a condition on each table that it reads, as one would write it by hand."""
 
     def condition(table: str, alias: str) -> str:
-        return "" if table in GLOBAL_TABLES else f'"{alias or table}"."tenant_id" = {tenant_id} AND '
+        name = alias or f'"{table}"'
+        return "" if table in GLOBAL_TABLES else f'{name}."tenant_id" = {tenant_id} AND '
 
     joined = re.sub(
         r'(JOIN "(\w+)"(?: (\w+))? ON \()', lambda m: m[1] + condition(m[2], m[3] or ""), statement

@@ -41,6 +41,8 @@ def prepare_environment() -> None:
             connection.execute(f'CREATE DATABASE "{DATABASE}"')
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL"):
         os.environ[name] = on_bench_database(os.environ[name])
+    # Workers of this checkout's own database are not to take what is meant for the benchmarks'.
+    os.environ["REDIS_URL"] = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/1"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
     os.environ.setdefault("LEADSYS_LOG_LEVEL", "ERROR")
     # What is counted here is not who asks too often.
