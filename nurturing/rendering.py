@@ -104,7 +104,8 @@ class Renderer:
                 "tenant": self.tenant,
                 "language": language,
                 "subject": slot(SUBJECT),
-                # Cleaned: nothing but the tags and attributes above.
+                # Cleaned a line above: nothing but these tags and attributes. No value of a lead is in it yet; they come into
+                # their slots last, escaped.
                 "body": mark_safe(body),  # noqa: S308
                 "unsubscribe_url": slot(UNSUBSCRIBE_URL),
             }

@@ -193,6 +193,9 @@ def leave(request: TenantRequest, enrollment_id: int) -> HttpResponse:
     return redirect("lead-detail", slug=request.tenant.slug, lead_id=enrollment.lead_id)
 
 
+# Exempt, since a mail program posts without a page, a cookie or a session (RFC 8058 §3.1 forbids it to send any). Nothing
+# here reads the session, so there is nobody's authority to borrow: whoever posts has to know the address, 256 random bits that
+# only the recipient was sent.
 @never_cache
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
