@@ -3,10 +3,13 @@
 A process that dies in mid-batch rolls back, and the rows are due again. Nothing here depends on a message arriving.
 """
 
+import random
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -32,13 +35,19 @@ class DueKind:
     """How rows of one kind are acted on.
 
     ``act`` gets subjects and now, and may schedule them anew. ``lock`` locks what the subjects are about without waiting and
-    returns those it got; the others stay due, so that a sweep never stands in the way of a person.
+    returns those it got; the others stay due, so that a sweep never stands in the way of a person. With ``lanes`` a batch is
+    of one lane, in which nobody else is at work: so two workers keep out of each other's way.
     """
 
     name: str
     act: Handler
     lock: Locker | None = None
     batch_size: int = 500
+    lanes: int = 1
+
+    def may_have_more(self, batch: int) -> bool:
+        """Whether more rows may be due when so many were."""
+        return batch >= self.batch_size or (self.lanes > 1 and batch > 0)
 
 
 _kinds: dict[str, DueKind] = {}
@@ -108,17 +117,39 @@ def retry_held(*, now: datetime, kind: str = "") -> int:
 
 def sweep(*, now: datetime) -> int:
     """Act on everything that is due in every tenant; returns how many rows were acted on."""
-    return sum(sweep_tenant(tenant_id=tenant_id, now=now) for tenant_id in _tenants_with_due_rows(now))
+    acted, has_more = sweep_turn(now=now)
+    while has_more:
+        in_turn, has_more = sweep_turn(now=now)
+        acted += in_turn
+    return acted
+
+
+def sweep_turn(*, now: datetime) -> tuple[int, bool]:
+    """Act on one batch of each kind in each tenant that has something due: one with very much to do keeps nobody waiting.
+
+    Returns how many rows were acted on, and whether more may be due.
+    """
+    acted, has_more = 0, False
+    for tenant_id in _tenants_with_due_rows(now):
+        for kind in list(_kinds.values()):
+            batch = _sweep_batch(tenant_id, kind, now)
+            acted += batch
+            has_more |= kind.may_have_more(batch)
+    return acted, has_more
 
 
 def sweep_tenant(*, tenant_id: int, now: datetime) -> int:
     """Act on everything that is due in one tenant, kind by kind, a transaction a batch."""
+    return sum(sweep_kind(kind=name, tenant_id=tenant_id, now=now) for name in list(_kinds))
+
+
+def sweep_kind(*, kind: str, tenant_id: int, now: datetime) -> int:
+    """Act on everything of one kind that is due in one tenant, a transaction a batch."""
     acted = 0
-    for kind in list(_kinds.values()):
-        while batch := _sweep_batch(tenant_id, kind, now):
-            acted += batch
-            if batch < kind.batch_size:
-                break
+    while batch := _sweep_batch(tenant_id, _kinds[kind], now):
+        acted += batch
+        if not _kinds[kind].may_have_more(batch):
+            break
     return acted
 
 
@@ -192,6 +223,23 @@ def _claim(kind: DueKind, now: datetime) -> dict[int, int]:
     while we wait for the leads or pools that they hold.
     """
     due = DueRow.objects.filter(kind=kind.name, due_at__lte=now, held_at__isnull=True).order_by("due_at")
+    if kind.lanes == 1:
+        return _claim_free(kind, due)
+    for lane in random.sample(range(kind.lanes), kind.lanes):
+        if _may_enter(kind, lane) and (claimed := _claim_free(kind, due.filter(lane=lane))):
+            return claimed
+    return {}
+
+
+def _may_enter(kind: DueKind, lane: int) -> bool:
+    """Whether nobody is in a lane of this tenant; if so, it is ours to the end of this transaction."""
+    mark = zlib.crc32(f"{kind.name} {lane} {require_tenant_id()}".encode())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [(0x5378 << 47) | mark])
+        return bool(cursor.fetchone()[0])
+
+
+def _claim_free(kind: DueKind, due: Any) -> dict[int, int]:
     for _attempt in range(CLAIM_TRIES):
         mark = transaction.savepoint()
         rows = due.select_for_update(skip_locked=True)[: kind.batch_size]

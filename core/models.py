@@ -16,6 +16,8 @@ class DueRow(TenantModel):
     # The id of whatever the kind is about: a lead, a clock, an enrolment.
     subject = models.BigIntegerField()
     due_at = models.DateTimeField()
+    # Of a kind that several workers may act on at once: rows of two lanes are about nothing in common.
+    lane = models.SmallIntegerField(default=0, db_default=0)
     attempts = models.SmallIntegerField(default=0)
     error = models.TextField(blank=True)
     # Set after too many failures: kept with its error, acted on no more until somebody retries it.

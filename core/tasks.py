@@ -1,9 +1,10 @@
 """Doors for Celery: a task of a tenant enters its scope, a wake-up never fails the person whose act is already saved."""
 
 import functools
+import time
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 from celery import Task, current_task, shared_task  # noqa: TID251 - the one place that makes tasks
@@ -11,11 +12,13 @@ from django.db import close_old_connections, transaction
 from django.utils import timezone
 
 from core.broker import broker_answers
-from core.due import sweep
+from core.due import sweep_turn
 from core.metrics import WAKE_UPS, task_measured
 from tenancy.scope import NoTenantScope, TenantSuspended, require_tenant_id, tenant_scope
 
 AnyTask: TypeAlias = "Task[..., Any]"
+# A worker that is asked to stop ends its task first.
+SWEEP_SECONDS: Final = 20.0
 
 log = structlog.get_logger(__name__)
 
@@ -78,14 +81,14 @@ def wake(task: AnyTask, **arguments: Any) -> None:
     transaction.on_commit(lambda: send(task, call), robust=True)
 
 
-def send(task: AnyTask, arguments: dict[str, Any]) -> None:
-    """Enqueue now; a broker that cannot be reached is logged and forgotten."""
+def send(task: AnyTask, arguments: dict[str, Any], *, delay: float = 0) -> None:
+    """Enqueue now, to be run in ``delay`` seconds; a broker that cannot be reached is logged and forgotten."""
     if not broker_answers():
         log.warning("wake-up lost", task=task.name, error="the broker is away")
         WAKE_UPS.labels(task.name, "lost").inc()
         return
     try:
-        task.apply_async(kwargs=arguments, expires=60, retry=False)
+        task.apply_async(kwargs=arguments, expires=60, retry=False, countdown=delay or None)
     except Exception as error:  # noqa: BLE001 - whatever a broker raises, the work itself is rows
         log.warning("wake-up lost", task=task.name, error=str(error))
         WAKE_UPS.labels(task.name, "lost").inc()
@@ -95,5 +98,8 @@ def send(task: AnyTask, arguments: dict[str, Any]) -> None:
 
 @system_task(name="core.sweep")
 def sweep_due_rows() -> None:
-    """Act on whatever is due, in every tenant."""
-    sweep(now=timezone.now())
+    """Act on whatever is due, in every tenant, and on what falls due meanwhile; the next tick goes on."""
+    until = time.monotonic() + SWEEP_SECONDS
+    has_more = True
+    while has_more and time.monotonic() < until:
+        _acted, has_more = sweep_turn(now=timezone.now())

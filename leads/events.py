@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
-
+from leads.conditions.statements import Statement
 from tenancy.scope import require_tenant_id
 
 FORM_SUBMITTED: Final = "form_submitted"
+# What an event is written from; ``place`` says which of several rows it belongs to or is.
+EVENT_COLUMNS: Final = """
+place int, lead bigint, visitor text, type text, occurred_at timestamptz, message_id text, properties jsonb, asks boolean
+"""
 # A form of one of these kinds asks to be called, priced or shown a demo.
 CONTACT_KINDS: Final = frozenset({"demo", "pricing", "contact"})
 
@@ -31,6 +34,19 @@ class NewEvent:
         """Whether somebody should call: past the gate, under the shorter clock."""
         return self.type == FORM_SUBMITTED and self.properties.get("kind") in CONTACT_KINDS
 
+    def as_row(self, place: int) -> dict[str, Any]:
+        """The event as JSON, for a record of EVENT_COLUMNS."""
+        return {
+            "place": place,
+            "lead": self.lead_id,
+            "visitor": self.visitor,
+            "type": self.type,
+            "occurred_at": self.occurred_at.isoformat(),
+            "message_id": self.message_id,
+            "properties": self.properties,
+            "asks": self.asks_for_contact,
+        }
+
 
 @dataclass(frozen=True)
 class RecordedEvent:
@@ -47,17 +63,10 @@ def record_events(*, events: Sequence[NewEvent], now: datetime, is_live: bool = 
     """
     if not events:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD, _parameters(events, now, is_live))
-        fresh = dict(cursor.fetchall())
-        repeated = [event.message_id for index, event in enumerate(events) if index not in fresh]
-        if not repeated:
-            return [RecordedEvent(fresh[index], is_new=True) for index in range(len(events))]
-        cursor.execute(
-            "SELECT message_id, id FROM leads_event WHERE message_id IS NOT NULL AND message_id = ANY(%s)",
-            [repeated],
-        )
-        known = dict(cursor.fetchall())
+    rows = json.dumps([event.as_row(place) for place, event in enumerate(events)])
+    fresh = dict(_RECORD.rows(tenant=require_tenant_id(), rows=rows, now=now, live=is_live))
+    repeated = [event.message_id for index, event in enumerate(events) if index not in fresh]
+    known = dict(_KNOWN.rows(messages=repeated)) if repeated else {}
     return [
         RecordedEvent(fresh[index], is_new=True)
         if index in fresh
@@ -66,31 +75,16 @@ def record_events(*, events: Sequence[NewEvent], now: datetime, is_live: bool = 
     ]
 
 
-def _parameters(events: Sequence[NewEvent], now: datetime, is_live: bool) -> dict[str, Any]:
-    return {
-        "tenant": require_tenant_id(),
-        "now": now,
-        "live": is_live,
-        "leads": [event.lead_id for event in events],
-        "visitors": [event.visitor for event in events],
-        "types": [event.type for event in events],
-        "times": [event.occurred_at for event in events],
-        "messages": [event.message_id for event in events],
-        "properties": [json.dumps(event.properties) for event in events],
-        "asks": [event.asks_for_contact for event in events],
-    }
-
-
-_RECORD = """
+_KNOWN: Final = Statement.text("""
+SELECT message_id, id FROM leads_event WHERE message_id IS NOT NULL AND message_id = ANY (%(messages)s::text[])
+""")
+_RECORD: Final = Statement.text(f"""
 WITH given AS MATERIALIZED (
-    SELECT nextval('leads_event_id_seq') AS id, given.*
-    FROM unnest(
-        %(leads)s::bigint[], %(visitors)s::text[], %(types)s::text[], %(times)s::timestamptz[],
-        %(messages)s::text[], %(properties)s::text[], %(asks)s::boolean[]
-    ) WITH ORDINALITY AS given (lead_id, visitor, type, occurred_at, message_id, properties, asks, place)
+    SELECT nextval('leads_event_id_seq') AS id, given.lead AS lead_id, given.*
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS given ({EVENT_COLUMNS})
 ), inserted AS (
     INSERT INTO leads_event (id, tenant_id, lead_id, visitor, type, occurred_at, received_at, message_id, properties)
-    SELECT id, %(tenant)s, lead_id, visitor, type, occurred_at, %(now)s, message_id, properties::jsonb
+    SELECT id, %(tenant)s::bigint, lead_id, visitor, type, occurred_at, %(now)s::timestamptz, message_id, properties
     FROM given ORDER BY place
     ON CONFLICT (tenant_id, message_id) WHERE message_id IS NOT NULL DO NOTHING
     RETURNING id
@@ -102,13 +96,14 @@ WITH given AS MATERIALIZED (
 ), touched AS (
     UPDATE leads_leadstate state
     SET last_event_at = GREATEST(state.last_event_at, per_lead.last_at),
-        live_since = CASE WHEN %(live)s THEN COALESCE(state.live_since, %(now)s) ELSE state.live_since END,
+        live_since = CASE WHEN %(live)s::boolean THEN COALESCE(state.live_since, %(now)s::timestamptz) ELSE state.live_since END,
         asked_for_contact_at = CASE
-            WHEN %(live)s AND (state.stage = 'new' OR per_lead.asked_at >= state.stage_at)
+            WHEN %(live)s::boolean AND (state.stage = 'new' OR per_lead.asked_at >= state.stage_at)
             THEN GREATEST(state.asked_for_contact_at, per_lead.asked_at)
             ELSE state.asked_for_contact_at
         END
-    FROM per_lead WHERE state.lead_id = per_lead.lead_id
+    FROM per_lead
+    WHERE state.lead_id = per_lead.lead_id AND state.lead_id = ANY (ARRAY(SELECT lead_id FROM per_lead))
 )
-SELECT (given.place - 1)::int, given.id FROM given JOIN inserted USING (id)
-"""
+SELECT given.place, given.id FROM given JOIN inserted USING (id)
+""")  # noqa: S608 - only the constant column names above

@@ -5,10 +5,10 @@ gives what n batches of one give in id order at the same ``now``. They work on s
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from core.bisection import run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import step_measured
+from leads.conditions.statements import Statement
 from leads.models import HeldLead, Lead, Submission, SubmissionState
 from leads.versions import Rulebook, open_rulebook
 from tenancy.models import Tenant
@@ -65,10 +66,15 @@ class Batch:
 
 
 class Step(Protocol):
-    """One entry of LEAD_PIPELINE. ``plan`` is SELECT only and says what would be; ``apply`` writes it."""
+    """One entry of LEAD_PIPELINE. ``plan`` is SELECT only and says what would be; ``apply`` writes it.
+
+    ``concerns`` is a condition in SQL over ``leads_leadstate state``: whether the step may have anything to do for a lead that
+    stands so. Steps that have one come last and change nothing that another's condition reads; a step without is run on all.
+    """
 
     name: str
     runs_on_history: bool
+    concerns: str | None
 
     def plan(self, batch: Batch) -> Any: ...
 
@@ -88,18 +94,22 @@ def pipeline_steps() -> tuple[Step, ...]:
     return tuple(import_string(path) for path in settings.LEAD_PIPELINE)
 
 
-def run_pipeline(*, lead_ids: Iterable[int], reason: Reason, now: datetime) -> PipelineResult:
-    """Run every step on these leads in the current tenant scope.
+def run_pipeline(
+    *, lead_ids: Iterable[int], reason: Reason, now: datetime, tenant: Tenant | None = None
+) -> PipelineResult:
+    """Run every step on these leads in the current tenant scope; ``tenant`` is the scope's, if the caller has it.
 
     All of a step's consequences happen for a lead, or none. A lead whose steps raise is found by bisection and tried again
     later; after three tries it is held. Its fellows go through. Raises only what is nobody's fault (a lost connection).
     """
     ids = sorted(set(lead_ids))
     failed: dict[int, str] = {}
-    tenant = Tenant.objects.get(pk=require_tenant_id())
+    if not ids:
+        return PipelineResult(failed)
+    tenant = tenant or Tenant.objects.get(pk=require_tenant_id())
     rules = open_rulebook()
     for start in range(0, len(ids), BATCH_SIZE):
-        locked = lock_leads(ids[start : start + BATCH_SIZE])
+        locked, held = _lock_batch(ids[start : start + BATCH_SIZE])
         if not locked:
             continue
         current = Batch([], reason, now, tenant, rules)
@@ -113,29 +123,68 @@ def run_pipeline(*, lead_ids: Iterable[int], reason: Reason, now: datetime) -> P
             hold_lead(lead_id=lead_id, step=current.step, reason=reason, error=error, now=now)
 
         run_bisected(locked, run, fail)
-        release_leads(lead_ids=[lead_id for lead_id in locked if lead_id not in failed])
+        release_leads(lead_ids=[lead_id for lead_id in held if lead_id not in failed])
     return PipelineResult(failed)
 
 
 def run_steps(batch: Batch) -> None:
-    """Plan and apply each step in order."""
+    """Plan and apply each step in order; those that say which leads may concern them only on these."""
+    concerned: dict[str, set[int]] | None = None
+    widened: set[int] = set()
     for step in pipeline_steps():
         if batch.reason.is_history and not step.runs_on_history:
             continue
-        batch.step = step.name
-        with step_measured(step=step.name, leads=len(batch.lead_ids)):
-            step.apply(batch, step.plan(batch))
+        lead_ids = batch.lead_ids
+        if step.concerns is not None:
+            if concerned is None:
+                concerned = _list_concerned(batch)
+            # What an earlier one of them writes may concern this one.
+            widened |= concerned[step.name]
+            lead_ids = sorted(widened)
+        if lead_ids:
+            batch.step = step.name
+            with step_measured(step=step.name, leads=len(lead_ids)):
+                part = batch if lead_ids is batch.lead_ids else replace(batch, lead_ids=lead_ids)
+                step.apply(part, step.plan(part))
+
+
+def _list_concerned(batch: Batch) -> dict[str, set[int]]:
+    """By step, the leads that may concern it as they stand now: one statement, whatever the number of steps."""
+    steps = [step for step in pipeline_steps() if step.concerns is not None]
+    concerned: dict[str, set[int]] = {step.name: set() for step in steps}
+    statement = _concern_statement(tuple(step.concerns or "" for step in steps))
+    for lead_id, *verdicts in statement.rows(lead_ids=batch.lead_ids):
+        for step, is_concerned in zip(steps, verdicts, strict=True):
+            if is_concerned:
+                concerned[step.name].add(lead_id)
+    return concerned
+
+
+@lru_cache(maxsize=1)
+def _concern_statement(concerns: tuple[str, ...]) -> Statement:
+    verdicts = [f"({each})" for each in concerns]
+    return Statement.text(
+        f"SELECT state.lead_id, {', '.join(verdicts)} FROM leads_leadstate state"  # noqa: S608 - texts of the steps
+        f" WHERE state.lead_id = ANY (%(lead_ids)s::bigint[]) AND ({' OR '.join(verdicts)})"
+    )
+
+
+def _lock_batch(lead_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Lock leads in id order, waiting for each; those that exist, and those of them that failed before. In a statement of its
+    own: one that waits for a lock reads other tables with its old snapshot."""
+    rows = _LOCK.rows(lead_ids=list(lead_ids))
+    return [lead_id for lead_id, _is_held in rows], [lead_id for lead_id, is_held in rows if is_held]
+
+
+_LOCK: Final = Statement.text("""
+SELECT id, EXISTS (SELECT FROM leads_heldlead held WHERE held.lead_id = lead.id)
+FROM leads_lead lead WHERE id = ANY (%(lead_ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+""")
 
 
 def lock_leads(lead_ids: Sequence[int]) -> list[int]:
-    """Lock leads in id order, waiting for each; returns those that exist. In a statement of its own: one that waits for a
-    lock reads other tables with its old snapshot."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM leads_lead WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
-            [list(lead_ids)],
-        )
-        return [lead_id for (lead_id,) in cursor.fetchall()]
+    """Lock leads in id order, waiting for each; returns those that exist."""
+    return _lock_batch(lead_ids)[0]
 
 
 def lock_free_leads(lead_ids: Sequence[int]) -> list[int]:
@@ -173,17 +222,12 @@ def hold_lead(*, lead_id: int, step: str, reason: Reason, error: Exception, now:
 
 def release_leads(*, lead_ids: Sequence[int]) -> None:
     """Forget earlier failures of leads that have now gone through; what brought them in is processed now."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT lead_id FROM leads_heldlead WHERE lead_id = ANY(%s::bigint[])", [list(lead_ids)]
-        )
-        released = [lead_id for (lead_id,) in cursor.fetchall()]
-    if released:
-        HeldLead.objects.filter(lead_id__in=released).delete()
-        Submission.objects.filter(lead_id__in=released, state=SubmissionState.HELD).update(
+    if lead_ids:
+        HeldLead.objects.filter(lead_id__in=lead_ids).delete()
+        Submission.objects.filter(lead_id__in=lead_ids, state=SubmissionState.HELD).update(
             state=SubmissionState.PROCESSED, error=""
         )
-        cancel(kind=RETRY_KIND, subjects=released)
+        cancel(kind=RETRY_KIND, subjects=lead_ids)
 
 
 def retry_leads(lead_ids: Sequence[int], now: datetime) -> None:

@@ -4,12 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, F
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from leads.clocks import list_clocks
 from leads.conditions.fact_families import MILLIONTHS
 from leads.conditions.lead_facts import MINOR_UNITS
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Consent, CustomField, CustomType, CustomValue, Grade, Lead, LeadTag, Origin, Stage
 from tenancy.errors import NotFound
@@ -84,10 +88,17 @@ def get_lead(*, lead_id: int) -> Lead:
 def lead_answers(*, lead_ids: Iterable[int]) -> dict[int, Json]:
     """By lead id what capture answers, without outcome: id, stage, score, grade, owners, clocks, why. Two queries."""
     ids = list(lead_ids)
-    rows = Lead.objects.filter(pk__in=ids).values("id", *_STANDING)
+    columns = ("id", *_STANDING)
+    statement = cached_statement(key="lead answers", build=lambda: _build_answers(columns))
+    rows = [dict(zip(columns, row, strict=True)) for row in statement.rows(lead_ids=ids)]
     clocks = list_clocks(lead_ids=ids) if ids else {}
     leads_url = reverse("api-leads")
     return {row["id"]: _answer(row, clocks.get(row["id"], []), leads_url) for row in rows}
+
+
+def _build_answers(columns: Sequence[str]) -> Statement:
+    lead_ids = Param("lead_ids", ArrayField(BigIntegerField()))
+    return Statement.of(Lead.objects.filter(InList(F("pk"), lead_ids)).values_list(*columns))
 
 
 def lead_details(*, lead_ids: Iterable[int]) -> dict[int, Json]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
@@ -102,12 +102,13 @@ class Rulebook:
 
 def open_rulebook() -> Rulebook:
     """Read which versions are published now; documents already parsed in this process are not read again."""
-    rows = list(
-        RuleVersion.objects.filter(status=VersionStatus.PUBLISHED).values_list(
-            "id", "kind", "name", "number", "content_hash"
-        )
-    )
     tenant_id = require_tenant_id()
+    # By hand: every batch begins with it, and the ORM takes longer to write it than the database to answer.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, kind, name, number, content_hash FROM leads_ruleversion WHERE status = 'published'"
+        )
+        rows = cursor.fetchall()
     parsed = {row: _parsed.get((tenant_id, row[1], row[4])) for row in rows}
     unparsed = [row[0] for row, rules in parsed.items() if rules is None]
     if unparsed:

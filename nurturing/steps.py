@@ -51,6 +51,14 @@ class Enroll:
 
     name = "enroll"
     runs_on_history = False
+    concerns = """
+        state.stage = 'nurture' AND state.live_since IS NOT NULL
+            AND (state.enrolled_at IS NULL OR state.enrolled_at < state.stage_at)
+        OR EXISTS (
+            SELECT FROM nurturing_enrollment enrollment
+            WHERE enrollment.lead_id = state.lead_id AND enrollment.state = 'active'
+        )
+    """
 
     def plan(self, batch: Batch) -> EnrollPlan:
         """Who enters and who leaves, by how the leads stand now; reads only."""

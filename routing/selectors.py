@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.db.models import Min, OuterRef, Subquery
 
 from leads.clocks import ClockReader, LeadClock
+from leads.conditions.statements import Statement
 from leads.models import RuleKind, RuleVersion
 from leads.versions import parse_document
 from routing.business_time import Calendar as OpenHours
@@ -66,16 +67,16 @@ class TimedClock:
 
 def list_newest_clocks(lead_ids: Sequence[int]) -> dict[int, list[LeadClock]]:
     """By lead, the newest clock of each kind, oldest first."""
-    rows = (
-        Clock.objects.filter(lead_id__in=list(lead_ids))
-        .order_by("lead_id", "kind", "-entered_at")
-        .distinct("lead_id", "kind")
-        .values_list("lead_id", "entered_at", "id", "kind", "state", "due_at")
-    )
     found: dict[int, list[LeadClock]] = {}
-    for lead_id, _entered_at, _id, kind, state, due_at in sorted(rows):
+    for lead_id, _entered_at, _id, kind, state, due_at in sorted(_NEWEST.rows(lead_ids=list(lead_ids))):
         found.setdefault(lead_id, []).append(LeadClock(kind, state, due_at))
     return found
+
+
+_NEWEST: Final = Statement.text("""
+SELECT DISTINCT ON (lead_id, kind) lead_id, entered_at, id, kind, state, due_at
+FROM routing_clock WHERE lead_id = ANY (%(lead_ids)s::bigint[]) ORDER BY lead_id, kind, entered_at DESC
+""")
 
 
 def list_urgent_faces(lead_ids: Sequence[int], now: datetime) -> dict[int, ClockFace]:

@@ -14,6 +14,7 @@ class Assign:
 
     name = "assign"
     runs_on_history = False
+    concerns = "state.live_since IS NOT NULL AND state.stage IN ('mql', 'working', 'sql', 'opportunity')"
 
     def plan(self, batch: Batch) -> list[Choice]:
         """What the published rules say of the leads that wait."""
@@ -50,6 +51,13 @@ class Time:
 
     name = "time"
     runs_on_history = False
+    concerns = """
+        state.live_since IS NOT NULL AND state.stage IN ('mql', 'sql', 'nurture')
+        OR EXISTS (
+            SELECT FROM routing_clock clock
+            WHERE clock.lead_id = state.lead_id AND clock.state IN ('running', 'paused', 'broken')
+        )
+    """
 
     def plan(self, batch: Batch) -> ClockPlan:
         """Which clocks start and which end."""

@@ -66,6 +66,7 @@ def tenant_scope(tenant_id: int, *, even_suspended: bool = False) -> Iterator[No
         return
     if outer is not None:
         raise OtherTenantScope(f"Tenant {tenant_id} was entered inside the scope of tenant {outer}.")
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic(), _named_in_logs(tenant_id):
         if _enter(tenant_id) and not even_suspended:
             raise TenantSuspended
@@ -74,9 +75,9 @@ def tenant_scope(tenant_id: int, *, even_suspended: bool = False) -> Iterator[No
             yield
         finally:
             _tenant_id.reset(token)
-        # SET LOCAL outlives a released savepoint, so inside somebody's transaction the scope is closed by hand.
-        # An exception has no need of it: rolling back to the savepoint restores the setting.
-        if not connection.needs_rollback:
+        # SET LOCAL outlives a released savepoint, so inside somebody's transaction the scope is closed by hand; one of its own
+        # ends with the scope. An exception has no need of it: rolling back to the savepoint restores the setting.
+        if not is_outermost and not connection.needs_rollback:
             _set_local(TENANT_SETTING, "")
 
 

@@ -20,16 +20,8 @@ from leads.api.schemas import (
     SUBMISSION,
 )
 from leads.capture.event_intake import record_batch
-from leads.capture.submissions import (
-    GRACE,
-    Answer,
-    Raw,
-    Replay,
-    accepted,
-    process_now,
-    receive,
-    receive_once,
-)
+from leads.capture.receiving import Raw, Replay, receive, receive_once, wake_processing
+from leads.capture.submissions import GRACE, Answer, accepted, process_now
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, TooLarge
@@ -117,6 +109,7 @@ class LeadIntakeView(CaptureView):
         if isinstance(received, Replay):
             return as_response(Answer(0, received.status, received.body))
         if self.is_async():
+            wake_processing(tenant_id=self.tenant.pk)
             return as_response(accepted(received, SubmissionState.RECEIVED))
         [answer] = process_now(tenant=self.tenant, submission_ids=[received], now=now)
         return as_response(answer)
@@ -137,6 +130,7 @@ class LeadBatchView(CaptureView):
             tenant_id=self.tenant.pk, raws=[self.raw(row) for row in objects], now=now, due_at=due_at
         )
         if self.is_async():
+            wake_processing(tenant_id=self.tenant.pk)
             answers = [accepted(submission_id, SubmissionState.RECEIVED) for submission_id in ids]
         else:
             answers = process_now(tenant=self.tenant, submission_ids=ids, now=now)

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field, inline_serializer
 from rest_framework import serializers as s
 
+from leads.capture.fields import MAX_EVENTS
 from leads.models import Stage, SubmissionState
 
 
@@ -87,6 +88,7 @@ LEAD_BODY = inline_serializer(
         "tags": s.ListField(child=s.CharField(), required=False),
         "consent": s.ListField(child=CONSENT, required=False),
         "event": EVENT,
+        "events": s.ListField(child=type(EVENT)(), required=False, max_length=MAX_EVENTS),
     },
 )
 _STANDING: dict[str, s.Field[Any, Any, Any, Any]] = {

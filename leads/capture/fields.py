@@ -71,6 +71,7 @@ MAX_TAG: Final = 80
 MAX_TAGS: Final = 100
 MAX_CUSTOM_TEXT: Final = 1000
 MAX_CONSENTS: Final = 20
+MAX_EVENTS: Final = 100
 MAX_CONSENT_TEXT: Final = 10_000
 MAX_MESSAGE_ID: Final = 200
 MAX_PROPERTIES_BYTES: Final = 16_384
@@ -177,7 +178,7 @@ class LeadInput:
     consent: tuple[ConsentInput, ...] = ()
     created_at: datetime | None = None
     custom: Mapping[str, str | int | date] = field(default_factory=dict)
-    event: EventInput | None = None
+    events: tuple[EventInput, ...] = ()
     source: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
     received_at: datetime | None = None
@@ -235,26 +236,44 @@ class Unfit(Exception):
 
 
 def read_submission(*, document: Mapping[str, Any], rules: IntakeRules, now: datetime) -> Reading:
-    """Read one lead as JSON gives it (CONTRACT.md §3): flat fields, ``company`` nested or a text, ``custom``, ``event``.
+    """Read one lead as JSON gives it: flat fields, ``company`` nested or a text, ``custom``, ``event`` or a list of ``events``.
 
     A problem names its field as the caller wrote it: ``company.size``, ``custom.plants``, ``event.type``.
     """
     problems: list[FieldProblem] = []
     values, written = _flatten(document, problems)
-    event = None
-    if document.get("event") is not None:
-        event, event_problems = read_event(
-            document=document["event"], zone=rules.zone, now=now, within="event."
-        )
-        problems += event_problems
-    lead, more = _read(values, rules, now=now, event=event)
+    events = _read_events(document, rules, now, problems)
+    lead, more = _read(values, rules, now=now, events=events)
     problems += [FieldProblem(written.get(each.field, each.field), each.code, each.message) for each in more]
     return Reading(lead, problems)
 
 
 def read_row(*, values: Mapping[str, str], rules: IntakeRules, now: datetime) -> Reading:
     """Read one lead from the fields of a file's row, as ``ColumnPlan.read_row`` gives them."""
-    return _read(values, rules, now=now, event=None)
+    return _read(values, rules, now=now, events=())
+
+
+def _read_events(
+    document: Mapping[str, Any], rules: IntakeRules, now: datetime, problems: list[FieldProblem]
+) -> tuple[EventInput, ...]:
+    """What the lead did, the single event before those of the list."""
+    given: list[tuple[str, Any]] = []
+    if document.get("event") is not None:
+        given.append(("event.", document["event"]))
+    listed = document.get("events")
+    if listed is not None and not isinstance(listed, list):
+        problems.append(FieldProblem("events", "type", _("Give a list of events.")))
+    elif listed is not None and len(listed) > MAX_EVENTS:
+        problems.append(FieldProblem("events", "too_many", _("Give at most %d events.") % MAX_EVENTS))
+    elif listed is not None:
+        given += [(f"events[{index}].", each) for index, each in enumerate(listed)]
+    events = []
+    for within, each in given:
+        event, more = read_event(document=each, zone=rules.zone, now=now, within=within)
+        problems += more
+        if event is not None:
+            events.append(event)
+    return tuple(events)
 
 
 def read_event(*, document: Any, zone: ZoneInfo, now: datetime, within: str = "") -> EventReading:
@@ -288,7 +307,7 @@ def _flatten(
     values: dict[str, Any] = {}
     written: dict[str, str] = {}
     for name, value in document.items():
-        if name == "event":
+        if name in ("event", "events"):
             continue
         if name == "company" and isinstance(value, Mapping):
             nested = {
@@ -316,7 +335,7 @@ def _flatten(
 
 
 def _read(
-    values: Mapping[str, Any], rules: IntakeRules, *, now: datetime, event: EventInput | None
+    values: Mapping[str, Any], rules: IntakeRules, *, now: datetime, events: tuple[EventInput, ...]
 ) -> Reading:
     found: dict[str, Any] = {}
     problems: list[FieldProblem] = []
@@ -336,7 +355,7 @@ def _read(
                 FieldProblem(_shorten(name + unfit.within, MAX_FIELD_SHOWN), unfit.code, unfit.message)
             )
     _complete(found, rules)
-    found |= {"event": event, "source": rules.source, "proof": rules.proof, "received_at": now}
+    found |= {"events": events, "source": rules.source, "proof": rules.proof, "received_at": now}
     return Reading(_make_lead(found), problems)
 
 

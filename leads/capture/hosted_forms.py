@@ -22,8 +22,8 @@ from django.utils.translation import gettext as _
 
 from leads.capture.columns import CUSTOM
 from leads.capture.fields import LEAD_FIELDS, read_submission
+from leads.capture.receiving import Raw, receive, wake_processing
 from leads.capture.rules import open_rules
-from leads.capture.submissions import Raw, receive
 from leads.events import CONTACT_KINDS, FORM_SUBMITTED
 from leads.labels import Label, read_label
 from leads.models import CaptureForm, Submission
@@ -221,6 +221,7 @@ def receive_form(*, found: OpenForm, payload: Mapping[str, Any], sending: str, n
         idempotency_key=f"form:{found.row.pk}:{sending}" if sending else None,
     )
     receive(tenant_id=found.tenant.pk, raws=[raw], now=now, due_at=now)
+    wake_processing(tenant_id=found.tenant.pk)
 
 
 # The default pack ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ The same for one API call, a form and a file of 100,000 rows. Rows that share an
 in waves, so later rows see earlier ones; everything within a wave is written in a fixed number of statements.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,11 +19,12 @@ from leads.capture.companies import (
     find_or_make_companies,
     is_about_current_company,
 )
-from leads.capture.fields import LeadInput, make_sort_key
+from leads.capture.fields import EventInput, LeadInput, make_sort_key
 from leads.events import NewEvent, record_events
 from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline
 from tenancy.errors import Conflict, FieldProblem, Invalid, Problem
+from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
 
 Outcome = Literal["new", "updated", "unchanged"]
@@ -64,7 +66,8 @@ class Intake:
     lead_id: int | None = None
     outcome: Outcome = "unchanged"
     problem: Problem | None = None
-    event_id: int | None = None
+    # An event of another row has the message id of one of its own: these are recorded together, in order.
+    shares_events: bool = False
     known: dict[str, Any] | None = field(default=None, repr=False)
     company: dict[str, Any] | None = field(default=None, repr=False)
     # The company was found or made before, and whether the row changed it.
@@ -126,10 +129,12 @@ def take_in(
     return taken
 
 
-def run_after_intake(*, taken: Sequence[Intake], reason: Reason, now: datetime) -> PipelineResult:
+def run_after_intake(
+    *, taken: Sequence[Intake], reason: Reason, now: datetime, tenant: Tenant | None = None
+) -> PipelineResult:
     """Run the pipeline on every lead that the rows made or changed."""
     changed = {row.lead_id for row in taken if row.lead_id is not None and row.outcome != "unchanged"}
-    return run_pipeline(lead_ids=changed, reason=reason, now=now)
+    return run_pipeline(lead_ids=changed, reason=reason, now=now, tenant=tenant)
 
 
 def waves(rows: Sequence[Intake]) -> Iterator[list[Intake]]:
@@ -152,6 +157,7 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     match_rows(rows)
     good = [row for row in rows if row.problem is None and not row.is_deferred]
     find_or_make_companies([row for row in good if row.prepared is None])
+    find_shared_events(good)
     insert_leads([row for row in good if row.known is None], now, is_live=is_live)
     good = [row for row in good if not row.is_deferred]
     update_leads([row for row in good if row.known is not None], now, is_live=is_live)
@@ -159,7 +165,7 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
     writing.write_tags(good)
     writing.write_custom_values(good)
     writing.write_consents(good, now)
-    write_events(good, now, is_live=is_live)
+    write_events([row for row in good if row.known or row.shares_events], now, is_live=is_live)
     if is_live:
         writing.offer_to_sales(
             [
@@ -230,9 +236,17 @@ def contradiction(
 
 
 def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
-    """Make the leads that are not known yet, in the order of their keys; a row whose key was taken meanwhile lost a race."""
+    """Make the leads that are not known yet with what they did, in the order of their keys; a row whose key was taken meanwhile
+    lost a race."""
     ordered = sorted(rows, key=lambda row: (row.given.external_id or "", row.given.email or ""))
-    given = [(row.given, row.company["id"] if row.company else None) for row in ordered]
+    given = [
+        writing.NewLead(
+            row.given,
+            row.company["id"] if row.company else None,
+            () if row.shares_events else [_new_event(event, None, now) for event in row.given.events],
+        )
+        for row in ordered
+    ]
     made = writing.insert_leads(given, now, is_live=is_live)
     for row, lead_id in zip(ordered, made, strict=True):
         row.lead_id, row.is_deferred = lead_id, lead_id is None
@@ -292,23 +306,29 @@ def full_name(lead: dict[str, Any]) -> str | None:
     return " ".join(part for part in (lead["first_name"], lead["last_name"]) if part) or None
 
 
+def find_shared_events(rows: Sequence[Intake]) -> None:
+    """Note which rows tell of an event that another one tells of, too: whose it is depends on their order."""
+    times = Counter(event.message_id for row in rows for event in row.given.events if event.message_id)
+    for row in rows:
+        row.shares_events = any(times[event.message_id] > 1 for event in row.given.events)
+
+
 def write_events(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
-    """Record the event that came with a row, if any; an event alone makes its lead updated."""
-    with_event = [row for row in rows if row.given.event is not None]
-    events = []
-    for row in with_event:
-        event = row.given.event
-        assert event is not None
-        events.append(
-            NewEvent(
-                type=event.type,
-                occurred_at=event.occurred_at or now,
-                lead_id=row.lead_id,
-                message_id=event.message_id,
-                properties=event.properties,
-            )
-        )
-    for row, recorded in zip(with_event, record_events(events=events, now=now, is_live=is_live), strict=True):
-        row.event_id = recorded.id
+    """Record what came with rows; an event alone makes its lead updated."""
+    told = [(row, event) for row in rows for event in row.given.events]
+    events = [_new_event(event, row.lead_id, now) for row, event in told]
+    for (row, _event), recorded in zip(
+        told, record_events(events=events, now=now, is_live=is_live), strict=True
+    ):
         if recorded.is_new:
             row.touch()
+
+
+def _new_event(event: EventInput, lead_id: int | None, now: datetime) -> NewEvent:
+    return NewEvent(
+        type=event.type,
+        occurred_at=event.occurred_at or now,
+        lead_id=lead_id,
+        message_id=event.message_id,
+        properties=event.properties,
+    )

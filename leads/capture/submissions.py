@@ -1,15 +1,14 @@
-"""What comes in from outside is committed raw, then processed: a bug in a step delays a lead and never loses one.
+"""Processing what came in from outside and was kept raw (leads.capture.receiving): a transaction of its own, the second.
 
-``receive`` is one statement in a transaction of its own; ``process`` is the second. Between the two a due row stands for the
-work, so whatever dies in between, the sweep finishes it.
+A bug in a step delays a lead and never loses one.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -22,51 +21,23 @@ from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import SUBMISSIONS
 from leads.capture.fields import IntakeRules, LeadInput, read_submission
 from leads.capture.intake import Intake, run_after_intake, take_in
+from leads.capture.receiving import DUE_KIND, LANES
 from leads.capture.rules import open_rules
+from leads.conditions.statements import Statement
 from leads.models import Submission, SubmissionState
 from leads.pipeline import Reason, ReasonCode
 from leads.selectors import lead_answers
-from tenancy.errors import Conflict, Invalid, Problem, Unprocessable
+from tenancy.errors import Invalid, Problem
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id, tenant_scope
 
 log = structlog.get_logger(__name__)
 
-DUE_KIND: Final = "submission.process"
-IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
 # A caller who waits processes the submission itself; the due row is for the case that it dies on the way.
 GRACE: Final = timedelta(seconds=30)
 MAX_ATTEMPTS: Final = 3
 COLLISION_TRIES: Final = 3
 RETRY_PAUSES: Final = (timedelta(seconds=10), timedelta(minutes=2))
-
-
-class KeyReused(Unprocessable):
-    """An idempotency key came a second time with another body."""
-
-
-class StillRunning(Conflict):
-    """An idempotency key came again before the first call was answered."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """One submission as it came in, and who brought it."""
-
-    payload: Any
-    source: str
-    api_key_id: int | None = None
-    member_id: int | None = None
-    form_id: int | None = None
-    idempotency_key: str | None = None
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What the first call with this idempotency key was answered."""
-
-    status: int
-    body: Any
 
 
 @dataclass(frozen=True)
@@ -76,85 +47,6 @@ class Answer:
     submission_id: int
     status: int
     body: Any
-
-
-def receive(*, tenant_id: int, raws: Sequence[Raw], now: datetime, due_at: datetime) -> list[int]:
-    """Commit raw submissions in one statement of one transaction; returns their ids in order.
-
-    A submission whose idempotency key is taken is left out; see ``receive_once``.
-    """
-    with tenant_scope(tenant_id), connection.cursor() as cursor:
-        cursor.execute(
-            _RECEIVE,
-            {
-                "tenant": tenant_id,
-                "now": now,
-                "due_at": due_at,
-                "kind": DUE_KIND,
-                "payloads": [json.dumps(raw.payload) for raw in raws],
-                "sources": [raw.source for raw in raws],
-                "api_keys": [raw.api_key_id for raw in raws],
-                "members": [raw.member_id for raw in raws],
-                "forms": [raw.form_id for raw in raws],
-                "keys": [raw.idempotency_key for raw in raws],
-                "hashes": [body_hash(raw.payload) if raw.idempotency_key else None for raw in raws],
-            },
-        )
-        return [submission_id for (submission_id,) in cursor.fetchall()]
-
-
-_RECEIVE: Final = """
-WITH given AS MATERIALIZED (
-    SELECT nextval('leads_submission_id_seq') AS id, given.*
-    FROM unnest(
-        %(payloads)s::text[], %(sources)s::text[], %(api_keys)s::bigint[], %(members)s::bigint[], %(forms)s::bigint[],
-        %(keys)s::text[], %(hashes)s::text[]
-    ) WITH ORDINALITY AS given (payload, source, api_key_id, member_id, form_id, idempotency_key, body_hash, place)
-), inserted AS (
-    INSERT INTO leads_submission (
-        id, tenant_id, source, payload, received_at, state, api_key_id, member_id, form_id,
-        idempotency_key, body_hash, attempts, error
-    )
-    SELECT id, %(tenant)s, source, payload::jsonb, %(now)s, 'received', api_key_id, member_id, form_id,
-           idempotency_key, body_hash, 0, ''
-    FROM given ORDER BY place
-    ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-    RETURNING id
-), due AS (
-    INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
-    SELECT %(tenant)s, %(kind)s, id, %(due_at)s, 0, '' FROM inserted
-)
-SELECT id FROM inserted ORDER BY id
-"""
-
-
-def body_hash(payload: Any) -> str:
-    """Equal for equal bodies, whatever the order of their members."""
-    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
-
-
-def receive_once(*, tenant_id: int, raw: Raw, now: datetime, due_at: datetime) -> int | Replay:
-    """Commit one submission; one whose idempotency key has been answered before gives that answer again.
-
-    Raises KeyReused for another body under the same key, StillRunning while the first call runs.
-    """
-    ids = receive(tenant_id=tenant_id, raws=[raw], now=now, due_at=due_at)
-    if ids:
-        return ids[0]
-    with tenant_scope(tenant_id):
-        first = Submission.objects.select_for_update().get(idempotency_key=raw.idempotency_key)
-        is_expired = now - first.received_at > IDEMPOTENCY_LIFETIME
-        if is_expired:
-            Submission.objects.filter(pk=first.pk).update(idempotency_key=None)
-    if is_expired:
-        return receive_once(tenant_id=tenant_id, raw=raw, now=now, due_at=due_at)
-    if first.body_hash != body_hash(raw.payload):
-        raise KeyReused(_("This idempotency key was used with another body. Use a new key."))
-    if first.response_status is None:
-        raise StillRunning(
-            _("The first call with this idempotency key is still running. Ask again in a moment.")
-        )
-    return Replay(first.response_status, first.response_body)
 
 
 def process_now(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime) -> list[Answer]:
@@ -194,42 +86,54 @@ def _with_those_of_others(answers: Sequence[Answer], submission_ids: Sequence[in
     return [by_id[submission_id] for submission_id in submission_ids]
 
 
-def process(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime) -> list[Answer]:
-    """Take in submissions of the current tenant in the order they came, run the pipeline, keep what they are answered."""
-    submissions = list(
-        Submission.objects.select_for_update(of=("self",))
-        .filter(pk__in=submission_ids, state__in=[SubmissionState.RECEIVED, SubmissionState.HELD])
-        .order_by("pk")
-    )
+@dataclass(frozen=True)
+class Unprocessed:
+    """A submission whose turn it is. ``is_replayed``: its answer is kept for the next call with the same key."""
+
+    id: int
+    source: str
+    payload: Any
+    received_at: datetime
+    is_replayed: bool
+
+
+def process(
+    *, tenant: Tenant, submission_ids: Sequence[int], now: datetime, is_answered: bool = True
+) -> list[Answer]:
+    """Take in submissions of the current tenant in the order they came, run the pipeline, keep what came of each.
+
+    Unless ``is_answered`` nobody waits for the answers, and only those are made that a replay will need.
+    """
+    found = _TAKE.rows(ids=list(submission_ids))
+    submissions = [Unprocessed(row[0], row[1], json.loads(row[2]), *row[3:]) for row in found]
     rules = open_rules(tenant=tenant)
     parsed = [read(submission, rules) for submission in submissions]
     good = [given for given in parsed if not isinstance(given, Problem)]
     taken = iter(take_in(rows=good, now=now, is_live=True))
     rows = [outcome if isinstance(outcome, Problem) else next(taken) for outcome in parsed]
     intakes = [row for row in rows if isinstance(row, Intake) and row.problem is None]
-    result = run_after_intake(taken=intakes, reason=Reason(ReasonCode.CAPTURED), now=now)
-    answers = lead_answers(lead_ids=[row.lead_id for row in intakes if row.lead_id])
-    for submission, row in zip(submissions, rows, strict=True):
-        settle(submission, row, answers, result.failed, now)
-    Submission.objects.bulk_update(submissions, SETTLED_FIELDS)
-    for state, count in Counter(submission.state for submission in submissions).items():
-        SUBMISSIONS.labels(state).inc(count)
-    cancel(kind=DUE_KIND, subjects=[submission.pk for submission in submissions])
-    return [Answer(one.pk, one.response_status or 0, one.response_body) for one in submissions]
+    result = run_after_intake(taken=intakes, reason=Reason(ReasonCode.CAPTURED), now=now, tenant=tenant)
+    answered = {
+        row.lead_id
+        for submission, row in zip(submissions, rows, strict=True)
+        if isinstance(row, Intake) and row.lead_id and (is_answered or submission.is_replayed)
+    }
+    answers = lead_answers(lead_ids=sorted(answered)) if answered else {}
+    settled = [
+        settle(submission, row, answers, result.failed)
+        for submission, row in zip(submissions, rows, strict=True)
+    ]
+    _write_settled(settled, now)
+    return [Answer(one.submission_id, one.status, one.body) for one in settled]
 
 
-SETTLED_FIELDS: Final = (
-    "state",
-    "lead",
-    "response_status",
-    "response_body",
-    "error",
-    "attempts",
-    "processed_at",
-)
+_TAKE: Final = Statement.text("""
+SELECT id, source, payload, received_at, idempotency_key IS NOT NULL FROM leads_submission
+WHERE id = ANY (%(ids)s::bigint[]) AND state IN ('received', 'held') ORDER BY id FOR NO KEY UPDATE
+""")
 
 
-def read(submission: Submission, rules: IntakeRules) -> LeadInput | Problem:
+def read(submission: Unprocessed, rules: IntakeRules) -> LeadInput | Problem:
     """The row a submission makes, or the problem that keeps it from being read."""
     document, proof = submission.payload, {}
     if submission.source == Submission.Source.FORM:
@@ -244,33 +148,70 @@ def read(submission: Submission, rules: IntakeRules) -> LeadInput | Problem:
     return lead
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What came of a submission, and what its sender is answered; ``body`` is None where nobody will read it."""
+
+    submission_id: int
+    state: str
+    status: int
+    body: Any
+    is_replayed: bool
+    lead_id: int | None = None
+    error: str = ""
+
+
 def settle(
-    submission: Submission,
-    row: Intake | Problem,
-    answers: dict[int, Any],
-    failed: dict[int, str],
-    now: datetime,
-) -> None:
-    """Note on a submission what came of it and what its sender is answered."""
+    submission: Unprocessed, row: Intake | Problem, answers: dict[int, Any], failed: dict[int, str]
+) -> Settled:
+    """What came of a submission and what its sender is answered."""
     problem = row if isinstance(row, Problem) else row.problem
-    submission.processed_at = now
+    settled = partial(Settled, submission.id, is_replayed=submission.is_replayed)
     if problem is not None:
-        submission.state = SubmissionState.REFUSED
-        submission.error = str(problem.detail)
-        submission.response_status, submission.response_body = problem.status, problem.as_json()
-        return
+        return settled(SubmissionState.REFUSED, problem.status, problem.as_json(), error=str(problem.detail))
     assert isinstance(row, Intake)
     assert row.lead_id is not None
-    submission.lead_id = row.lead_id
     if row.lead_id in failed:
-        submission.state, submission.error = SubmissionState.HELD, failed[row.lead_id]
-        held = accepted(submission.pk, SubmissionState.HELD)
-        submission.response_status, submission.response_body = held.status, held.body
-        return
-    submission.state, submission.error = SubmissionState.PROCESSED, ""
-    submission.response_status = 201 if row.outcome == "new" else 200
-    answer = answers[row.lead_id]
-    submission.response_body = {"id": answer["id"], "outcome": row.outcome} | answer
+        held = accepted(submission.id, SubmissionState.HELD)
+        return settled(
+            SubmissionState.HELD, held.status, held.body, lead_id=row.lead_id, error=failed[row.lead_id]
+        )
+    answer = answers.get(row.lead_id)
+    body = None if answer is None else {"id": answer["id"], "outcome": row.outcome} | answer
+    status = 201 if row.outcome == "new" else 200
+    return settled(SubmissionState.PROCESSED, status, body, lead_id=row.lead_id)
+
+
+def _write_settled(settled: Sequence[Settled], now: datetime) -> None:
+    """Note on submissions what came of them; nothing is due for them any more."""
+    rows = [
+        {
+            "id": one.submission_id,
+            "state": one.state,
+            "lead": one.lead_id,
+            "status": one.status,
+            "body": one.body if one.is_replayed else None,
+            "error": one.error,
+        }
+        for one in settled
+    ]
+    _SETTLE.execute(rows=json.dumps(rows), now=now, kind=DUE_KIND)
+    for state, count in Counter(one.state for one in settled).items():
+        SUBMISSIONS.labels(state).inc(count)
+
+
+_SETTLE: Final = Statement.text("""
+WITH settled AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb)
+        AS settled (id bigint, state text, lead bigint, status smallint, body jsonb, error text)
+), done AS (
+    DELETE FROM core_duerow WHERE kind = %(kind)s::text AND subject = ANY (ARRAY(SELECT id FROM settled))
+)
+UPDATE leads_submission submission
+SET state = settled.state, lead_id = settled.lead, response_status = settled.status, response_body = settled.body,
+    error = settled.error, processed_at = %(now)s::timestamptz
+FROM settled WHERE submission.id = settled.id AND submission.id = ANY (ARRAY(SELECT id FROM settled))
+""")
 
 
 def accepted(submission_id: int, state: str) -> Answer:
@@ -306,7 +247,7 @@ def process_due(submission_ids: Sequence[int], now: datetime) -> None:
     tenant = Tenant.objects.get(pk=require_tenant_id())
 
     def run(part: Sequence[int]) -> None:
-        process(tenant=tenant, submission_ids=part, now=now)
+        process(tenant=tenant, submission_ids=part, now=now, is_answered=False)
 
     def failed(submission_id: int, error: Exception) -> None:
         log.error("submission failed", submission=submission_id, exc_info=error)
@@ -336,4 +277,6 @@ def discard_submission(*, submission: Submission) -> None:
     Submission.objects.filter(pk=submission.pk).update(state=SubmissionState.REFUSED)
 
 
-register_due_kind(DueKind(DUE_KIND, act=process_due, lock=lock_free_submissions, batch_size=1000))
+register_due_kind(
+    DueKind(DUE_KIND, act=process_due, lock=lock_free_submissions, batch_size=1000, lanes=LANES)
+)

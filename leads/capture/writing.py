@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
 
 from leads.capture.fields import LeadInput
+from leads.conditions.statements import Statement
+from leads.events import EVENT_COLUMNS, NewEvent
 from leads.lifecycle import furthest_ordinal
 from leads.models import Consent, CustomField, CustomType, MoveAct, Stage, Touch
 from tenancy.scope import require_tenant_id
@@ -56,22 +59,15 @@ def _iso(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} is no column of a lead")
 
 
-def fetch_dicts(cursor: Any) -> list[dict[str, Any]]:
-    """All rows of a cursor as dicts by column name."""
-    names = [column.name for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
 def find_leads(
     *, external_ids: Sequence[str], emails: Sequence[str], is_locking: bool = True
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """The leads with these identities, locked in id order unless ``is_locking`` is false: by external id and by e-mail."""
     if not external_ids and not emails:
         return {}, {}
-    with connection.cursor() as cursor:
-        statement = _FIND.format(lock="FOR NO KEY UPDATE" if is_locking else "OFFSET 0")
-        cursor.execute(statement, {"external_ids": as_json(external_ids), "emails": as_json(emails)})
-        found = fetch_dicts(cursor)
+    statement = _FIND_AND_LOCK if is_locking else _FIND
+    rows = statement.rows(external_ids=as_json(external_ids), emails=as_json(emails))
+    found = [dict(zip(_FOUND, row, strict=True)) for row in rows]
     return (
         {lead["external_id"]: lead for lead in found if lead["external_id"]},
         {lead["email"]: lead for lead in found if lead["email"]},
@@ -79,7 +75,8 @@ def find_leads(
 
 
 # One index descent for each key, whatever the planner believes of a table that was empty a minute ago.
-_FIND: Final = f"""
+_FOUND: Final = ("id", "company_id", *LEAD_COLUMNS)
+_FIND_SQL: Final = f"""
 WITH wanted AS MATERIALIZED (
     SELECT found.id FROM jsonb_array_elements_text(%(external_ids)s::jsonb) AS key (value)
     CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE external_id = key.value LIMIT 1) found
@@ -92,6 +89,8 @@ CROSS JOIN LATERAL (
     SELECT id, company_id, {_COLUMNS} FROM leads_lead WHERE id = ordered.id {{lock}}
 ) locked
 """  # noqa: S608 - only the constant column names above
+_FIND: Final = Statement.text(_FIND_SQL.format(lock="OFFSET 0"))
+_FIND_AND_LOCK: Final = Statement.text(_FIND_SQL.format(lock="FOR NO KEY UPDATE"))
 
 
 def write_origins(rows: Sequence[LeadInput]) -> None:
@@ -112,15 +111,22 @@ def write_origins(rows: Sequence[LeadInput]) -> None:
         )
 
 
-def insert_leads(
-    rows: Sequence[tuple[LeadInput, int | None]], now: datetime, *, is_live: bool
-) -> list[int | None]:
-    """Make leads of these companies (ids) and their standing, in the order given; None for a row whose identity somebody else
-    took meanwhile."""
+@dataclass(frozen=True)
+class NewLead:
+    """A row that makes a lead of this company (its id), and what of its events is recorded with it."""
+
+    given: LeadInput
+    company_id: int | None
+    events: Sequence[NewEvent] = ()
+
+
+def insert_leads(rows: Sequence[NewLead], now: datetime, *, is_live: bool) -> list[int | None]:
+    """Make leads with their standing and events, in the order given; None for a row whose identity somebody else took
+    meanwhile, of which nothing is written."""
     if not rows:
         return []
     given = []
-    for place, (row, company_id) in enumerate(rows):
+    for place, (row, company_id) in enumerate((each.given, each.company_id) for each in rows):
         values = {
             name: value for name, value in vars(row).items() if name in LEAD_COLUMNS and value is not None
         }
@@ -131,18 +137,16 @@ def insert_leads(
         if row.stage or row.owner_sdr or row.owner_sales:
             values |= standing_of(row)
         given.append(values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            {
-                "tenant": require_tenant_id(),
-                "rows": as_json(given),
-                "now": now,
-                "live_since": now if is_live else None,
-                "act": MoveAct.CAPTURE if is_live else MoveAct.IMPORT,
-            },
+    made: dict[int, int] = dict(
+        _INSERT.rows(
+            tenant=require_tenant_id(),
+            rows=as_json(given),
+            events=as_json([event.as_row(place) for place, row in enumerate(rows) for event in row.events]),
+            now=now,
+            is_live=is_live,
+            act=MoveAct.CAPTURE if is_live else MoveAct.IMPORT,
         )
-        made = dict(cursor.fetchall())
+    )
     return [made.get(place) for place in range(len(rows))]
 
 
@@ -163,52 +167,67 @@ _STANDING_TYPED: Final = (
     "stage text, furthest smallint, owner_sdr bigint, owner_sales bigint, kept_sdr bigint, kept_sales bigint"
 )
 
-_INSERT: Final = f"""
+# What a new lead has done is known before its standing is written, so that this is written once.
+_INSERT: Final = Statement.text(f"""
 WITH given AS MATERIALIZED (
     SELECT nextval('leads_lead_id_seq') AS id, given.*
     FROM jsonb_to_recordset(%(rows)s::jsonb)
         AS given (place int, company_id bigint, origin_label text, {_TYPED}, {_STANDING_TYPED})
 ), origins AS (
     INSERT INTO leads_origin (tenant_id, key, label)
-    SELECT DISTINCT ON (origin) %(tenant)s, origin, origin_label FROM given WHERE origin IS NOT NULL ORDER BY origin, place
+    SELECT DISTINCT ON (origin) %(tenant)s::bigint, origin, origin_label
+    FROM given WHERE origin IS NOT NULL ORDER BY origin, place
     ON CONFLICT (tenant_id, key) DO NOTHING
 ), inserted AS (
     INSERT INTO leads_lead (id, tenant_id, recorded_at, company_id, {_COLUMNS})
-    SELECT id, %(tenant)s, %(now)s, company_id, {_COLUMNS} FROM given ORDER BY place
+    SELECT id, %(tenant)s::bigint, %(now)s::timestamptz, company_id, {_COLUMNS} FROM given ORDER BY place
     ON CONFLICT DO NOTHING
     RETURNING id
+), told AS MATERIALIZED (
+    SELECT nextval('leads_event_id_seq') AS event_id, given.id AS lead_id, event.*
+    FROM jsonb_to_recordset(%(events)s::jsonb) AS event ({EVENT_COLUMNS}) JOIN given USING (place) JOIN inserted USING (id)
+), happened AS (
+    INSERT INTO leads_event (id, tenant_id, lead_id, type, occurred_at, received_at, message_id, properties)
+    SELECT event_id, %(tenant)s::bigint, lead_id, type, occurred_at, %(now)s::timestamptz, message_id, properties
+    FROM told ORDER BY event_id
+    ON CONFLICT (tenant_id, message_id) WHERE message_id IS NOT NULL DO NOTHING
+    RETURNING id
+), latest AS (
+    SELECT lead_id, max(occurred_at) AS last_at, max(occurred_at) FILTER (WHERE asks) AS asked_at
+    FROM told JOIN happened ON happened.id = told.event_id GROUP BY lead_id
 ), standing AS (
     INSERT INTO leads_leadstate (
         tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since,
-        owner_sdr_id, owner_sales_id, kept_sdr_id, kept_sales_id
+        last_event_at, asked_for_contact_at, owner_sdr_id, owner_sales_id, kept_sdr_id, kept_sales_id
     )
-    SELECT %(tenant)s, id, COALESCE(stage, 'new'),
-           CASE WHEN stage IS NULL AND %(live_since)s::timestamptz IS NULL THEN created_at ELSE %(now)s END,
-           %(act)s, '', COALESCE(furthest, 0), 0, 2, %(live_since)s, owner_sdr, owner_sales, kept_sdr, kept_sales
-    FROM given JOIN inserted USING (id)
+    SELECT %(tenant)s::bigint, id, COALESCE(stage, 'new'),
+           CASE WHEN stage IS NULL AND NOT %(is_live)s::boolean THEN created_at ELSE %(now)s::timestamptz END,
+           %(act)s::text, '', COALESCE(furthest, 0), 0, 2, CASE WHEN %(is_live)s::boolean THEN %(now)s::timestamptz END,
+           latest.last_at, CASE WHEN %(is_live)s::boolean THEN latest.asked_at END,
+           owner_sdr, owner_sales, kept_sdr, kept_sales
+    FROM given JOIN inserted USING (id) LEFT JOIN latest ON latest.lead_id = given.id
 )
 SELECT given.place, given.id FROM given JOIN inserted USING (id)
-"""  # noqa: S608 - only the constant column names above
+""")  # noqa: S608 - only the constant column names above
 
 
 def update_leads(rows: Sequence[dict[str, Any]]) -> None:
     """Write leads as merged: whole rows, since only changed ones come here."""
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, {"rows": as_json(rows), "tenant": require_tenant_id()})
+    _UPDATE.execute(rows=as_json(rows), tenant=require_tenant_id())
 
 
-_UPDATE: Final = f"""
+_UPDATE: Final = Statement.text(f"""
 WITH given AS (SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, origin_label text, {_TYPED})),
 origins AS (
     INSERT INTO leads_origin (tenant_id, key, label)
-    SELECT DISTINCT ON (origin) %(tenant)s, origin, COALESCE(origin_label, origin) FROM given WHERE origin IS NOT NULL
+    SELECT DISTINCT ON (origin) %(tenant)s::bigint, origin, COALESCE(origin_label, origin) FROM given WHERE origin IS NOT NULL
     ON CONFLICT (tenant_id, key) DO NOTHING
 )
 UPDATE leads_lead lead SET {", ".join(f"{name} = given.{name}" for name in LEAD_COLUMNS)}
-FROM given WHERE lead.id = given.id
-"""  # noqa: S608 - only the constant column names above
+FROM given WHERE lead.id = given.id AND lead.id = ANY (ARRAY(SELECT id FROM given))
+""")  # noqa: S608 - only the constant column names above
 
 
 def update_standing(
@@ -298,11 +317,13 @@ def make_live(lead_ids: Sequence[int], now: datetime) -> None:
     """A live act or row makes an imported lead one like any other."""
     if not lead_ids:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE leads_leadstate SET live_since = %s WHERE lead_id = ANY(%s::bigint[]) AND live_since IS NULL",
-            [now, list(lead_ids)],
-        )
+    _MAKE_LIVE.execute(now=now, lead_ids=list(lead_ids))
+
+
+_MAKE_LIVE: Final = Statement.text("""
+UPDATE leads_leadstate SET live_since = %(now)s::timestamptz
+WHERE lead_id = ANY (%(lead_ids)s::bigint[]) AND live_since IS NULL
+""")
 
 
 def offer_to_sales(lead_ids: Sequence[int], now: datetime) -> None:
@@ -359,24 +380,43 @@ def write_custom_values(rows: "Iterable[Intake]") -> None:
     with_values = [row for row in rows if row.given.custom]
     if not with_values:
         return
-    fields = {custom.name: custom for custom in CustomField.objects.all()}
-    given = []
+    columns = {
+        name: (field_id, _VALUE_COLUMN[CustomType(kind)])
+        for field_id, name, kind in CustomField.objects.values_list("id", "name", "type")
+    }
+    fresh: list[dict[str, Any]] = []
+    given: list[dict[str, Any]] = []
     for row in with_values:
+        values = fresh if row.outcome == "new" else given
         for name, value in row.given.custom.items():
-            column = _VALUE_COLUMN[CustomType(fields[name].type)]
-            given.append({"lead_id": row.lead_id, "field_id": fields[name].pk, column: value})
-    with connection.cursor() as cursor:
-        cursor.execute(_UPSERT_VALUES, {"tenant": require_tenant_id(), "rows": as_json(given)})
-        touch_changed(with_values, cursor)
+            field_id, column = columns[name]
+            values.append({"lead_id": row.lead_id, "field_id": field_id, column: value})
+    if fresh:
+        _INSERT_VALUES.execute(tenant=require_tenant_id(), rows=as_json(fresh))
+    if given:
+        changed = {
+            lead_id for (lead_id,) in _UPSERT_VALUES.rows(tenant=require_tenant_id(), rows=as_json(given))
+        }
+        for row in with_values:
+            if row.lead_id in changed:
+                row.touch()
 
 
-# What is kept already is left out first: a conflict would lock its row, and so write it, even to change nothing.
-_UPSERT_VALUES: Final = """
-INSERT INTO leads_customvalue AS kept
-    (tenant_id, lead_id, field_id, text_value, integer_value, decimal_value, date_value)
-SELECT %(tenant)s, given.* FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
+_GIVEN_VALUES: Final = """
+jsonb_to_recordset(%(rows)s::jsonb) AS given (
     lead_id bigint, field_id bigint, text_value text, integer_value bigint, decimal_value bigint, date_value date
 )
+"""
+# Of leads made in this transaction nothing is kept, and nobody else can have written it.
+_INSERT_VALUES: Final = Statement.text(f"""
+INSERT INTO leads_customvalue (tenant_id, lead_id, field_id, text_value, integer_value, decimal_value, date_value)
+SELECT %(tenant)s::bigint, given.* FROM {_GIVEN_VALUES}
+""")  # noqa: S608 - the constant above
+# What is kept already is left out first: a conflict would lock its row, and so write it, even to change nothing.
+_UPSERT_VALUES: Final = Statement.text(f"""
+INSERT INTO leads_customvalue AS kept
+    (tenant_id, lead_id, field_id, text_value, integer_value, decimal_value, date_value)
+SELECT %(tenant)s::bigint, given.* FROM {_GIVEN_VALUES}
 LEFT JOIN leads_customvalue known ON known.lead_id = given.lead_id AND known.field_id = given.field_id
 WHERE known.id IS NULL
     OR (known.text_value, known.integer_value, known.decimal_value, known.date_value)
@@ -385,7 +425,7 @@ ON CONFLICT (tenant_id, lead_id, field_id) DO UPDATE
 SET text_value = EXCLUDED.text_value, integer_value = EXCLUDED.integer_value,
     decimal_value = EXCLUDED.decimal_value, date_value = EXCLUDED.date_value
 RETURNING kept.lead_id
-"""
+""")  # noqa: S608 - the constant above
 
 
 def write_consents(rows: "Iterable[Intake]", now: datetime) -> None:

@@ -55,6 +55,7 @@ class AdvanceStep:
 
     name = "advance"
     runs_on_history = False
+    concerns = None
 
     def plan(self, batch: Batch) -> AdvancePlan:
         """Who would move, and what would be decided."""

@@ -54,6 +54,13 @@ class NotifyStep:
 
     name = "notify"
     runs_on_history = False
+    concerns = """
+        state.live_since IS NOT NULL AND (
+            state.told_owner_id IS NOT NULL
+            OR COALESCE(state.owner_marketing_id, state.owner_sdr_id, state.owner_sales_id) IS NOT NULL
+            OR state.stage_act IN ('reject', 'return') AND state.told_stage_at IS DISTINCT FROM state.stage_at
+        )
+    """
 
     def plan(self, batch: Batch) -> NotifyPlan:
         """Whom to tell what."""

@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from leads import acts
 from leads.capture.editing import ERASABLE, change_tags, edit_lead
-from leads.capture.submissions import GRACE, Answer, Raw, Replay, process_now, receive_once
+from leads.capture.receiving import Raw, Replay, receive_once
+from leads.capture.submissions import GRACE, Answer, process_now
 from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
 from leads.conditions.describe import show_number, show_time
 from leads.conditions.fact_families import MILLIONTHS

@@ -16,7 +16,8 @@ from core.bisection import is_transient
 from core.due import DueKind, register_due_kind, schedule, sweep_tenant
 from core.models import DueRow
 from leads.capture import submissions
-from leads.capture.submissions import DUE_KIND, Raw, process_now, receive
+from leads.capture.receiving import DUE_KIND, Raw, receive
+from leads.capture.submissions import process_now
 from leads.models import Event, Submission
 from routing.models import Pool
 from tenancy.models import Tenant

@@ -140,3 +140,61 @@ def test_colleagues_share_a_company_by_domain_and_by_name(tenant: Tenant, now: d
     )
     assert Company.objects.count() == 3
     assert sorted(company.size or 0 for company in Company.objects.all()) == [0, 7, 90]
+
+
+def test_what_a_new_lead_did_is_recorded_with_it(tenant: Tenant, now: datetime) -> None:
+    earlier = "2026-11-01T12:00:00Z"
+    [row] = take(
+        tenant,
+        now,
+        {
+            "email": "ana@empresa.com.br",
+            "event": {"type": "page_viewed", "occurred_at": earlier},
+            "events": [
+                {"type": "pricing_viewed", "message_id": "m-1", "occurred_at": earlier},
+                {"type": "form_submitted", "properties": {"kind": "demo"}},
+            ],
+        },
+    )
+    assert sorted(Event.objects.values_list("lead_id", "type")) == [
+        (row.lead_id, "form_submitted"),
+        (row.lead_id, "page_viewed"),
+        (row.lead_id, "pricing_viewed"),
+    ]
+    standing = LeadState.objects.get(lead_id=row.lead_id)
+    assert (standing.last_event_at, standing.asked_for_contact_at, standing.live_since) == (now, now, now)
+
+
+@pytest.mark.parametrize("known_first", [True, False])
+def test_an_event_that_two_rows_tell_of_is_the_first_ones(
+    tenant: Tenant, now: datetime, known_first: bool
+) -> None:
+    take(tenant, now, {"external_id": "known"})
+    event = {"type": "page_viewed", "message_id": "m-1"}
+    rows = [{"external_id": name, "event": event} for name in ("known", "new")]
+    taken = take(tenant, now, *(rows if known_first else reversed(rows)))
+    assert [row.outcome for row in taken] == (["updated", "new"] if known_first else ["new", "unchanged"])
+    assert Event.objects.get().lead_id == taken[0].lead_id
+    last = dict(LeadState.objects.values_list("lead_id", "last_event_at"))
+    assert last == {taken[0].lead_id: now, taken[1].lead_id: None}
+
+
+def test_an_event_of_before_is_not_counted_for_a_new_lead(tenant: Tenant, now: datetime) -> None:
+    event = {"type": "form_submitted", "message_id": "m-1", "properties": {"kind": "demo"}}
+    take(tenant, now, {"external_id": "first", "event": event})
+    [row] = take(tenant, now, {"external_id": "second", "event": event})
+    standing = LeadState.objects.get(lead_id=row.lead_id)
+    assert (row.outcome, standing.last_event_at, standing.asked_for_contact_at) == ("new", None, None)
+    assert Event.objects.count() == 1
+
+
+def test_custom_values_of_known_leads_change_only_where_they_differ(tenant: Tenant, now: datetime) -> None:
+    CustomField.objects.create(name="plants", label="Plants", type="integer")
+    CustomField.objects.create(name="sector", label="Sector", type="text")
+    given = {"external_id": "a", "custom": {"plants": 3, "sector": "steel"}}
+    [first] = take(tenant, now, given)
+    [same] = take(tenant, now, given)
+    [other] = take(tenant, now, {"external_id": "a", "custom": {"plants": 4}})
+    assert [first.outcome, same.outcome, other.outcome] == ["new", "unchanged", "updated"]
+    kept = CustomValue.objects.values_list("field__name", "integer_value", "text_value")
+    assert sorted(kept) == [("plants", 4, None), ("sector", None, "steel")]

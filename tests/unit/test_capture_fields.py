@@ -108,7 +108,7 @@ def test_the_submission_of_the_contract_is_read_whole() -> None:
         custom={"plants": 3},
         tags=("feira",),
         consent=(ConsentInput("marketing", "consent", "v3"),),
-        event=EventInput("form_submitted", {"kind": "demo"}, None, None),
+        events=(EventInput("form_submitted", {"kind": "demo"}, None, None),),
         source="api",
         proof={"ip": "192.0.2.1"},
         received_at=NOW,
