@@ -129,7 +129,7 @@ class LeadWhyView(TenantAPIView):
 def tag_list(raw: Any) -> list[str]:
     """Tags as a list of texts, or one text with semicolons between them. Raises Invalid."""
     if isinstance(raw, list):
-        return [str(tag) for tag in raw]
+        return [str(tag) for tag in raw if tag is not None]
     if not isinstance(raw, str):
         message = _("Give a list of texts.")
         raise Invalid(message, errors=[FieldProblem("tags", "type", message)])

@@ -263,3 +263,15 @@ def test_an_amount_beyond_all_measure_is_refused_at_once(api: ApiCaller, tenant:
         lead = opportunity_of(make_rep())
     answer = send(api, json.dumps({"amount": amount, "currency": "BRL"}).encode(), f"{LEADS}{lead.pk}/win/")
     assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (400, ["amount"])
+
+
+@pytest.mark.parametrize(
+    ("tags", "status", "kept"), [([None, "feira"], 200, ["feira"]), (0, 400, []), ({}, 400, [])]
+)
+def test_tags_that_are_none_are_left_out_or_refused(
+    api: ApiCaller, tenant: Tenant, tags: Any, status: int, kept: list[str]
+) -> None:
+    lead_id = send(api, b'{"name": "Ana"}').json()["id"]
+    answer = api.patch(f"/leads/{lead_id}/", {"tags": tags})
+    assert answer.status_code == status
+    assert api.get(f"/leads/{lead_id}/").json()["tags"] == kept
