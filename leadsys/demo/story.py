@@ -37,6 +37,7 @@ from tenancy.scope import tenant_scope
 
 STEP: Final = timedelta(hours=2)
 FIRST_HOUR, LAST_HOUR = 8, 19
+SDRS_FIRST: Final = timedelta(minutes=40)
 # The share of the time in which a person is in meetings, ill or on holiday.
 AWAY: Final = 0.3
 BANT: Final = ("budget", "authority", "need", "timeline")
@@ -125,7 +126,8 @@ def live_through(story: Story, day: datetime, *, until: datetime, is_last: bool)
     is_working_day = day.weekday() < 5
     hour = FIRST_HOUR
     while hour <= LAST_HOUR:
-        now = day + timedelta(hours=hour, minutes=story.dice.randrange(60))
+        # Apart by an hour and a half at least, so that nobody acts before what others did a step ago.
+        now = day + timedelta(hours=hour, minutes=story.dice.randrange(30))
         if now > until:
             break
         share = story.leads_a_day / 6 * (1.25 if is_working_day else 0.4)
@@ -201,14 +203,18 @@ def work(story: Story, now: datetime) -> None:
     for member in members:
         if story.dice.random() < AWAY:
             continue
-        if Role.MARKETING in member.roles:
-            decide_nurture(story, member, now)
         if Role.SDR in member.roles:
             work_queue(story, member, now)
             give_up(story, member, now)
+    for member in members:
+        if story.dice.random() < AWAY:
+            continue
+        # What SDRs hand over is answered after that, as time goes on.
         if Role.SALES in member.roles:
-            work_inbox(story, member, now)
-            work_pipeline(story, member, now)
+            work_inbox(story, member, now + SDRS_FIRST)
+            work_pipeline(story, member, now + SDRS_FIRST)
+        if Role.MARKETING in member.roles:
+            decide_nurture(story, member, now + SDRS_FIRST)
 
 
 def work_queue(story: Story, member: Membership, now: datetime) -> None:
@@ -220,7 +226,7 @@ def work_queue(story: Story, member: Membership, now: datetime) -> None:
             if lead.attempts or not story.is_put_off(lead.row.id, now, days=CALLS_PUT_OFF_DAYS)
         ]
     for place, lead in enumerate(waiting[: story.dice.randrange(1, 6)]):
-        moment = now + timedelta(minutes=5 * place)
+        moment = now + timedelta(minutes=4 * place)
         if not lead.is_mine:
             attempt(story, partial(acts.claim, lead_id=lead.row.id, by=member), moment)
         attempt(story, partial(call, story, lead.row.id, member), moment)
@@ -265,7 +271,7 @@ def give_up(story: Story, member: Membership, now: datetime) -> None:
         attempts = ContactAttempt.objects.filter(lead__in=[standing.lead_id for standing in oldest])
         tried = Counter(attempts.values_list("lead_id", flat=True))
     for place, standing in enumerate(oldest):
-        moment = now + timedelta(minutes=40 + place)
+        moment = now + timedelta(minutes=30 + place)
         if tried[standing.lead_id] >= MOST_ATTEMPTS or standing.stage_at < now - 2 * GIVEN_UP_AFTER:
             nurture = partial(acts.nurture, lead_id=standing.lead_id, reason="no_answer", by=member)
             attempt(story, nurture, moment)
@@ -279,7 +285,9 @@ def decide_nurture(story: Story, member: Membership, now: datetime) -> None:
     for place, lead_id in enumerate(lead_ids):
         if story.dice.random() < 0.8 or story.is_put_off(lead_id, now, days=NURTURE_PUT_OFF_DAYS):
             continue
-        attempt(story, partial(nurture_again, lead_id=lead_id, by=member), now + timedelta(minutes=3 * place))
+        attempt(
+            story, partial(nurture_again, lead_id=lead_id, by=member), now + timedelta(minutes=20 + place % 5)
+        )
 
 
 def nurture_again(*, lead_id: int, by: Membership, now: datetime) -> None:
@@ -315,7 +323,7 @@ def work_inbox(story: Story, member: Membership, now: datetime) -> None:
     for place, lead in enumerate(waiting[:6]):
         if story.dice.random() < 0.45:
             continue
-        moment = now + timedelta(minutes=7 * place)
+        moment = now + timedelta(minutes=3 * place)
         if story.dice.random() < 0.78:
             attempt(story, partial(acts.accept, lead_id=lead.row.id, by=member), moment)
         else:
