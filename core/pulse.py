@@ -89,7 +89,10 @@ def tell_alive(*, role: ProcessPulse.Role, started_at: datetime) -> None:
             """,
             [str(role), socket.gethostname()[:200], os.getpid(), settings.VERSION, started_at],
         )
-        cursor.execute("DELETE FROM core_processpulse WHERE seen_at < now() - %s", [FORGOTTEN])
+        cursor.execute(
+            "DELETE FROM core_processpulse WHERE seen_at < now() - make_interval(secs => %s)",
+            [FORGOTTEN.total_seconds()],
+        )
 
 
 def list_processes() -> list[Process]:

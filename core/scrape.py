@@ -72,7 +72,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
     registry = counted()
-    body = generate_latest(registry) + generate_latest(_Now())  # type: ignore[arg-type]
+    body = generate_latest(registry) + generate_latest(_Now())
     return HttpResponse(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -69,7 +69,7 @@ def _make_task(function: Callable[..., None], name: str) -> AnyTask:
 
 def _task_id() -> str:
     """The id that the broker gave the running task; one made up where the task is called like a function."""
-    return (current_task.request.id if current_task else None) or uuid.uuid4().hex
+    return current_task.request.id or uuid.uuid4().hex
 
 
 def wake(task: AnyTask, **arguments: Any) -> None:

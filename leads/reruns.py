@@ -56,7 +56,7 @@ def divide_rerun(*, rerun_id: int, now: datetime) -> list[RerunLane]:
     bounds = [first - 1 + (last - first + 1) * index // count for index in range(count)]
     rerun.position = bounds[0]
     rerun.save()
-    lanes = RerunLane.objects.bulk_create(
+    lanes: list[RerunLane] = RerunLane.objects.bulk_create(
         RerunLane(rerun=rerun, position=after, last_id=last_id)
         for after, last_id in zip(bounds, [*bounds[1:], None], strict=True)
     )

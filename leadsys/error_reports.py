@@ -4,6 +4,7 @@ The report is made anew from a short list of what may leave, instead of striking
 first lines of their texts, lines of our own program, route, method, tenant, request or task id.
 """
 
+import logging
 import re
 import sys
 from typing import Any, Final
@@ -51,7 +52,7 @@ def send_error_reports(*, dsn: str, version: str, environment: str) -> None:
         integrations=[
             DjangoIntegration(transaction_style="url"),
             CeleryIntegration(propagate_traces=False),
-            LoggingIntegration(level=None, event_level="ERROR"),
+            LoggingIntegration(level=None, event_level=logging.ERROR),
         ],
         before_send=strip,
     )

@@ -74,7 +74,7 @@ class WithoutSecretAddresses(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
         path = getattr(request, "path", None)
-        if path and isinstance(record.args, tuple):
+        if request is not None and path and isinstance(record.args, tuple):
             from core.requests import path_to_log
 
             record.args = tuple(path_to_log(request) if arg == path else arg for arg in record.args)

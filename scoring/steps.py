@@ -38,7 +38,7 @@ class ScoreStep:
 
     name = "score"
     runs_on_history = True
-    concerns = None
+    concerns: str | None = None
 
     def plan(self, batch: Batch) -> Plan | None:
         """None without a published model: scores stay as they are."""
@@ -61,7 +61,7 @@ class GradeStep:
 
     name = "grade"
     runs_on_history = True
-    concerns = None
+    concerns: str | None = None
 
     def plan(self, batch: Batch) -> Plan | None:
         """None without published criteria: grades stay as they are."""

@@ -20,7 +20,7 @@ class TenantAPIView(APIView):
 
     scopes: ClassVar[dict[str, Scope]] = {}
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """The methods there are, in Allow; what they do is in the OpenAPI document."""
         return Response(status=204)
 

@@ -8,7 +8,7 @@ import tenancy.fields
 DROPPED = {"leads_customvalue": "id", "leads_leadstate": "lead_id"}
 
 
-def loose_tenant(model_name):
+def loose_tenant(model_name: str) -> migrations.AlterField:
     field = tenancy.fields.TenantKey(
         db_constraint=False,
         db_index=False,

@@ -55,7 +55,7 @@ class AdvanceStep:
 
     name = "advance"
     runs_on_history = False
-    concerns = None
+    concerns: str | None = None
 
     def plan(self, batch: Batch) -> AdvancePlan:
         """Who would move, and what would be decided."""

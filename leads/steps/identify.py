@@ -34,7 +34,7 @@ class IdentifyStep:
 
     name = "identify"
     runs_on_history = True
-    concerns = None
+    concerns: str | None = None
 
     def plan(self, batch: Batch) -> Unidentified:
         """Whose company is to be found, and who is not found by what is known of them."""

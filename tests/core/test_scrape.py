@@ -37,7 +37,7 @@ def read(client: Client, **headers: str) -> Samples:
     answer = client.get("/metrics", headers=headers)
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/plain")
-    families = list(text_string_to_metric_families(answer.content.decode()))  # type: ignore[no-untyped-call]
+    families = list(text_string_to_metric_families(answer.content.decode()))
     names = [family.name for family in families]
     assert len(names) == len(set(names))
     return {

@@ -1,7 +1,6 @@
 """What each event did to the score, as the timeline of a lead tells it."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from leads.events import NewEvent, record_events
@@ -21,7 +20,7 @@ def happen(lead: Lead, at: datetime, *events: tuple[str, dict[str, Any]]) -> Non
     run_pipeline(lead_ids=[lead.pk], reason=Reason(ReasonCode.EVENT), now=at)
 
 
-def told(lead: Lead) -> dict[str, Decimal | None]:
+def told(lead: Lead) -> dict[str, object]:
     """The points by what was done."""
     return {str(entry.title): entry.points for entry in list_timeline(lead_id=lead.pk).entries}
 
@@ -38,7 +37,9 @@ def test_events_that_came_in_together_each_show_their_own_points(in_tenant: obje
 def test_of_events_beyond_the_cap_only_those_before_it_show_points(in_tenant: object, now: datetime) -> None:
     lead = make_lead()
     happen(lead, now, *[("webinar_attended", {"title": f"Talk {number}"}) for number in range(3)])
-    points = {str(entry.detail): entry.points for entry in list_timeline(lead_id=lead.pk).entries}
+    points: dict[str, object] = {
+        str(entry.detail): entry.points for entry in list_timeline(lead_id=lead.pk).entries
+    }
     assert (points["Talk 0"], points["Talk 1"], points["Talk 2"]) == (20, 20, None)
 
 
@@ -53,5 +54,7 @@ def test_points_that_were_taken_show_although_the_score_is_floored(in_tenant: ob
 def test_of_one_day_only_the_first_visit_shows_points(in_tenant: object, now: datetime) -> None:
     lead = make_lead()
     happen(lead, now, ("page_viewed", {"path": "/a"}), ("page_viewed", {"path": "/b"}))
-    points = {str(entry.detail): entry.points for entry in list_timeline(lead_id=lead.pk).entries}
+    points: dict[str, object] = {
+        str(entry.detail): entry.points for entry in list_timeline(lead_id=lead.pk).entries
+    }
     assert (points["/a"], points["/b"]) == (1, None)

@@ -1,0 +1,334 @@
+"""Each hot query uses its index under row security: by name, and by more of its columns than the tenant.
+
+An operator that is not leakproof is asked only after row security has passed each row, so the index would be read for the
+tenant alone, which is all of its rows. The planner is kept from reading tables whole and from sorting, so that few rows are
+enough to see which index serves a query.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from core.due import schedule, sweep_tenant
+from core.statistics import freshen_statistics
+from leads.capture.writing import find_leads
+from leads.clocks import list_urgent_faces
+from leads.listing import count_leads, list_leads, read_list_query
+from leads.models import CustomField, Lead
+from leads.qualification.queue import count_inbox, count_queue, list_inbox, list_queue
+from leads.rows import list_lead_rows
+from leads.search import search_leads
+from leads.selectors import lead_details
+from tenancy.models import Membership, Role, Team, Tenant
+from tenancy.scope import tenant_scope
+from tests.builders import make_member, make_team
+from tests.conftest import NOW
+
+ROWS = 600
+FILL = (
+    """
+    INSERT INTO leads_lead (tenant_id, external_id, email, email_kind, name, name_key, origin, created_at, recorded_at)
+    SELECT %(tenant)s, 'x' || n, 'x' || n || '@x.test', 'business', 'Ana ' || n, 'ana ' || n, 'origin' || n %% 9,
+        %(now)s - n * interval '1 hour', %(now)s
+    FROM generate_series(1, %(rows)s) n
+    """,
+    """
+    INSERT INTO leads_leadstate (tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade,
+        owner_sdr_id, owner_sales_id, team_sdr_id, team_sales_id, clock_due_at)
+    SELECT tenant_id, id, (ARRAY['new', 'mql', 'working', 'sql', 'nurture'])[1 + id %% 5], created_at, 'capture', '', 0, id %% 97,
+        id %% 13, CASE WHEN id %% 2 = 0 THEN %(sdr)s END, CASE WHEN id %% 2 = 0 THEN %(rep)s END, %(team)s, %(sales_team)s,
+        created_at + interval '90 days'
+    FROM leads_lead
+    """,
+    """
+    INSERT INTO leads_event (tenant_id, lead_id, type, occurred_at, received_at, properties)
+    SELECT tenant_id, id, 'page_viewed', created_at, created_at, '{}' FROM leads_lead
+    """,
+    """
+    INSERT INTO leads_leadsearch (tenant_id, lead_id, text)
+    SELECT tenant_id, id, ' ' || name_key || ' x' || id || ' test' FROM leads_lead
+    """,
+    """
+    INSERT INTO leads_leadtag (tenant_id, lead_id, tag) SELECT tenant_id, id, 'tag' || id %% 50 FROM leads_lead
+    """,
+    """
+    INSERT INTO leads_customvalue (tenant_id, lead_id, field_id, integer_value)
+    SELECT tenant_id, id, %(field)s, id FROM leads_lead
+    """,
+    """
+    INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
+    SELECT tenant_id, 'clock.share', id, created_at + interval '90 days', 0, '' FROM leads_lead
+    """,
+)
+
+
+@pytest.fixture
+def filled(tenant: Tenant, other_tenant: Tenant) -> Iterator[Tenant]:
+    """Two tenants with some hundred leads, of the one in scope with an SDR and a rep who have half of them."""
+    for each in (other_tenant, tenant):
+        with tenant_scope(each.pk):
+            team, sales_team = make_team(), make_team(function="sales")
+            values = {
+                "tenant": each.pk,
+                "now": NOW,
+                "rows": ROWS,
+                "sdr": make_member(role=Role.SDR, team=team).pk,
+                "rep": make_member(role=Role.SALES, team=sales_team).pk,
+                "team": team.pk,
+                "sales_team": sales_team.pk,
+                "field": CustomField.objects.create(name="plants", label="Plants", type="integer").pk,
+            }
+            with connection.cursor() as cursor:
+                for statement in FILL:
+                    cursor.execute(statement, values)
+            freshen_statistics()
+    with tenant_scope(tenant.pk), connection.cursor() as cursor:
+        for setting in ("enable_seqscan", "enable_sort", "enable_hashjoin", "enable_mergejoin"):
+            cursor.execute("SELECT set_config(%s, 'off', true)", [setting])
+        yield tenant
+
+
+@pytest.fixture
+def sorting() -> None:
+    """What an exact key finds is put in order afterwards."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('enable_sort', 'on', true)")
+
+
+def scans(sql: str, using: Any = connection) -> dict[str, str]:
+    """The indexes that a statement's plan uses, each with the conditions by which it is entered."""
+    with using.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+        (found,) = cursor.fetchone()
+    plan = json.loads(found) if isinstance(found, str) else found
+    used: dict[str, str] = {}
+    for index, condition in _scans(plan[0]["Plan"]):
+        used[index] = f"{used.get(index, '')} {condition}"
+    return used
+
+
+def _scans(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "Index Name" in node:
+        yield node["Index Name"], node.get("Index Cond", "")
+    for inner in node.get("Plans", ()):
+        yield from _scans(inner)
+
+
+def queries_of(call: Callable[[], Any], about: str) -> list[str]:
+    """The statements that a call executes on a table."""
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return [query["sql"] for query in captured.captured_queries if about in (query["sql"] or "")]
+
+
+def assert_enters(sql: str, index: str, *columns: str) -> None:
+    """The plan uses the index, entered by the tenant and these columns."""
+    used = scans(sql)
+    assert index in used, f"{sql}\nuses {used}"
+    entered_by = set(re.findall(r"[a-z_]+", used[index]))
+    assert {"tenant_id", *columns} <= entered_by, f"{index} is entered by {used[index]}"
+
+
+def page_query(**parameters: str) -> str:
+    """The statement by which the list finds the ids of a page."""
+    query = read_list_query(parameters=parameters, member=Membership(), size=10)
+    return queries_of(lambda: list_leads(query=query, now=NOW), "leads_lead")[0]
+
+
+def second_page_query(**parameters: str) -> str:
+    """The same for the page after."""
+    first = list_leads(query=read_list_query(parameters=parameters, member=Membership(), size=10), now=NOW)
+    assert first.next_cursor
+    return page_query(**parameters, cursor=first.next_cursor)
+
+
+ORDERS = [
+    *((f"{sign}score", "lead_state_by_score", "score") for sign in ("", "-")),
+    *((f"{sign}grade", "lead_state_by_grade", "grade") for sign in ("", "-")),
+    *((f"{sign}stage_at", "lead_state_by_time", "stage_at") for sign in ("", "-")),
+    *((f"{sign}created_at", "lead_newest", "created_at") for sign in ("", "-")),
+    *((f"{sign}name", "lead_by_name", "name_key") for sign in ("", "-")),
+]
+
+
+@pytest.mark.parametrize(("order", "index", "column"), ORDERS)
+def test_a_page_of_the_list_is_a_range_of_the_index_of_its_order(
+    filled: Tenant, order: str, index: str, column: str
+) -> None:
+    assert_enters(page_query(order=order), index)
+    assert_enters(second_page_query(order=order), index, column)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "index", "column"),
+    [
+        ({"stage": "mql", "order": "-score"}, "lead_state_by_stage_score", "stage"),
+        ({"stage": "mql", "order": "-stage_at"}, "lead_state_by_stage_time", "stage"),
+        ({"origin": "origin3"}, "lead_by_origin", "origin"),
+        ({"score_min": "60", "order": "-score"}, "lead_state_by_score", "score"),
+        ({"grade_min": "B", "order": "-grade"}, "lead_state_by_grade", "grade"),
+        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["tag7"]}'}, "lead_tag_by_tag", "tag"),
+        (
+            {"filter": '{"fact": "custom.plants", "op": "eq", "value": 7}'},
+            "custom_value_by_integer",
+            "integer_value",
+        ),
+        (
+            {
+                "filter": '{"fact": "event_count", "event": "page_viewed", "days": 30, "op": "gte", "value": 1}'
+            },
+            "event_by_lead",
+            "lead_id",
+        ),
+    ],
+    ids=str,
+)
+def test_a_fast_filter_is_a_range_of_its_index(
+    filled: Tenant, parameters: dict[str, str], index: str, column: str
+) -> None:
+    assert_enters(page_query(**parameters), index, column)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "index", "column"),
+    [
+        ({"email": "x7@x.test"}, "lead_email_unique_per_tenant", "email"),
+        ({"external_id": "x7"}, "lead_external_id_unique_per_tenant", "external_id"),
+    ],
+    ids=["email", "external_id"],
+)
+def test_an_exact_key_is_one_place_in_its_index(
+    filled: Tenant, sorting: None, parameters: dict[str, str], index: str, column: str
+) -> None:
+    assert_enters(page_query(**parameters), index, column)
+
+
+def test_a_count_reads_no_more_than_its_limit_of_an_index(filled: Tenant) -> None:
+    query = read_list_query(parameters={"stage": "mql"}, member=Membership())
+    (sql,) = queries_of(lambda: count_leads(query=query, now=NOW), "leads_lead")
+    assert "LIMIT 1001" in sql
+    assert any(name.startswith("lead_state_by_stage") for name in scans(sql))
+
+
+@pytest.mark.parametrize(
+    ("read", "role", "index", "column"),
+    [
+        (list_queue, Role.SDR, "lead_state_queue_own", "owner_sdr_id"),
+        (list_inbox, Role.SALES, "lead_state_inbox_own", "owner_sales_id"),
+    ],
+    ids=["queue", "inbox"],
+)
+def test_the_first_page_of_queue_and_inbox_is_a_range_of_ones_own(
+    filled: Tenant, read: Callable[..., Any], role: Role, index: str, column: str
+) -> None:
+    member = Membership.objects.get(roles=[role])
+    first = queries_of(lambda: read(member=member, now=NOW, size=5), "leads_leadstate")[0]
+    assert_enters(first, index, column)
+    page = read(member=member, now=NOW, size=5)
+    after = queries_of(
+        lambda: read(member=member, now=NOW, size=5, cursor=page.next_cursor), "leads_leadstate"
+    )[0]
+    assert_enters(after, index, column, "clock_due_at")
+
+
+@pytest.mark.parametrize(
+    ("desk", "role", "index", "column"),
+    [
+        ((list_queue, count_queue), Role.SDR, "lead_state_queue_free", "team_sdr_id"),
+        ((list_inbox, count_inbox), Role.SALES, "lead_state_inbox_free", "team_sales_id"),
+    ],
+    ids=["queue", "inbox"],
+)
+def test_free_leads_are_ranges_of_the_index_of_their_teams(
+    filled: Tenant, desk: tuple[Callable[..., Any], Callable[..., Any]], role: Role, index: str, column: str
+) -> None:
+    read, count = desk
+    newcomer = make_member(role=role, team=Team.objects.get(function=role.value))
+    first = queries_of(lambda: read(member=newcomer, now=NOW, size=5), "leads_leadstate")[0]
+    assert_enters(first, index, column)
+    page = read(member=newcomer, now=NOW, size=5)
+    after = queries_of(
+        lambda: read(member=newcomer, now=NOW, size=5, cursor=page.next_cursor), "leads_leadstate"
+    )[0]
+    assert_enters(after, index, column, "clock_due_at")
+    _own, counted = queries_of(lambda: count(member=newcomer), "leads_leadstate")
+    assert_enters(counted, index, column)
+
+
+def test_rows_and_answers_are_read_by_key(filled: Tenant) -> None:
+    lead_ids = list(Lead.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    for read in (list_lead_rows, lead_details):
+        for sql in queries_of(lambda read=read: read(lead_ids=lead_ids), '"leads_lead"."id" IN'):  # type: ignore[misc]
+            entered = [condition for index, condition in scans(sql).items() if index.startswith("lead")]
+            assert any("id = ANY" in condition for condition in entered), scans(sql)
+
+
+def test_the_clocks_of_a_page_are_read_by_lead(filled: Tenant) -> None:
+    lead_ids = list(Lead.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    (sql,) = queries_of(lambda: list_urgent_faces(lead_ids=lead_ids, now=NOW), "routing_clock")
+    assert_enters(sql, "clock_open_by_lead", "lead_id")
+
+
+def test_a_sweep_claims_what_is_due_by_the_index_of_its_kind(filled: Tenant) -> None:
+    schedule(kind="score.changes", due={1: NOW - timedelta(minutes=1)})
+    claims = queries_of(lambda: sweep_tenant(tenant_id=filled.pk, now=NOW), "SKIP LOCKED")
+    claims = [sql for sql in claims if "core_duerow" in sql]
+    assert claims
+    for sql in claims:
+        assert_enters(sql, "due_row_of_kind", "kind", "due_at")
+
+
+def test_known_leads_are_found_by_the_indexes_of_their_identities(filled: Tenant) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM leads_lead WHERE external_id = 'x7'")
+        (known,) = cursor.fetchone()
+    by_external_id, _by_email = find_leads(external_ids=["x7"], emails=["x8@x.test"])
+    assert by_external_id["x7"]["id"] == known
+    assert_enters(
+        "SELECT id FROM leads_lead WHERE external_id = 'x7'",
+        "lead_external_id_unique_per_tenant",
+        "external_id",
+    )
+    assert_enters(
+        "SELECT id FROM leads_lead WHERE email = 'x7@x.test'", "lead_email_unique_per_tenant", "email"
+    )
+
+
+@pytest.mark.django_db(databases=["default", "owner"])
+def test_the_search_asks_the_index_of_parts(filled: Tenant) -> None:
+    search = search_leads(text="ana 77")
+    assert search.lead_ids
+    sql = "SELECT lead_id FROM leads_leadsearch WHERE tenant_id = 1 AND text LIKE '% conceicao%' AND text LIKE '%souza%'"
+    owner = connections["owner"]
+    with owner.cursor() as cursor:
+        cursor.execute("BEGIN")
+        try:
+            cursor.execute("SET LOCAL ROLE leadsys_definer")
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            used = scans(sql, using=owner)
+        finally:
+            cursor.execute("ROLLBACK")
+    assert set(re.findall(r"[a-z_]+", used["lead_search_parts"])) >= {"tenant_id", "text"}
+    # Under row security the same index is entered by the tenant alone: why there is a function.
+    assert "text" not in scans(sql).get("lead_search_parts", "")
+
+
+@pytest.mark.parametrize(
+    ("test", "index", "column"),
+    [
+        ("lower(email) = 'x7@x.test'", "lead_email_unique_per_tenant", "email"),
+        ("name_key ILIKE 'ana 7%'", "lead_by_name", "name_key"),
+        ("external_id LIKE 'x7%'", "lead_external_id_unique_per_tenant", "external_id"),
+    ],
+)
+def test_the_check_finds_an_operator_that_is_not_leakproof(
+    filled: Tenant, test: str, index: str, column: str
+) -> None:
+    with pytest.raises(AssertionError):
+        assert_enters(f"SELECT id FROM leads_lead WHERE {test}", index, column)
