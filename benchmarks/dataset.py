@@ -390,7 +390,7 @@ def _make_leads(tenant_id: int, leads: int, now: datetime) -> None:
 
     from tenancy.scope import tenant_scope
 
-    values = {
+    values: dict[str, Any] = {
         "tenant": tenant_id,
         "now": now,
         "leads": leads,

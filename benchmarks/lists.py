@@ -1,7 +1,8 @@
 """The list of leads under row security: every order and every fast filter, the first page and the thousandth."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from benchmarks.place import LARGE, SIZES
@@ -77,7 +78,7 @@ def _slowest(what: str, addresses: list[dict[str, str]], *, deep: bool = True) -
             at_page = _at_page(address, pages)
             if at_page is None:
                 continue
-            milliseconds, queries = sql_milliseconds(lambda at_page=at_page: _read(at_page))
+            milliseconds, queries = sql_milliseconds(partial(_read, at_page))
             shown = ", ".join(f"{name} {value}" for name, value in address.items() if name != "cursor")
             measured.append((milliseconds, queries, shown[:70]))
         if measured:
@@ -126,7 +127,7 @@ def _pages(tenant_id: int) -> Iterator[Finding]:
     browser = Client(SERVER_NAME="localhost")
     browser.force_login(admin.user, backend="django.contrib.auth.backends.ModelBackend")
     key = make_key(tenant_id, Scope.LEADS_READ)
-    asks = {
+    asks: dict[str, Callable[[], Any]] = {
         "list, page with its frame": lambda: browser.get(f"/t/{LARGE}/leads/?stage=mql&order=-score"),
         "list, rows alone": lambda: browser.get(
             f"/t/{LARGE}/leads/?order=-score", headers={"HX-Request": "true", "HX-Target": "leads-rows"}

@@ -131,7 +131,7 @@ def count_left(tenant_id: int, sequence: str) -> int:
     with tenant_scope(tenant_id):
         inside = Enrollment.objects.filter(sequence=sequence, state="active", step="hello").count()
         queued = Message.objects.filter(state="queued", due_at__lte=_now()).count()
-        return inside + queued
+        return int(inside + queued)
 
 
 def _now() -> datetime:

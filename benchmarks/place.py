@@ -19,7 +19,7 @@ from leadsys.embedded import provide_environment
 
 DATABASE: Final = os.environ.get("LEADSYS_BENCH_DATABASE", "leadsys_bench")
 SMALL, LARGE = "bench-small", "bench-large"
-SIZES: Final = {LARGE: int(os.environ.get("LEADSYS_BENCH_LEADS", "1000000"))}
+SIZES: dict[str, int] = {LARGE: int(os.environ.get("LEADSYS_BENCH_LEADS", "1000000"))}
 SIZES[SMALL] = min(10_000, SIZES[LARGE] // 10)
 # With the small one a quarter of the large tenant's size: it has 80 % of all.
 OTHERS: Final = 8

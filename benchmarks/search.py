@@ -1,5 +1,6 @@
 """Search through the audited function under row security: rare words and common ones, parts of words, numbers."""
 
+from functools import partial
 from typing import Final
 
 from benchmarks.place import LARGE, SIZES
@@ -45,12 +46,12 @@ def measure_search(tenants: dict[str, int]) -> list[Finding]:
 
     findings = []
     with tenant_scope(tenants[LARGE]):
-        promised = [(*sql_milliseconds(lambda text=text: read(text)), f"“{text}”") for text in PROMISED]
+        promised = [(*sql_milliseconds(partial(read, text)), f"“{text}”") for text in PROMISED]
         findings.append(
             worst("search, two words or eight letters", SIZES[LARGE], LIMIT_MS, MOST_QUERIES, promised)
         )
         for text in SHORT:
-            milliseconds, queries = sql_milliseconds(lambda text=text: read(text))
+            milliseconds, queries = sql_milliseconds(partial(read, text))
             findings.append(
                 Finding(
                     f"search, “{text}”",

@@ -88,7 +88,7 @@ def send(task: AnyTask, arguments: dict[str, Any], *, delay: float = 0) -> None:
         WAKE_UPS.labels(task.name, "lost").inc()
         return
     try:
-        task.apply_async(kwargs=arguments, expires=60, retry=False, countdown=delay or None)
+        task.apply_async(kwargs=arguments, expires=60, retry=False, countdown=delay)
     except Exception as error:  # noqa: BLE001 - whatever a broker raises, the work itself is rows
         log.warning("wake-up lost", task=task.name, error=str(error))
         WAKE_UPS.labels(task.name, "lost").inc()

@@ -94,7 +94,8 @@ def document() -> bytes:
     """The OpenAPI document of every address under /api/, as JSON. Made once, since making it is work and anybody may ask."""
     with translation.override("en"):
         generator = SchemaGenerator()  # type: ignore[no-untyped-call]
-        return json.dumps(generator.get_schema(request=None, public=True), ensure_ascii=False).encode()
+        schema = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+        return json.dumps(schema, ensure_ascii=False).encode()
 
 
 def _version(_request: HttpRequest) -> str:

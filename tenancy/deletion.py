@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.apps import apps
 from django.db import connection, models, transaction
@@ -74,7 +74,7 @@ def in_order_of_deletion() -> list[type[models.Model]]:
         for field in model._meta.local_fields:
             if isinstance(field, TenantForeignKey | TenantOneToOneField) and field.related_model is not model:
                 is_loose = field.remote_field.on_delete is models.SET_NULL
-                (loose if is_loose else firm).append((model, field.related_model))
+                (loose if is_loose else firm).append((model, cast(type[models.Model], field.related_model)))
     for model, target in firm:
         after[target].add(model)
     for model, target in loose:

@@ -310,7 +310,7 @@ def find_shared_events(rows: Sequence[Intake]) -> None:
     """Note which rows tell of an event that another one tells of, too: whose it is depends on their order."""
     times = Counter(event.message_id for row in rows for event in row.given.events if event.message_id)
     for row in rows:
-        row.shares_events = any(times[event.message_id] > 1 for event in row.given.events)
+        row.shares_events = any(times[event.message_id or ""] > 1 for event in row.given.events)
 
 
 def write_events(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.due import sweep_tenant
 from core.models import DueRow, Notification
-from leads.capture.submissions import Raw, receive
+from leads.capture.receiving import Raw, receive
 from leads.models import Decision, DecisionKind, Event, Lead, LeadState, Submission
 from routing.models import Clock
 from tenancy.models import Tenant

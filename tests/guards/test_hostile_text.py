@@ -302,7 +302,8 @@ def test_pages_show_hostile_names_as_text(world: World, lines: list[str]) -> Non
     for lead_id in some(list(map(str, names)), count=12):
         name = names[int(lead_id)]
         assert name is None or escape(name) in read(f"{base}{lead_id}/")
-    cursor, shown = "", ""
+    cursor: str | None = ""
+    shown = ""
     while cursor is not None:
         listed = api.get("/leads/", order="created_at", cursor=cursor).json()
         shown += read(f"{base}?{urlencode({'order': 'created_at', 'cursor': cursor})}")

@@ -11,7 +11,7 @@ class Poison:
 
     name = "poison"
     runs_on_history = True
-    concerns = None
+    concerns: str | None = None
 
     def __init__(self) -> None:
         self.is_on = True

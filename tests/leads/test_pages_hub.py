@@ -359,7 +359,7 @@ def test_pages_of_sorted_opportunities_follow_one_another(tenant: Tenant) -> Non
             closed_at = timezone.now() - timedelta(days=number) if number % 3 else None
             Opportunity.objects.create(lead=make_lead(), outcome="won", closed_at=closed_at)
         seen: list[Any] = []
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             found = opportunities.list_opportunities(
                 outcome=OpportunityOutcome.WON, order="-closed_at", cursor=cursor
