@@ -250,7 +250,7 @@ CONTENT_SECURITY_POLICY = {
 
 # Of an API key; of a hosted form, by everybody together and by one address (tenancy.rates).
 RATES = {
-    "key": env_rate("LEADSYS_KEY_RATE", "12000/minute"),
+    "key": env_rate("LEADSYS_KEY_RATE", "60000/minute"),
     "form": env_rate("LEADSYS_FORM_RATE", "1200/minute"),
     "address": env_rate("LEADSYS_ADDRESS_RATE", "60/minute"),
 }
