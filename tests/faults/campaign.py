@@ -62,15 +62,15 @@ class Round:
 
 
 def draw_plans(seed: int, *, rounds: int, without: frozenset[str] = frozenset()) -> list[Plan]:
-    """Every fault in the middle of every work that it is for, shuffled anew each time through."""
+    """Every fault in the middle of so many works as it says, drawn and shuffled anew each time through."""
     dice = random.Random(f"{seed}/plans")
     plans: list[Plan] = []
     while len(plans) < rounds:
         deck = [
             (name, work)
-            for name, (_inflict, works) in FAULTS.items()
+            for name, (_inflict, draws) in FAULTS.items()
             if name not in without
-            for work in works or (dice.choice(list(WORKS)),)
+            for work in (dice.sample(list(WORKS), draws) if draws else ["import"])
         ]
         dice.shuffle(deck)
         plans += [Plan(len(plans) + place, name, work) for place, (name, work) in enumerate(deck, start=1)]
@@ -262,8 +262,8 @@ def _line(name: str, rounds: list[Round]) -> str:
     return f"| {name} | {len(rounds)} | {hit} | {counted} | {slowest[0]:.1f} s | {slowest[1]:.1f} s |"
 
 
-def report(campaign: Campaign, *, skipped: frozenset[str], seconds: float) -> str:
-    """Everything that a reader needs to judge the campaign, and to repeat it."""
+def report(campaign: Campaign, *, planned: int, skipped: frozenset[str], seconds: float) -> str:
+    """Everything that a reader needs to judge the campaign, and to repeat it. ``planned``: rounds, had it not been ended."""
     totals, works = campaign.totals, Counter(each.plan.work for each in campaign.rounds)
     hits = Counter(each.plan.work for each in campaign.rounds if each.hit)
     commit = subprocess.run(
@@ -271,7 +271,7 @@ def report(campaign: Campaign, *, skipped: frozenset[str], seconds: float) -> st
     ).stdout.strip()
     lines = [
         f"{datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}, {platform.system()} with {os.cpu_count()} cores:"
-        f" {len(campaign.rounds)} rounds in {seconds / 60:.0f} minutes, `LEADSYS_FAULT_SEED={campaign.seed}`.",
+        f" {len(campaign.rounds)} of {planned} rounds in {seconds / 60:.0f} minutes, `LEADSYS_FAULT_SEED={campaign.seed}`.",
         "",
         table(campaign.rounds),
         "",
@@ -343,7 +343,7 @@ def main(rounds: int) -> int:
             campaign.run(draw_plans(seed, rounds=rounds, without=skipped))
         finally:
             if campaign.rounds:
-                text = report(campaign, skipped=skipped, seconds=time.monotonic() - began_at)
+                text = report(campaign, planned=rounds, skipped=skipped, seconds=time.monotonic() - began_at)
                 print(text, flush=True)  # noqa: T201
                 if os.environ.get("LEADSYS_FAULTS") == "full":
                     write_report(text)

@@ -80,8 +80,8 @@ def what_is_left(at: Field) -> dict[str, int]:
     left = {what: number for what, number in rows if number}
     if unanswered := at.load.unanswered():
         left["calls without an answer"] = unanswered
-    if running := sum(not one.is_done() for one in at.imports):
-        left["imports"] = running
+    if running := sum(not one.is_done() for one in at.errands):
+        left["commands"] = running
     return left
 
 
@@ -100,13 +100,11 @@ def count(at: Field, sink: Sink, left: dict[str, int]) -> Count:
     _count_clocks(found, see(_CLOCKS))
     for what, kind, number in see(_ODDITIES):
         found.note(what, kind, number)
-    for one in at.imports:
-        counts = one.counts() or {}
-        rows = sum(number for number in counts.values() if isinstance(number, int))
-        found.note(f"{one.path.name}: {counts}", "lost", abs(rows - one.rows))
+    for one in at.errands:
+        found.note(f"{one.path}: {one.child.result()}", "lost", one.miscounted())
     for refusal in at.load.book.refusals:
         found.note(f"refused {refusal}", "lost", 1)
-    at.imports.clear()
+    at.errands.clear()
     at.load.book.refusals.clear()
     return found
 

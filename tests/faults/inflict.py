@@ -171,21 +171,22 @@ def fill_disk(blow: Blow) -> Mend | None:
 
 
 Inflict = Callable[[Blow], Mend | None]
-# Name, what is done, the kinds of work in whose middle; empty: in the middle of any.
-FAULTS: Final[dict[str, tuple[Inflict, tuple[str, ...]]]] = {
-    "web killed": (kill_web, ("batch", "import", "send", "escalation", "publish")),
-    "worker killed": (kill_worker, ("batch", "import", "send", "escalation", "publish")),
-    "beat killed": (kill_beat, ("batch", "import", "send", "escalation", "publish")),
-    "Valkey killed": (kill_valkey, ("batch", "import", "send", "escalation", "publish")),
-    "PostgreSQL killed": (kill_postgres, ("batch", "import", "send", "escalation", "publish")),
-    "session of PostgreSQL killed": (kill_backend, ("batch", "import", "send", "escalation", "publish")),
-    "import command killed": (kill_command, ("import",)),
-    "Valkey emptied": (empty_valkey, ()),
-    "PostgreSQL restarted": (restart_postgres, ()),
-    "workers stopped for six hours": (stop_workers_for_six_hours, ()),
-    "two beats": (beat_twice, ()),
-    "clock set back an hour": (set_clock_back, ()),
-    "disk full": (fill_disk, ()),
+# Name, what is done, in the middle of how many kinds of work each time through; 0: of an import alone. Of those after which
+# a Python process has to be loaded anew, fewer.
+FAULTS: Final[dict[str, tuple[Inflict, int]]] = {
+    "web killed": (kill_web, 2),
+    "worker killed": (kill_worker, 2),
+    "beat killed": (kill_beat, 2),
+    "Valkey killed": (kill_valkey, 5),
+    "PostgreSQL killed": (kill_postgres, 5),
+    "session of PostgreSQL killed": (kill_backend, 5),
+    "import command killed": (kill_command, 0),
+    "Valkey emptied": (empty_valkey, 1),
+    "PostgreSQL restarted": (restart_postgres, 1),
+    "workers stopped for six hours": (stop_workers_for_six_hours, 1),
+    "two beats": (beat_twice, 1),
+    "clock set back an hour": (set_clock_back, 1),
+    "disk full": (fill_disk, 1),
 }
 
 

@@ -55,7 +55,7 @@ def test_nothing_is_lost_doubled_missed_or_stuck_whatever_dies_in_mid_work(opene
     try:
         campaign.run(plans)
     finally:
-        text = report(campaign, skipped=skipped, seconds=time.monotonic() - began_at)
+        text = report(campaign, planned=len(plans), skipped=skipped, seconds=time.monotonic() - began_at)
         print(text)  # noqa: T201 - shown with a failure, and by make faults
         if IS_FULL:
             write_report(text)

@@ -19,6 +19,7 @@ from tests.faults.hands import Child, DeedFailed, Hands
 from tests.faults.load import DEMO, NEWSLETTER, Load, Promise
 from tests.faults.stack import Eye, RunningStack
 
+MOST_TRIES: Final = 10
 # Rows of a table that a transaction has locked or changed and not ended. Transaction ids are young here: no epoch.
 _IN_HAND: Final = """
 SELECT count(*) FROM {table} WHERE tenant_id = %(tenant)s AND xmax::text::bigint > 2
@@ -37,7 +38,7 @@ class Field:
     folder: Path
     numbers: Iterator[int]
     points: Iterator[int] = field(default_factory=lambda: count(21))
-    imports: list["FileImport"] = field(default_factory=list)
+    errands: list["Errand"] = field(default_factory=list)
     published: int = 0
     # What the last waiting for quiet waited for to the end.
     waited_for: str = ""
@@ -148,14 +149,16 @@ def begin_batch(at: Field, dice: random.Random) -> Work:
 
 
 @dataclass
-class FileImport:
-    """A file on its way in by the command, given again to the command if that dies: how a person would go on."""
+class Errand:
+    """Something that a person does by a command and, should the command die, does again."""
 
     hands: Hands
-    path: Path
-    words: list[str]
-    rows: int
+    deed: str
+    arguments: dict[str, Any]
     child: Child
+    # Of an import: the file, and how many rows it has.
+    path: Path | None = None
+    rows: int = 0
     tries: int = 1
 
     def is_done(self) -> bool:
@@ -164,16 +167,17 @@ class FileImport:
             return False
         if self.child.result() is not None:
             return True
-        if self.tries >= 10:
-            raise DeedFailed(f"{self.path.name} could not be imported in {self.tries} tries")
+        if self.tries >= MOST_TRIES:
+            raise DeedFailed(f"{self.deed} {self.arguments} failed {self.tries} times")
         self.tries += 1
-        self.child = self.hands.begin("command", words=self.words)
+        self.child = self.hands.begin(self.deed, **self.arguments)
         return False
 
-    def counts(self) -> dict[str, int]:
-        """What the command that ended well has counted."""
-        counted: dict[str, int] = self.child.result()
-        return counted
+    def miscounted(self) -> int:
+        """By how many rows the counts of an import differ from its file."""
+        counts = self.child.result() if self.path is not None else {}
+        counted = sum(number for number in (counts or {}).values() if isinstance(number, int))
+        return abs(counted - self.rows)
 
 
 def begin_import(at: Field, dice: random.Random) -> Work:
@@ -191,10 +195,9 @@ def begin_import(at: Field, dice: random.Random) -> Work:
             writer.writerow([f"f{number}-{row}", promise.email, f"Bia {row}", f"Firma {row % 60}", "fair"])
     words = ["import_leads", str(path), "--tenant", at.load.place.tenant["slug"]]
     behind = -3600.0 if dice.random() < 0.1 else 0.0
-    one = FileImport(
-        at.hands, path, words, rows, at.hands.begin("command", ahead_seconds=behind, words=words)
-    )
-    at.imports.append(one)
+    child = at.hands.begin("command", ahead_seconds=behind, words=words)
+    one = Errand(at.hands, "command", {"words": words}, child, path, rows)
+    at.errands.append(one)
     # The command says that it is done, so all of it has to be there.
     for promise in promises:
         promise.accepted = True
@@ -246,7 +249,9 @@ def begin_escalation(at: Field, dice: random.Random) -> Work:
 
 def begin_publishing(at: Field, dice: random.Random) -> Work:
     """A scoring model is published, and workers go over all leads of the tenant."""
-    at.hands.do("publish_scoring", tenant_id=at.tenant_id, points=next(at.points))
+    arguments = {"tenant_id": at.tenant_id, "points": next(at.points)}
+    child = at.hands.begin("publish_scoring", **arguments)
+    at.errands.append(Errand(at.hands, "publish_scoring", arguments, child))
     at.published += 1
     return Work("publish", lambda: at.rows_in_hand("leads_rerun"), 0.8)
 
