@@ -43,6 +43,11 @@ class Search:
         """Whether the index has said which leads match; otherwise the list is walked through, which may take long."""
         return self.lead_ids is not None
 
+    @property
+    def is_common(self) -> bool:
+        """Whether more than MOST_FOUND leads match: so many that nobody counts them."""
+        return self.lead_ids is None and bool(self.patterns)
+
     def truth(self) -> Truth:
         """Whether a lead matches, for ``filter()`` on leads."""
         if self.lead_ids is not None:

@@ -114,7 +114,7 @@ def count_attempts_today(*, member: Membership, tenant: Tenant, now: datetime) -
 def _list_waiting(desk: _Desk, member: Membership, now: datetime, cursor: str, size: int) -> WaitingPage:
     after = _read_cursor(cursor) if cursor else None
     lanes = [(_MINE, _own(desk, member)), *((_FREE, lane) for lane in _free(desk, member))]
-    found = _first(lanes, after, size + 1)
+    found = _first(lanes, TEAM_COLUMN[desk.function], after, size + 1)
     shown = found[:size]
     return WaitingPage(
         leads=_describe(shown, desk, now),
@@ -163,7 +163,7 @@ _ORDER: Final = (*WAITING_ORDER[:-1], "lead_id")
 
 
 def _first(
-    lanes: Sequence[tuple[int, QuerySet[Any, Any]]], after: _Position | None, size: int
+    lanes: Sequence[tuple[int, QuerySet[Any, Any]]], team: str, after: _Position | None, size: int
 ) -> list[_Position]:
     """The first so many of the lanes together, beyond a position: ranges of an index merged, none read further than that."""
     ranges = []
@@ -171,9 +171,11 @@ def _first(
         if after is not None and group < after.group:
             continue
         here = after if after is not None and after.group == group else None
+        key = (team,) if group == _FREE else ()
         placed = lane.annotate(group=Value(group, SmallIntegerField()))
         ranges += [
-            placed.filter(**reach).order_by(*_ORDER).values_list("group", *_COLUMNS)[:size]
+            # An index column that is null is no constant to the planner, so it stands in the order, too.
+            placed.filter(**reach).order_by(*key, *_ORDER).values_list("group", *_COLUMNS)[:size]
             for reach in _reaches(here)
         ]
     return [

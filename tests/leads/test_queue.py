@@ -176,7 +176,7 @@ def test_a_queue_costs_the_same_queries_whatever_its_length(django_assert_num_qu
         lead = mql_of(sdr if number % 2 else None)
         start_clock(lead, NOW + timedelta(hours=number + 1))
     list_queue(member=sdr, now=NOW)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(list_queue(member=sdr, now=NOW).leads) == 6
 
 

@@ -12,6 +12,7 @@ from leads.capture.rules import open_rules
 from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import Lead, LeadSearch
 from leads.pipeline import Reason
+from tenancy.listing import Count
 from tenancy.models import Membership, Tenant
 from tests.builders import make_company, make_lead
 from tests.conftest import NOW
@@ -135,6 +136,10 @@ def test_more_matches_than_the_index_gives_are_walked_through_in_order(
     ]
     make_lead(name="Bento", name_key="bento", score=9)
     monkeypatch.setattr(search, "MOST_FOUND", 3)
+    common = read_list_query(parameters={"q": "ana"}, member=Membership())
+    assert count_leads(query=common, now=NOW, limit=3) == Count(value=3, exact=False)
+    narrowed = read_list_query(parameters={"q": "ana", "score_min": "4"}, member=Membership())
+    assert count_leads(query=narrowed, now=NOW, limit=3) == Count(value=2, exact=True)
     query = read_list_query(parameters={"q": "ana", "order": "-score"}, member=Membership(), size=2)
     assert query.search is not None
     assert not query.search.is_looked_up
