@@ -7,12 +7,13 @@ once: each share leaves its decision, but nobody is warned of what is broken alr
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 
 from core.due import DueKind, schedule
 from core.notifications import Notice, tell
+from leads.conditions.statements import Statement
 from leads.decisions import NewDecision, write_decisions
 from leads.models import DecisionKind, RuleKind, RuleVersion
 from leads.pipeline import lock_free_leads
@@ -126,29 +127,26 @@ def _read_timers(calendar_ids: Iterable[int | None], now: datetime) -> dict[int 
 
 def _write_clocks(acted: Sequence[Passing]) -> None:
     """One update: level, next share, and for those whose deadline passed the breach with who was responsible."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _UPDATE,
-            [
-                [each.clock.pk for each in acted],
-                [each.shares[-1][0] for each in acted],
-                [each.next_share[0] if each.next_share else None for each in acted],
-                [each.has(ShareAct.BREAK) for each in acted],
-                [each.owner_id for each in acted],
-            ],
-        )
+    _UPDATE.execute(
+        clocks=[each.clock.pk for each in acted],
+        levels=[each.shares[-1][0] for each in acted],
+        next_shares=[each.next_share[0] if each.next_share else None for each in acted],
+        breaks=[each.has(ShareAct.BREAK) for each in acted],
+        owners=[each.owner_id for each in acted],
+    )
 
 
-_UPDATE = """
+_UPDATE: Final = Statement.text("""
 UPDATE routing_clock clock
 SET level = passed.level, next_share = passed.next_share,
     state = CASE WHEN passed.breaks THEN 'broken' ELSE clock.state END,
     broken_at = CASE WHEN passed.breaks THEN clock.due_at ELSE clock.broken_at END,
     responsible_id = CASE WHEN passed.breaks THEN passed.owner_id ELSE clock.responsible_id END
-FROM unnest(%s::bigint[], %s::smallint[], %s::smallint[], %s::boolean[], %s::bigint[])
-    AS passed (id, level, next_share, breaks, owner_id)
-WHERE clock.id = passed.id
-"""
+FROM unnest(
+    %(clocks)s::bigint[], %(levels)s::smallint[], %(next_shares)s::smallint[], %(breaks)s::boolean[], %(owners)s::bigint[]
+) AS passed (id, level, next_share, breaks, owner_id)
+WHERE clock.id = passed.id AND clock.id = ANY (%(clocks)s::bigint[])
+""")
 
 
 # The offer to the next person ------------------------------------------------------------------------------------

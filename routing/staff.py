@@ -33,6 +33,7 @@ class Staff:
 
     def __init__(self, people: Iterable[Person]) -> None:
         self.people = {person.id: person for person in people}
+        self._leads: dict[tuple[str, int | None, int | None], list[int]] = {}
 
     @cached_property
     def teams(self) -> dict[int, TeamPlaces]:
@@ -83,6 +84,12 @@ class Staff:
         Those of the lead's team, else of the owner's teams; of a lead with neither, those of every team of the function. Where
         no team has a lead, the managers.
         """
+        asked = (str(function), owner_id, team_id)
+        if asked not in self._leads:
+            self._leads[asked] = self._find_leads(*asked)
+        return self._leads[asked]
+
+    def _find_leads(self, function: str, owner_id: int | None, team_id: int | None) -> list[int]:
         if team_id in self.teams:
             answering = [self.teams[team_id]]
         else:

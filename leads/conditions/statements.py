@@ -170,8 +170,28 @@ def _adapt(value: Any) -> Any:
     if isinstance(value, int):
         return Int8(value)
     if isinstance(value, Sequence):
-        return [_adapt(item) for item in value]
+        return _array(value)
     return value
+
+
+def _array(values: Sequence[Any]) -> Any:
+    """A list as PostgreSQL writes an array; its place says of what type. psycopg looks at each element several times, which
+    costs more than what is done with a thousand ids; elements of other kinds are left to it."""
+    if not all(item is None or isinstance(item, int | str | datetime | Decimal) for item in values):
+        return [_adapt(item) for item in values]
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(item: Any) -> str:
+    if item is None:
+        return "NULL"
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    if isinstance(item, str):
+        # Not str(): members of enumerations are their values.
+        text = str.__str__(item).replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{text}"'
+    return f'"{item.isoformat()}"' if isinstance(item, datetime) else str(item)
 
 
 class _Cache:
