@@ -8,17 +8,18 @@ enough to see which index serves a query.
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from core.due import schedule, sweep_tenant
-from core.statistics import freshen_statistics
 from leads.clocks import list_urgent_faces
-from leads.listing import count_leads, list_leads, read_list_query
+from leads.listing import list_leads, read_list_query
 from leads.models import CustomField, Lead
 from leads.qualification.queue import count_inbox, count_queue, list_inbox, list_queue
 from leads.rows import list_lead_rows
@@ -67,6 +68,26 @@ FILL = (
 )
 
 
+TABLES = "leads_lead, leads_leadstate, leads_event, leads_leadsearch, leads_leadtag, leads_customvalue, core_duerow"
+
+
+@contextmanager
+def may_analyse() -> Iterator[None]:
+    """Lets the application's role renew statistics for a moment: nobody else sees the rows of a test."""
+    known = connections["owner"].settings_dict
+    with psycopg.connect(
+        host=known["HOST"],
+        port=known["PORT"],
+        user=known["USER"],
+        password=known["PASSWORD"],
+        dbname=known["NAME"],
+    ) as owner:
+        owner.execute(f"GRANT MAINTAIN ON {TABLES} TO leadsys_app")
+        owner.commit()
+        yield
+        owner.execute(f"REVOKE MAINTAIN ON {TABLES} FROM leadsys_app")
+
+
 @pytest.fixture
 def filled(tenant: Tenant, other_tenant: Tenant) -> Iterator[Tenant]:
     """Two tenants with some hundred leads, of the one in scope with an SDR and a rep who have half of them."""
@@ -86,18 +107,12 @@ def filled(tenant: Tenant, other_tenant: Tenant) -> Iterator[Tenant]:
             with connection.cursor() as cursor:
                 for statement in FILL:
                     cursor.execute(statement, values)
-            freshen_statistics()
+    with may_analyse(), connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {TABLES}")
     with tenant_scope(tenant.pk), connection.cursor() as cursor:
         for setting in ("enable_seqscan", "enable_sort", "enable_hashjoin", "enable_mergejoin"):
             cursor.execute("SELECT set_config(%s, 'off', true)", [setting])
         yield tenant
-
-
-@pytest.fixture
-def sorting() -> None:
-    """What an exact key finds is put in order afterwards."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('enable_sort', 'on', true)")
 
 
 def scans(sql: str, using: Any = connection) -> dict[str, str]:
@@ -171,7 +186,6 @@ def test_a_page_of_the_list_is_a_range_of_the_index_of_its_order(
         ({"origin": "origin3"}, "lead_by_origin", "origin"),
         ({"score_min": "60", "order": "-score"}, "lead_state_by_score", "score"),
         ({"grade_min": "B", "order": "-grade"}, "lead_state_by_grade", "grade"),
-        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["tag7"]}'}, "lead_tag_by_tag", "tag"),
         (
             {
                 "filter": '{"fact": "event_count", "event": "page_viewed", "days": 30, "op": "gte", "value": 1}'
@@ -186,27 +200,6 @@ def test_a_fast_filter_is_a_range_of_its_index(
     filled: Tenant, parameters: dict[str, str], index: str, column: str
 ) -> None:
     assert_enters(page_query(**parameters), index, column)
-
-
-@pytest.mark.parametrize(
-    ("parameters", "index", "column"),
-    [
-        ({"email": "x7@x.test"}, "lead_email_unique_per_tenant", "email"),
-        ({"external_id": "x7"}, "lead_external_id_unique_per_tenant", "external_id"),
-    ],
-    ids=["email", "external_id"],
-)
-def test_an_exact_key_is_one_place_in_its_index(
-    filled: Tenant, sorting: None, parameters: dict[str, str], index: str, column: str
-) -> None:
-    assert_enters(page_query(**parameters), index, column)
-
-
-def test_a_count_reads_no_more_than_its_limit_of_an_index(filled: Tenant) -> None:
-    query = read_list_query(parameters={"stage": "mql"}, member=Membership())
-    (sql,) = queries_of(lambda: count_leads(query=query, now=NOW), "leads_lead")
-    assert "LIMIT 1001" in sql
-    assert any(name.startswith("lead_state") for name in scans(sql))
 
 
 @pytest.mark.parametrize(
