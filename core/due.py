@@ -131,7 +131,7 @@ def sweep_turn(*, now: datetime) -> tuple[int, bool]:
     """
     acted, has_more = 0, False
     for tenant_id in _tenants_with_due_rows(now):
-        for kind in list(_kinds.values()):
+        for kind in _kinds_due(tenant_id, now):
             batch = _sweep_batch(tenant_id, kind, now)
             acted += batch
             has_more |= kind.may_have_more(batch)
@@ -184,6 +184,21 @@ def _tenants_with_due_rows(now: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tenant_id FROM leadsys_tenants_with_due_rows(%s)", [now])
         return [tenant_id for (tenant_id,) in cursor.fetchall()]
+
+
+def _kinds_due(tenant_id: int, now: datetime) -> list[DueKind]:
+    """Of which kinds a tenant has something due: one look at the index a kind, so that the others cost no transaction."""
+    try:
+        with tenant_scope(tenant_id), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT kind FROM unnest(%s::text[]) WITH ORDINALITY AS known (kind, place) WHERE EXISTS ("
+                "SELECT FROM core_duerow due WHERE due.kind = known.kind AND due.due_at <= %s AND due.held_at IS NULL)"
+                " ORDER BY place",
+                [list(_kinds), now],
+            )
+            return [_kinds[name] for (name,) in cursor.fetchall()]
+    except TenantSuspended:  # this moment; what is due waits
+        return []
 
 
 def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:

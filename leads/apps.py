@@ -9,6 +9,7 @@ class LeadsConfig(AppConfig):
         import leads.steps  # noqa: F401 - due rows and notifications of the steps
         from leads.acts.owning import register_claims
         from leads.capture.hosted_forms import make_default_forms
+        from leads.capture.submissions import register_submissions
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
         from leads.gates import publish_default_gates
@@ -22,6 +23,7 @@ class LeadsConfig(AppConfig):
         register_lead_facts()
         register_event_facts()
         register_claims()
+        register_submissions()
         register_default_part(publish_default_reasons)
         register_default_part(publish_default_frameworks)
         register_default_part(publish_default_gates)

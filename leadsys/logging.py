@@ -47,7 +47,12 @@ def configure_logging(*, level: str, as_json: bool) -> None:
                 }
             },
             "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {"celery": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+            "loggers": {
+                "celery": {"level": "WARNING"},
+                "django.server": {"level": "WARNING"},
+                # Its lines for debugging show the whole request, the address with its secret too.
+                "django.template": {"level": "INFO"},
+            },
         }
     )
     structlog.configure(

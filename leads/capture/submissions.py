@@ -277,6 +277,8 @@ def discard_submission(*, submission: Submission) -> None:
     Submission.objects.filter(pk=submission.pk).update(state=SubmissionState.REFUSED)
 
 
-register_due_kind(
-    DueKind(DUE_KIND, act=process_due, lock=lock_free_submissions, batch_size=1000, lanes=LANES)
-)
+def register_submissions() -> None:
+    """Let sweeps process what no waiting sender has processed."""
+    register_due_kind(
+        DueKind(DUE_KIND, act=process_due, lock=lock_free_submissions, batch_size=1000, lanes=LANES)
+    )

@@ -44,7 +44,10 @@ def lines() -> Iterator[Lines]:
     found = Lines()
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
+    # Loggers in use keep to the configuration they began with.
+    structlog_before = structlog.get_config()
     configure_logging(level="DEBUG", as_json=True)
+    structlog.configure(**structlog_before)
     (ours,) = root.handlers
     assert isinstance(ours, logging.StreamHandler)
     ours.setStream(found.text)
@@ -84,8 +87,7 @@ def test_neither_keys_nor_passwords_nor_links_nor_addresses_of_people_stand_in_t
     client.get("/accounts/password/reset/key/1a-c8mzop-4f2b9e7d6a5c3b1f/")
     text = lines.text.getvalue()
     assert "/api/v1/leads/" in text
-    assert "/u/…/" in text
-    assert "/invitations/…" in text
+    assert {"/u/…/", "/invitations/…/"} <= {line.get("path") for line in lines.read()}
     secrets = {
         "key": key,
         "its secret": key.rpartition("_")[2],
@@ -117,6 +119,7 @@ def test_every_line_of_a_request_has_its_id_and_its_tenant(lines: Lines, tenant:
     assert "tenant_id" not in last
 
 
+@pytest.mark.django_db(transaction=True)
 def test_every_line_of_a_task_has_its_id_and_its_tenant(lines: Lines, tenant: Tenant) -> None:
     def act(subjects: Any, now: Any) -> None:
         raise ValueError(f"{EMAIL} broke it")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from leads.models import Lead
+from leads.search import refresh_search
 from tenancy.models import Scope, Tenant
 from tenancy.scope import tenant_scope
 from tests.api.asking import ApiCaller
@@ -60,6 +61,7 @@ def test_the_list_filters_by_each_parameter(api: ApiCaller, tenant: Tenant) -> N
         lead = mql_of(sdr, score=70, grade="B+", origin="webinar", external_id="crm-17", email="ana@x.test")
         make_lead(score=1, grade="F", name="Zé", name_key="ze")
         Lead.objects.filter(pk=lead.pk).update(name="Ana Souza", name_key="ana souza")
+        refresh_search(lead_ids=[lead.pk])
     filters: list[dict[str, Any]] = [
         {"stage": "mql"},
         {"owner": sdr.pk},

@@ -79,10 +79,13 @@ SELECT 'function', f.proname, pg_get_userbyid(f.proowner), f.prosecdef::text, ar
        (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(f.proacl) a)
 FROM pg_proc f WHERE f.pronamespace = 'public'::regnamespace AND f.prosecdef
 UNION ALL
-SELECT 'constraint', o.conname, o.conrelid::regclass::text, pg_get_constraintdef(o.oid), '', ''
+SELECT 'constraint', o.conname, o.conrelid::regclass::text,
+    -- A list of texts is told with other casts once it has been read back.
+    regexp_replace(pg_get_constraintdef(o.oid), '::(text|character varying)|[][()]', '', 'g'), '', ''
 FROM pg_constraint o WHERE o.connamespace = 'public'::regnamespace
 UNION ALL
-SELECT 'index', indexname, tablename, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public'
+SELECT 'index', indexname, tablename, regexp_replace(indexdef, '::(text|character varying)|[][()]', '', 'g'), '', ''
+FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL
 SELECT 'schema', nspname, '', '', '', (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(nspacl) a)
 FROM pg_namespace WHERE nspname = 'public'

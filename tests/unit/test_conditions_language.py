@@ -266,7 +266,7 @@ def test_django_negation_is_refused() -> None:
                 "op": "gte",
                 "value": 2,
             },
-            "number of “page_viewed” events in the last 30 days (where path starts with /planos) is 2 or more",
+            "number of “Viewed a page” events in the last 30 days (where path starts with /planos) is 2 or more",
         ),
     ],
 )
