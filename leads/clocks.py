@@ -30,13 +30,11 @@ class ClockReader:
     """How clocks are read. Each answers for any number of leads at once, by lead id, in the tenant's scope.
 
     ``newest``: the newest clock of each kind, oldest first. ``most_urgent``: the face of the open clock that is due first, for
-    leads that have one. ``due_at``: when that clock is due, as an expression over the lead's id of the query around (by its
-    column name), null without an open clock. ``broken``: the condition, as a document, on a lead that waits longer than it may.
+    leads that have one. ``broken``: the condition, as a document, on a lead that waits longer than it may.
     """
 
     newest: Callable[[Sequence[int]], dict[int, list[LeadClock]]]
     most_urgent: Callable[[Sequence[int], datetime], dict[int, ClockFace]]
-    due_at: Callable[[str], Any]
     broken: Mapping[str, Any]
 
 
@@ -56,11 +54,6 @@ def list_clocks(*, lead_ids: Sequence[int]) -> dict[int, list[LeadClock]]:
 def list_urgent_faces(*, lead_ids: Sequence[int], now: datetime) -> dict[int, ClockFace]:
     """The open clock that is due first, for ``{% clock face %}``; leads without one are left out."""
     return _readers[0].most_urgent(lead_ids, now)
-
-
-def urgent_due_at(lead_column: str = "lead_id") -> Any:
-    """When a lead's most urgent open clock is due, to annotate or order a query by."""
-    return _readers[0].due_at(lead_column)
 
 
 def broken_clock() -> dict[str, Any]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from django.db.models import Min, OuterRef, Subquery
-
 from leads.clocks import ClockReader, LeadClock
 from leads.conditions.statements import Statement
 from leads.models import RuleKind, RuleVersion
@@ -89,12 +87,6 @@ def list_urgent_faces(lead_ids: Sequence[int], now: datetime) -> dict[int, Clock
     return {timed.clock.lead_id: timed.face(now) for timed in time_clocks(clocks, now=now)}
 
 
-def urgent_due_at(lead_column: str) -> Subquery:
-    """When the most urgent open clock of the lead in this column is due; null without one."""
-    due = Clock.objects.filter(lead=OuterRef(lead_column), state__in=OPEN_STATES).order_by().values("lead")
-    return Subquery(due.annotate(first=Min("due_at")).values("first"))
-
-
 def list_lead_clocks(*, lead_id: int, now: datetime, limit: int = 10) -> list[TimedClock]:
     """The clocks of a lead: the open ones by deadline, then the newest of the others."""
     clocks = list(Clock.objects.filter(lead_id=lead_id).order_by("-entered_at", "-id")[:limit])
@@ -133,6 +125,4 @@ def is_open(clock: Clock) -> bool:
     return ClockState(clock.state) in OPEN_STATES
 
 
-CLOCK_READER = ClockReader(
-    newest=list_newest_clocks, most_urgent=list_urgent_faces, due_at=urgent_due_at, broken=BROKEN
-)
+CLOCK_READER = ClockReader(newest=list_newest_clocks, most_urgent=list_urgent_faces, broken=BROKEN)
