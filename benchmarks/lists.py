@@ -125,7 +125,7 @@ def _pages(tenant_id: int) -> Iterator[Finding]:
     with tenant_scope(tenant_id):
         admin = Membership.objects.select_related("user").filter(roles__contains=[Role.ADMIN]).first()
     browser = Client(SERVER_NAME="localhost")
-    browser.force_login(admin.user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(admin.user)
     key = make_key(tenant_id, Scope.LEADS_READ)
     asks: dict[str, Callable[[], Any]] = {
         "list, page with its frame": lambda: browser.get(f"/t/{LARGE}/leads/?stage=mql&order=-score"),

@@ -98,10 +98,10 @@ def _check_description() -> None:
 def _write(phase: Phase, tenant_ids: dict[str, int]) -> None:
     """Write a phase of every tenant unless it stands there; one that was interrupted is there in part, so that needs --fresh."""
     with owner_connection() as owner:
-        if owner.execute("SELECT FROM bench_built WHERE part = %s", [phase.name]).fetchone():
+        if owner.execute("SELECT FROM bench_built WHERE part = %s", [phase.name]).fetchone() is not None:
             return
         begun = f"{phase.name} begun"
-        if owner.execute("SELECT FROM bench_built WHERE part = %s", [begun]).fetchone():
+        if owner.execute("SELECT FROM bench_built WHERE part = %s", [begun]).fetchone() is not None:
             raise SystemExit("The benchmarks' data were interrupted while they were built: run with --fresh.")
         owner.execute("INSERT INTO bench_built VALUES (%s, now())", [begun])
         began = time.monotonic()

@@ -73,7 +73,7 @@ def _whole_pages(tenant_id: int) -> list[Finding]:
             people = Membership.objects.select_related("user").filter(roles__contains=[role])
             member = people.order_by("id").first()
         browser = Client(SERVER_NAME="localhost")
-        browser.force_login(member.user, backend="django.contrib.auth.backends.ModelBackend")
+        browser.force_login(member.user)
 
         def ask(browser: Any = browser, address: str = f"/t/{LARGE}/{what}/") -> None:
             answer = browser.get(address, headers={"HX-Request": "true", "HX-Target": "desk-list"})
