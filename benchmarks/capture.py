@@ -89,14 +89,14 @@ def make_key(tenant_id: int, *scopes: str) -> str:
 
 
 def new_lead(dice: random.Random) -> dict[str, Any]:
-    """Somebody nobody has heard of, with a form."""
+    """Somebody nobody has heard of, with a form; the first of a company makes it, the others say the same of it."""
     number = dice.randrange(10**12)
     return {
-        "email": f"ana{number}@empresa{number % 100_000}.com.br",
+        "email": f"ana{number}@nova{number % 100_000}.com.br",
         "first_name": "Ana",
         "last_name": f"Souza {number}",
         "country": "BR",
-        "company": {"name": f"Empresa {number % 100_000}", "size": 180},
+        "company": {"name": f"Nova {number % 100_000}", "size": 180},
         "origin": "webinar",
         "event": {"type": "form_submitted", "properties": {"kind": "newsletter"}},
     }

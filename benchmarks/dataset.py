@@ -462,12 +462,11 @@ def _score(values: dict[str, Any]) -> None:
     """Scores, grades, their decisions and due rows, by the steps themselves."""
     from leads.pipeline import BATCH_SIZE, Batch, Reason, ReasonCode
     from leads.versions import open_rulebook
-    from scoring.steps import grade, score
+    from scoring.steps import rate
     from tenancy.models import Tenant
 
     tenant, rules = Tenant.objects.get(pk=values["tenant"]), open_rulebook()
     for low in range(values["low"], values["high"] + 1, BATCH_SIZE):
         lead_ids = list(range(low, min(low + BATCH_SIZE, values["high"] + 1)))
         batch = Batch(lead_ids, Reason(ReasonCode.IMPORTED), values["now"], tenant, rules)
-        for step in (score, grade):
-            step.apply(batch, step.plan(batch))
+        rate.apply(batch, rate.plan(batch))

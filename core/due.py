@@ -80,19 +80,25 @@ def schedule(*, kind: str, due: Mapping[int, datetime]) -> None:
         )
 
 
-def due_row_ctes(*, kind: str, differing: str) -> str:
-    """Two CTEs for a larger statement, which bring due rows to what the CTE ``differing (subject, due_at)`` says.
+def due_row_ctes(*, planned: str) -> str:
+    """CTEs for a larger statement, which bring due rows to what the CTE ``planned (kind, subject, due_at)`` says.
 
-    A null instant forgets the row. The text has the places ``{tenant}`` and ``{subjects}``, the ids among which the subjects are.
+    A null instant forgets the row; one that stands as planned is left alone. Each kind's subjects are told once. The text has
+    the places ``{tenant}`` and ``{subjects}``, the ids among which the subjects are.
     """
-    return f"""scheduled AS (
+    return f"""differing (kind, subject, due_at) AS (
+    SELECT planned.kind, planned.subject, planned.due_at
+    FROM {planned} planned LEFT JOIN core_duerow due
+        ON due.kind = planned.kind AND due.subject = planned.subject AND due.subject = ANY ({{subjects}})
+    WHERE due.due_at IS DISTINCT FROM planned.due_at
+), scheduled AS (
     INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
-    SELECT {{tenant}}, '{kind}', subject, due_at, 0, '' FROM {differing} WHERE due_at IS NOT NULL
+    SELECT {{tenant}}, kind, subject, due_at, 0, '' FROM differing WHERE due_at IS NOT NULL
     ON CONFLICT (tenant_id, kind, subject) DO UPDATE
     SET due_at = EXCLUDED.due_at, attempts = 0, error = '', held_at = NULL
 ), forgotten AS (
-    DELETE FROM core_duerow due USING {differing} differing
-    WHERE due.kind = '{kind}' AND due.subject = differing.subject AND due.subject = ANY ({{subjects}})
+    DELETE FROM core_duerow due USING differing
+    WHERE due.kind = differing.kind AND due.subject = differing.subject AND due.subject = ANY ({{subjects}})
       AND differing.due_at IS NULL
 )"""  # noqa: S608 - names of our own
 

@@ -20,10 +20,12 @@ app.autodiscover_tasks()
 
 @worker_ready.connect
 def _worker_lives(**_about: Any) -> None:
+    from core.memory import keep_what_is_loaded
     from core.models import ProcessPulse
     from core.pulse import start_pulse
 
     start_pulse(role=ProcessPulse.Role.WORKER)
+    keep_what_is_loaded()
 
 
 @beat_init.connect

@@ -153,8 +153,7 @@ MIDDLEWARE = [
 # Everything that happens to a lead, in order. Read it like MIDDLEWARE.
 LEAD_PIPELINE = [
     "leads.steps.identify",
-    "scoring.steps.score",
-    "scoring.steps.grade",
+    "scoring.steps.rate",
     "leads.steps.advance",
     "routing.steps.assign",
     "nurturing.steps.enroll",

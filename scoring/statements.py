@@ -5,6 +5,7 @@ lead with FILTER. The texts hold no ids of a tenant or version, so tenants with 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.postgres.fields import ArrayField
@@ -24,7 +25,8 @@ GRADE_CHANGES: Final = "grade.changes"
 MAX_SCORE: Final = 1_000_000_000
 LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 TENANT: Final = Param("tenant", BigIntegerField())
-VERSION: Final = Param("version", BigIntegerField())
+SCORE_VERSION: Final = Param("score_version", BigIntegerField())
+GRADE_VERSION: Final = Param("grade_version", BigIntegerField())
 ZONE: Final = Param("zone", TextField())
 NOW: Final = Param("now", DateTimeField())
 READING: Final = Reading(NOW)
@@ -35,29 +37,6 @@ def score_plan(model: ScoringModel) -> Statement:
     return cached_statement(key=f"score.plan:{model.fingerprint}", build=lambda: _build_score_plan(model))
 
 
-def score_apply(model: ScoringModel, *, is_decay: bool) -> Statement:
-    """Write what the plan says differs: scores, decisions, and due rows for the instant of the next change.
-
-    ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes.
-    """
-    template = CHANGE_SCORE + (FORGET_EARLIER_DECAY if is_decay else "") + DECIDE_SCORE + PLAN_NEXT_SCORE
-    return cached_statement(
-        key=f"score.apply.{is_decay}:{model.fingerprint}",
-        build=lambda: Statement.compose(
-            template,
-            plan=score_plan(model),
-            ids=constant([rule.id for rule in model.rules], "text[]"),
-            lead_ids=LEAD_IDS,
-            subjects=LEAD_IDS,
-            tenant=TENANT,
-            version=VERSION,
-            now=NOW,
-            is_decay=constant(is_decay, "boolean"),
-            **({"zone": ZONE} if is_decay else {}),
-        ),
-    )
-
-
 def grade_plan(criteria: GradeCriteria) -> Statement:
     """``(lead_id, grade, verdicts in order, next_at)`` of the leads ``lead_ids`` at ``now``."""
     return cached_statement(
@@ -65,21 +44,18 @@ def grade_plan(criteria: GradeCriteria) -> Statement:
     )
 
 
-def grade_apply(criteria: GradeCriteria) -> Statement:
-    """Write what the plan says differs: grades, decisions, and due rows for the instant of the next change."""
+def rate_apply(
+    *, model: ScoringModel | None, criteria: GradeCriteria | None, is_decay: bool = False
+) -> Statement:
+    """Write what the plans say differs: scores and grades, decisions, and due rows for the instant of the next change.
+
+    Both at once, since a standing that is written twice costs twice; None leaves one of them as it is.
+    ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes.
+    """
+    prints = [rules.fingerprint if rules else "" for rules in (model, criteria)]
     return cached_statement(
-        key=f"grade.apply:{criteria.fingerprint}",
-        build=lambda: Statement.compose(
-            APPLY_GRADE + PLAN_NEXT_GRADE,
-            plan=grade_plan(criteria),
-            ids=constant([criterion.id for criterion in criteria.criteria], "text[]"),
-            letters=constant(Grade.labels, "text[]"),
-            lead_ids=LEAD_IDS,
-            subjects=LEAD_IDS,
-            tenant=TENANT,
-            version=VERSION,
-            now=NOW,
-        ),
+        key=f"rate.{is_decay}:{':'.join(prints)}",
+        build=lambda: _build_rate_apply(model, criteria, is_decay=is_decay),
     )
 
 
@@ -101,68 +77,115 @@ def rule_counts(rule: EventRule) -> Truth:
     return AllOf(*tests)
 
 
-# Beside each join stands the list of ids: with it the index is used whatever the statistics say of a table that has just grown.
-# The old row is what the update saw; an unchanged number keeps the decision, and so the version, that made it.
-CHANGE_SCORE: Final = """
-WITH plan AS ({plan}), changed AS (
-    UPDATE leads_leadstate state
-    SET score = plan.score, last_positive_at = plan.positive_at
-    FROM plan
-    WHERE state.lead_id = plan.lead_id AND state.lead_id = ANY ({lead_ids})
-      AND (state.score <> plan.score OR state.last_positive_at IS DISTINCT FROM plan.positive_at)
-    RETURNING new.lead_id, old.score AS was
-)"""
-FORGET_EARLIER_DECAY: Final = """, outdone AS (
+@dataclass(frozen=True)
+class _Part:
+    """What score or grade adds to the statement that writes both. ``name`` is that of its plan's CTE, ``hands_on`` what the
+    writing needs of it."""
+
+    name: str
+    hands_on: str
+    sets: str
+    differs: str
+    decided: str
+    planned: str
+
+
+_SCORED: Final = _Part(
+    name="scored",
+    hands_on="scored.score, scored.points, scored.positive_at, scored.next_at AS score_changes_at",
+    sets="score = rated.score, last_positive_at = rated.positive_at",
+    differs="state.score <> rated.score OR state.last_positive_at IS DISTINCT FROM rated.positive_at",
+    decided="""
+        SELECT lead_id, 'score', {score_version}, score::text, jsonb_build_object(
+            'points', (
+                SELECT COALESCE(jsonb_object_agg(rule.id, trim_scale(rule.points)::text), '{{}}')
+                FROM unnest({rule_ids}, changed.points) AS rule (id, points)
+                WHERE rule.points <> 0
+            ),
+            'decay', {is_decay}
+        )
+        FROM changed WHERE former_score <> score
+    """,
+    planned=f"SELECT '{SCORE_CHANGES}', lead_id, score_changes_at FROM rated",  # noqa: S608 - a name of our own
+)
+_GRADED: Final = _Part(
+    name="graded",
+    hands_on="graded.grade, graded.verdicts, graded.next_at AS grade_changes_at",
+    sets="grade = rated.grade",
+    differs="state.grade <> rated.grade",
+    decided="""
+        SELECT lead_id, 'grade', {grade_version}, ({letters})[grade + 1], jsonb_build_object('verdicts', (
+            SELECT COALESCE(jsonb_object_agg(criterion.id, criterion.verdict), '{{}}')
+            FROM unnest({criterion_ids}, changed.verdicts) AS criterion (id, verdict)
+        ))
+        FROM changed WHERE former_grade <> grade
+    """,
+    planned=f"SELECT '{GRADE_CHANGES}', lead_id, grade_changes_at FROM rated",  # noqa: S608 - a name of our own
+)
+_FORGET_EARLIER_DECAY: Final = """, outdone AS (
     DELETE FROM leads_decision decision
-    USING changed JOIN plan USING (lead_id)
-    WHERE decision.lead_id = changed.lead_id AND changed.was <> plan.score
+    USING changed
+    WHERE decision.lead_id = changed.lead_id AND changed.former_score <> changed.score
       AND decision.kind = 'score' AND decision.topic = '' AND decision.detail -> 'decay' = 'true'
       AND decision.at >= ({now} AT TIME ZONE {zone})::date::timestamp AT TIME ZONE {zone}
 )"""
-DECIDE_SCORE: Final = """, decided AS (
-    INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
-    SELECT {tenant}, plan.lead_id, 'score', '', {now}, {version}, plan.score::text, jsonb_build_object(
-        'points', (
-            SELECT COALESCE(jsonb_object_agg(rule.id, trim_scale(rule.points)::text), '{{}}')
-            FROM unnest({ids}, plan.points) AS rule (id, points)
-            WHERE rule.points <> 0
-        ),
-        'decay', {is_decay}
+
+
+def _build_rate_apply(
+    model: ScoringModel | None, criteria: GradeCriteria | None, *, is_decay: bool
+) -> Statement:
+    """The old row is what the update saw; an unchanged result keeps the decision, and so the version, that made it.
+
+    The plan of a prepared statement is made for ten leads and run with a thousand: the list of ids beside the join keeps it on
+    the index, and a full join, which all of the batch's leads pass, is never a loop within a loop.
+    """
+    parts: list[_Part] = []
+    places: Parts = {"lead_ids": LEAD_IDS, "subjects": LEAD_IDS, "tenant": TENANT, "now": NOW}
+    if model is not None:
+        parts.append(_SCORED)
+        places |= {
+            "scored": score_plan(model),
+            "rule_ids": constant([rule.id for rule in model.rules], "text[]"),
+            "score_version": SCORE_VERSION,
+            "is_decay": constant(is_decay, "boolean"),
+        }
+    if criteria is not None:
+        parts.append(_GRADED)
+        places |= {
+            "graded": grade_plan(criteria),
+            "criterion_ids": constant([criterion.id for criterion in criteria.criteria], "text[]"),
+            "letters": constant(Grade.labels, "text[]"),
+            "grade_version": GRADE_VERSION,
+        }
+    forgets = is_decay and model is not None
+    if forgets:
+        places["zone"] = ZONE
+    joined = " FULL JOIN ".join([parts[0].name, *(f"{part.name} USING (lead_id)" for part in parts[1:])])
+    return Statement.compose(
+        f"""
+        WITH {", ".join(f"{part.name} AS ({{{part.name}}})" for part in parts)}, rated AS MATERIALIZED (
+            SELECT lead_id, {", ".join(part.hands_on for part in parts)} FROM {joined}
+        ), changed AS (
+            UPDATE leads_leadstate state
+            SET {", ".join(part.sets for part in parts)}
+            FROM rated
+            WHERE state.lead_id = rated.lead_id AND state.lead_id = ANY ({{lead_ids}})
+              AND ({" OR ".join(part.differs for part in parts)})
+            RETURNING rated.*, old.score AS former_score, old.grade AS former_grade
+        ){_FORGET_EARLIER_DECAY if forgets else ""}, decided AS (
+            INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
+            SELECT {{tenant}}, made.lead_id, made.kind, '', {{now}}, made.version_id, made.result, made.detail
+            FROM ({" UNION ALL ".join(part.decided for part in parts)})
+                AS made (lead_id, kind, version_id, result, detail)
+        ), planned (kind, subject, due_at) AS (
+            {" UNION ALL ".join(part.planned for part in parts)}
+        ), {due_row_ctes(planned="planned")}
+        SELECT lead_id FROM changed
+        """,  # noqa: S608 - names of our own
+        **places,
     )
-    FROM plan JOIN changed USING (lead_id)
-    WHERE changed.was <> plan.score
-)"""
-APPLY_GRADE: Final = """
-WITH plan AS ({plan}), changed AS (
-    UPDATE leads_leadstate state SET grade = plan.grade
-    FROM plan
-    WHERE state.lead_id = plan.lead_id AND state.lead_id = ANY ({lead_ids}) AND state.grade <> plan.grade
-    RETURNING new.lead_id
-), decided AS (
-    INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
-    SELECT {tenant}, plan.lead_id, 'grade', '', {now}, {version}, ({letters})[plan.grade + 1],
-        jsonb_build_object('verdicts', (
-            SELECT COALESCE(jsonb_object_agg(criterion.id, criterion.verdict), '{{}}')
-            FROM unnest({ids}, plan.verdicts) AS criterion (id, verdict)
-        ))
-    FROM plan JOIN changed USING (lead_id)
-)"""
 
 
-def _plan_next(kind: str) -> str:
-    """The end of a statement: due rows come to the instants at which results change next; null is never."""
-    return f""", differing (subject, due_at) AS (
-    SELECT plan.lead_id, plan.next_at
-    FROM plan LEFT JOIN core_duerow due
-        ON due.kind = '{kind}' AND due.subject = plan.lead_id AND due.subject = ANY ({{lead_ids}})
-    WHERE due.due_at IS DISTINCT FROM plan.next_at
-), {due_row_ctes(kind=kind, differing="differing")}
-SELECT lead_id FROM changed
-"""  # noqa: S608 - names of our own
-
-
-PLAN_NEXT_SCORE: Final = _plan_next(SCORE_CHANGES)
-PLAN_NEXT_GRADE: Final = _plan_next(GRADE_CHANGES)
 DAY: Final = "(occurred_at AT TIME ZONE {zone})::date"
 Parts = dict[str, Statement | Param]
 

@@ -1,4 +1,4 @@
-"""The steps of the pipeline that set score and grade."""
+"""The step of the pipeline that sets score and grade."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from leads.pipeline import Batch, Reason, ReasonCode, lock_free_leads, run_pipel
 from scoring.statements import (
     GRADE_CHANGES,
     SCORE_CHANGES,
-    grade_apply,
     grade_plan,
-    score_apply,
+    rate_apply,
     score_plan,
 )
 from tenancy.scope import require_tenant_id
@@ -22,69 +21,49 @@ from tenancy.scope import require_tenant_id
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be, as a SELECT with its values, and the statement around it that writes what differs."""
+    """What would be, as SELECTs with their values, and the statement around both that writes what differs.
 
-    select: Statement
+    None in place of a SELECT: nothing is published, so these results stay as they are.
+    """
+
+    scores: Statement | None
+    grades: Statement | None
     write: Statement
     values: dict[str, Any]
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """What would be, without writing it."""
-        return self.select.rows(**self.values)
 
+class RateStep:
+    """Score and grade: points from events and from what is known of the lead, and the letter for fit; with them the due rows for
+    the next instants at which they change."""
 
-class ScoreStep:
-    """Points from events and from what is known of the lead; a due row for the next instant at which they change."""
-
-    name = "score"
+    name = "rate"
     runs_on_history = True
     concerns: str | None = None
 
     def plan(self, batch: Batch) -> Plan | None:
-        """None without a published model: scores stay as they are."""
-        published = batch.rules.get(RuleKind.SCORING)
-        if published is None:
+        """None with neither a model nor criteria published."""
+        scoring, grading = batch.rules.get(RuleKind.SCORING), batch.rules.get(RuleKind.GRADING)
+        if scoring is None and grading is None:
             return None
-        model = published.rules
-        is_decay = batch.reason.code == ReasonCode.TIME
-        values = _values(batch, published.version_id)
-        return Plan(score_plan(model), score_apply(model, is_decay=is_decay), values)
+        model, criteria = scoring and scoring.rules, grading and grading.rules
+        return Plan(
+            scores=score_plan(model) if model else None,
+            grades=grade_plan(criteria) if criteria else None,
+            write=rate_apply(model=model, criteria=criteria, is_decay=batch.reason.code == ReasonCode.TIME),
+            values={
+                "lead_ids": batch.lead_ids,
+                "now": batch.now,
+                "zone": batch.tenant.time_zone,
+                "tenant": require_tenant_id(),
+                "score_version": scoring and scoring.version_id,
+                "grade_version": grading and grading.version_id,
+            },
+        )
 
     def apply(self, batch: Batch, plan: Plan | None) -> None:
-        """Write scores, decisions and due rows that differ."""
+        """Write scores, grades, decisions and due rows that differ."""
         if plan is not None:
             plan.write.execute(**plan.values)
-
-
-class GradeStep:
-    """The letter for fit."""
-
-    name = "grade"
-    runs_on_history = True
-    concerns: str | None = None
-
-    def plan(self, batch: Batch) -> Plan | None:
-        """None without published criteria: grades stay as they are."""
-        published = batch.rules.get(RuleKind.GRADING)
-        if published is None:
-            return None
-        criteria = published.rules
-        return Plan(grade_plan(criteria), grade_apply(criteria), _values(batch, published.version_id))
-
-    def apply(self, batch: Batch, plan: Plan | None) -> None:
-        """Write grades, decisions and due rows that differ."""
-        if plan is not None:
-            plan.write.execute(**plan.values)
-
-
-def _values(batch: Batch, version_id: int) -> dict[str, Any]:
-    return {
-        "lead_ids": batch.lead_ids,
-        "now": batch.now,
-        "zone": batch.tenant.time_zone,
-        "tenant": require_tenant_id(),
-        "version": version_id,
-    }
 
 
 def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:
@@ -92,8 +71,7 @@ def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:
     run_pipeline(lead_ids=lead_ids, reason=Reason(ReasonCode.TIME), now=now)
 
 
-score = ScoreStep()
-grade = GradeStep()
+rate = RateStep()
 
 register_due_kind(DueKind(SCORE_CHANGES, act=run_when_due, lock=lock_free_leads))
 register_due_kind(DueKind(GRADE_CHANGES, act=run_when_due, lock=lock_free_leads))

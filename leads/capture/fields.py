@@ -810,13 +810,16 @@ def _read_message_id(value: Any, zone: ZoneInfo, now: datetime) -> str | None:
     return read_text(value, MAX_MESSAGE_ID) or None
 
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)
+
+
 def _read_properties(value: Any, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise Unfit("type", _("Give an object."))
     _check_json(value, MAX_PROPERTIES_DEPTH)
-    if len(json.dumps(value, ensure_ascii=False).encode()) > MAX_PROPERTIES_BYTES:
+    if value and len(_JSON.encode(value).encode()) > MAX_PROPERTIES_BYTES:
         raise Unfit("too_long", _("At most %d bytes.") % MAX_PROPERTIES_BYTES)
     return value
 

@@ -25,9 +25,9 @@ from leads.listing import (
 )
 from leads.models import Grade, Stage
 from leads.rows import list_lead_rows
+from leads.views.lead_columns import lead_columns, listed_leads
 from tenancy.errors import FieldProblem
 from tenancy.listing import (
-    Column,
     EmptyState,
     FilterChip,
     ListError,
@@ -63,14 +63,14 @@ def lead_list(request: TenantRequest) -> HttpResponse:
     except ListTooSlow:
         error = too_slow()
     faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
-    rows = [(row, faces.get(row.id)) for row in list_lead_rows(lead_ids=page.lead_ids)]
+    rows = listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, slug=request.tenant.slug)
     count = None if error else count_leads(query=query, now=now)
     chips = _chips(query, given)
     listing = Listing(
         key="leads",
         request=request,
         caption=_("Leads"),
-        columns=_columns(),
+        columns=lead_columns(),
         rows=rows,
         words=_words,
         count=count,
@@ -98,42 +98,6 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         "myself": MYSELF,
     }
     return render_listing(request, PAGE, context, listing=listing)
-
-
-def _columns() -> list[Column]:
-    return [
-        Column(key="name", label=_("Name"), sort="name", template=f"{PAGE}#name_cell", card="title"),
-        Column(key="company", label=_("Company"), template=f"{PAGE}#company_cell", card="line"),
-        Column(
-            key="stage",
-            label=_("Stage"),
-            sort="stage_at",
-            descending_first=True,
-            template=f"{PAGE}#stage_cell",
-        ),
-        Column(
-            key="score",
-            label=_("Score"),
-            sort="score",
-            descending_first=True,
-            template=f"{PAGE}#score_cell",
-            end=True,
-        ),
-        Column(
-            key="grade", label=_("Grade"), sort="grade", descending_first=True, template=f"{PAGE}#grade_cell"
-        ),
-        Column(key="owner", label=_("Owner"), template=f"{PAGE}#owner_cell"),
-        Column(key="clock", label=_("Clock"), template=f"{PAGE}#clock_cell", end=True),
-        Column(key="origin", label=_("Origin"), template=f"{PAGE}#origin_cell", card="hidden"),
-        Column(
-            key="created_at",
-            label=_("Captured"),
-            sort="created_at",
-            descending_first=True,
-            template=f"{PAGE}#created_cell",
-            end=True,
-        ),
-    ]
 
 
 def _words(count: int) -> str:

@@ -25,7 +25,7 @@ from tests.conftest import NOW
 from tests.leads.pipeline_steps import poison
 
 DAY = timedelta(days=1)
-ENGINES = ["leads.steps.identify", "scoring.steps.score", "scoring.steps.grade", "leads.steps.advance"]
+ENGINES = ["leads.steps.identify", "scoring.steps.rate", "leads.steps.advance"]
 POISON = "tests.leads.pipeline_steps.poison"
 REASON = Reason(ReasonCode.EVENT)
 

@@ -23,7 +23,7 @@ OTHER_MODEL = {"rules": [make_rule(points="7")], "model_cap": None}
 @pytest.fixture(autouse=True)
 def small_batches(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Three leads a batch, and only the steps of this test."""
-    settings.LEAD_PIPELINE = ["scoring.steps.score"]
+    settings.LEAD_PIPELINE = ["scoring.steps.rate"]
     pipeline.pipeline_steps.cache_clear()
     monkeypatch.setattr(reruns, "BATCH_SIZE", 3)
     yield

@@ -9,7 +9,7 @@ from core.models import DueRow
 from leads.models import Decision, Lead, LeadState, RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode
 from leads.versions import open_rulebook
-from scoring.steps import grade
+from scoring.steps import rate
 from tests.builders import make_company, make_event, make_lead, publish_rules
 from tests.conftest import NOW
 
@@ -20,7 +20,7 @@ BRAZIL = {"fact": "country", "op": "eq", "value": "BR"}
 
 def run(tenant: Any, *leads: Lead) -> None:
     batch = Batch([lead.pk for lead in leads], Reason(ReasonCode.EVENT), NOW, tenant, open_rulebook())
-    grade.apply(batch, grade.plan(batch))
+    rate.apply(batch, rate.plan(batch))
 
 
 def grade_of(tenant: Any, lead: Lead) -> str:

@@ -11,7 +11,7 @@ from core.models import DueRow
 from leads.models import Decision, Lead, LeadState, RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode
 from leads.versions import open_rulebook
-from scoring.steps import score
+from scoring.steps import rate
 from tenancy.scope import tenant_scope
 from tests.builders import make_event, make_lead, make_rule, publish_rules
 from tests.conftest import NOW
@@ -29,7 +29,7 @@ def publish(*rules: dict[str, Any], model_cap: str | None = None) -> None:
 
 def run(tenant: Any, *leads: Lead, now: datetime = NOW, code: str = ReasonCode.EVENT) -> None:
     batch = Batch([lead.pk for lead in leads], Reason(code), now, tenant, open_rulebook())
-    score.apply(batch, score.plan(batch))
+    rate.apply(batch, rate.plan(batch))
 
 
 def score_of(tenant: Any, lead: Lead, now: datetime = NOW) -> int:
@@ -315,9 +315,10 @@ def test_planning_writes_nothing(in_tenant: Any) -> None:
     lead = make_lead()
     views(lead, NOW)
     batch = Batch([lead.pk], Reason(ReasonCode.EVENT), NOW, in_tenant, open_rulebook())
-    plan = score.plan(batch)
+    plan = rate.plan(batch)
     assert plan is not None
-    assert plan.rows() == [(lead.pk, 10, [Decimal("10.2500")], NOW, NOW + 14 * DAY)]
+    assert plan.scores is not None
+    assert plan.scores.rows(**plan.values) == [(lead.pk, 10, [Decimal("10.2500")], NOW, NOW + 14 * DAY)]
     assert LeadState.objects.get(lead=lead).score == 0
     assert not Decision.objects.exists()
 
@@ -326,11 +327,12 @@ def test_a_batch_reads_its_events_by_their_index_under_row_security(in_tenant: A
     lead = make_lead()
     views(lead, NOW)
     batch = Batch([lead.pk], Reason(ReasonCode.EVENT), NOW, in_tenant, open_rulebook())
-    plan = score.plan(batch)
+    plan = rate.plan(batch)
     assert plan is not None
+    assert plan.scores is not None
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-        cursor.execute(f"EXPLAIN {plan.select.sql}", plan.select.bind(**plan.values))
+        cursor.execute(f"EXPLAIN {plan.scores.sql}", plan.scores.bind(**plan.values))
         lines = [line for (line,) in cursor.fetchall()]
     (scan,) = [index for index, line in enumerate(lines) if "on leads_event" in line]
     assert "Index Scan using event_by_lead" in lines[scan]
@@ -343,7 +345,7 @@ def test_tenants_with_the_same_rules_share_one_text(tenant: Any, other_tenant: A
     for each in (tenant, other_tenant):
         with tenant_scope(each.pk):
             batch = Batch([1], Reason(ReasonCode.EVENT), NOW, each, open_rulebook())
-            plans.append(score.plan(batch))
+            plans.append(rate.plan(batch))
     one, other = plans
     assert one is not None
     assert other is not None

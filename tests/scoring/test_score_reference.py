@@ -15,7 +15,7 @@ from core.models import DueRow
 from leads.models import Decision, Event, LeadState, RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode
 from leads.versions import open_rulebook
-from scoring.steps import score
+from scoring.steps import rate
 from tests.builders import make_lead, publish_rules
 from tests.conftest import NOW
 
@@ -145,7 +145,7 @@ def test_a_score_is_what_the_contract_says_of_any_rules_and_events(
         for each in happenings
     )
     batch = Batch(sorted(leads), Reason(ReasonCode.EVENT), t, in_tenant, open_rulebook())
-    score.apply(batch, score.plan(batch))
+    rate.apply(batch, rate.plan(batch))
     found = dict(LeadState.objects.filter(lead_id__in=leads).values_list("lead_id", "score"))
     due = dict(
         DueRow.objects.filter(kind="score.changes", subject__in=leads).values_list("subject", "due_at")

@@ -10,7 +10,7 @@ from leads.pipeline import Batch, Reason, ReasonCode
 from leads.versions import open_rulebook
 from leads.why import WhyPart, explain_part
 from scoring.default_pack import default_scoring
-from scoring.steps import grade, score
+from scoring.steps import rate
 from tests.builders import make_company, make_event, make_lead, make_rule, publish_rules
 from tests.conftest import NOW
 
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.usefixtures("in_tenant")
 
 def run(tenant: Any, lead: Lead) -> None:
     batch = Batch([lead.pk], Reason(ReasonCode.EVENT), NOW, tenant, open_rulebook())
-    for step in (score, grade):
-        step.apply(batch, step.plan(batch))
+    rate.apply(batch, rate.plan(batch))
 
 
 def why(part: str, lead: Lead) -> WhyPart:
