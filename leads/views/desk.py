@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from leads.cards import LeadCard, get_card
-from leads.models import Handover, Opportunity, OpportunityOutcome, Stage
-from leads.ownership import function_of, oversees_all
+from leads.models import Handover, LeadState, Opportunity, OpportunityOutcome, Stage
+from leads.ownership import function_of, may_act_on, oversees_all
 from leads.qualification.queue import (
     WaitingCounts,
     WaitingLead,
@@ -32,7 +32,6 @@ from leads.qualification.queue import (
     list_queue,
 )
 from leads.rows import LeadRow, list_lead_rows
-from leads.selectors import LeadNotFound
 from leads.views.lead import card_context
 from tenancy.components import ClockFace
 from tenancy.listing import EmptyState, show_number
@@ -104,8 +103,6 @@ class DeskItem:
     row: LeadRow
     clock: ClockFace | None
     url: str
-    is_chosen: bool
-    attempts: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,12 +132,11 @@ def show_desk(request: TenantRequest, desk: Desk) -> HttpResponse:
     opportunities = list_own_opportunities(member=member) if desk is INBOX else []
     counts = desk.count_waiting(member=member)
     listed = [each.row.id for each in page.leads] + [row.id for row in opportunities]
-    card = choose_card(request, desk, listed, now)
-    chosen = card.lead.pk if card else None
+    chosen = choose_lead(request, desk, listed)
     context: dict[str, Any] = {
         "desk": desk,
         "address": reverse(desk.name, kwargs={"slug": request.tenant.slug}),
-        "groups": _groups(request, desk, page, opportunities, chosen),
+        "groups": _groups(request, desk, page, opportunities),
         "heading": _heading(desk, page.leads, counts),
         "more_url": _url(request, desk, cursor=page.next_cursor) if page.next_cursor else "",
         "is_first_page": "cursor" not in request.GET,
@@ -150,7 +146,8 @@ def show_desk(request: TenantRequest, desk: Desk) -> HttpResponse:
     if target == LIST_ID and "HX-Request" in request.headers:
         return _refresh(request, context, page.leads, opportunities, counts)
     context |= _poll_headers(_etag(page.leads, opportunities, counts, chosen))
-    if card is not None:
+    if chosen is not None:
+        card = get_card(lead_id=chosen, member=member, now=now)
         context |= _card_context(request, desk, card, listed, now)
     if desk is QUEUE:
         context["today"] = count_attempts_today(member=member, tenant=request.tenant, now=now)
@@ -160,7 +157,7 @@ def show_desk(request: TenantRequest, desk: Desk) -> HttpResponse:
     return response
 
 
-def choose_card(request: TenantRequest, desk: Desk, listed: Sequence[int], now: datetime) -> LeadCard | None:
+def choose_lead(request: TenantRequest, desk: Desk, listed: Sequence[int]) -> int | None:
     """The lead that the address names if it still waits here, else the one that was to follow it, else the first."""
     wanted = [
         int(raw)
@@ -168,13 +165,15 @@ def choose_card(request: TenantRequest, desk: Desk, listed: Sequence[int], now: 
         if raw and raw.isdecimal() and len(raw) < 19
     ]
     for lead_id in (*wanted, *listed[:1]):
-        try:
-            card = get_card(lead_id=lead_id, member=request.member, now=now)
-        except LeadNotFound:
-            continue
-        if lead_id in listed or (card.stage in desk.stages and card.can_act):
-            return card
+        if lead_id in listed or _waits_here(request.member, desk, lead_id):
+            return lead_id
     return None
+
+
+def _waits_here(member: Membership, desk: Desk, lead_id: int) -> bool:
+    """Whether a lead that is not on this page of the list is one of the desk's, for this member."""
+    state = LeadState.objects.filter(pk=lead_id, stage__in=desk.stages).first()
+    return state is not None and may_act_on(member=member, state=state)
 
 
 def list_own_opportunities(*, member: Membership) -> list[LeadRow]:
@@ -190,12 +189,14 @@ def _groups(
     desk: Desk,
     page: WaitingPage,
     opportunities: Sequence[LeadRow],
-    chosen: int | None,
 ) -> list[DeskGroup]:
-    def item(row: LeadRow, clock: ClockFace | None = None, attempts: int = 0) -> DeskItem:
-        return DeskItem(row, clock, _url(request, desk, lead=row.id), row.id == chosen, attempts)
+    # Built once: the id is its end.
+    address = _url(request, desk, lead="")
 
-    waiting = [(each.is_mine, item(each.row, each.clock, each.attempts)) for each in page.leads]
+    def item(row: LeadRow, clock: ClockFace | None = None) -> DeskItem:
+        return DeskItem(row, clock, f"{address}{row.id}")
+
+    waiting = [(each.is_mine, item(each.row, each.clock)) for each in page.leads]
     groups = [
         DeskGroup(desk.mine, [each for is_mine, each in waiting if is_mine]),
         DeskGroup(desk.free, [each for is_mine, each in waiting if not is_mine]),
@@ -207,7 +208,7 @@ def _groups(
 def _url(request: TenantRequest, desk: Desk, **parameters: Any) -> str:
     """This desk's address; the page of the list stays unless another is asked for."""
     if "cursor" in request.GET and "cursor" not in parameters:
-        parameters["cursor"] = request.GET["cursor"]
+        parameters = {"cursor": request.GET["cursor"]} | parameters
     address = reverse(desk.name, kwargs={"slug": request.tenant.slug})
     return f"{address}?{urlencode(parameters)}" if parameters else address
 

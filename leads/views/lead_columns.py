@@ -13,7 +13,7 @@ from leads.rows import LeadRow
 from leads.views.addresses import lead_addresses
 from tenancy.components import ClockFace
 from tenancy.listing import Column
-from tenancy.markup import clock, day, quiet, short_datetime, why_attributes
+from tenancy.markup import clock, day, quiet, short_datetime, why_link
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,19 @@ def lead_columns() -> list[Column]:
         Column(key="name", label=_("Name"), sort="name", value=_name, card="title"),
         Column(key="company", label=_("Company"), value=lambda row: row.lead.company, card="line"),
         falling(key="stage", label=_("Stage"), sort="stage_at", value=_stage),
-        falling(key="score", label=_("Score"), sort="score", value=_score, end=True),
-        falling(key="grade", label=_("Grade"), sort="grade", value=_grade),
+        falling(
+            key="score",
+            label=_("Score"),
+            sort="score",
+            value=lambda row: why_link(row.score_url, localize(row.lead.score), "why num"),
+            end=True,
+        ),
+        falling(
+            key="grade",
+            label=_("Grade"),
+            sort="grade",
+            value=lambda row: why_link(row.grade_url, row.lead.grade),
+        ),
         Column(key="owner", label=_("Owner"), value=lambda row: row.lead.owner or quiet(_("nobody"))),
         Column(key="clock", label=_("Clock"), value=_clock, end=True),
         Column(key="origin", label=_("Origin"), value=lambda row: row.lead.origin_label, card="hidden"),
@@ -68,16 +79,6 @@ def _name(row: ListedLead) -> SafeString:
 
 def _stage(row: ListedLead) -> SafeString:
     return format_html('<span title="{}">{}</span>', short_datetime(row.lead.stage_at), row.lead.stage.label)
-
-
-def _score(row: ListedLead) -> SafeString:
-    return format_html(
-        '<a class="why num" {}>{}</a>', why_attributes(row.score_url), localize(row.lead.score)
-    )
-
-
-def _grade(row: ListedLead) -> SafeString:
-    return format_html('<a class="why" {}>{}</a>', why_attributes(row.grade_url), row.lead.grade)
 
 
 def _clock(row: ListedLead) -> SafeString:

@@ -478,7 +478,7 @@ def test_home_counts_broken_clocks_and_opens_just_these_leads(
     assert home.context["heading"].startswith("2 clocks are broken")
     need = next(each for each in home.context["needs"] if each.label == "Clocks broken")
     assert need.value == "2"
-    listed = {row.id for row, _face in browser.get(need.url).context["listing"].rows}
+    listed = {row.lead.id for row in browser.get(need.url).context["listing"].rows}
     assert listed == {leads[ClockKind.BACK_TO_NURTURE].pk, leads[ClockKind.FIRST_CONTACT].pk}
     assert {row.id for row, _face in home.context["late"].rows} == listed
     assert "open clock is Broken" in browser.get(need.url).content.decode()
