@@ -106,8 +106,8 @@ class Listing:
     """One list on one page.
 
     ``key`` names it within the page. ``words`` puts a number into words ("12 leads"). ``filter_template`` draws the fields of
-    the filter panel inside a GET form; ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are
-    opaque.
+    the filter panel inside a GET form, asked for when the panel is opened: what only they need is given as functions.
+    ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are opaque.
     """
 
     key: str
@@ -135,6 +135,11 @@ class Listing:
     @property
     def state_id(self) -> str:
         return f"{self.key}-state"
+
+    @property
+    def filter_id(self) -> str:
+        """Of the place in the filter panel for its fields, which come when it is opened."""
+        return f"{self.key}-filter-fields"
 
     @property
     def search(self) -> str:
@@ -236,9 +241,11 @@ def show_number(number: int) -> str:
 def render_listing(
     request: HttpRequest, template: str, context: Mapping[str, Any], *, listing: Listing
 ) -> HttpResponse:
-    """The page that shows a list (as ``listing``), or only its rows when HTMX asked for them."""
+    """The page that shows a list (as ``listing``), or what HTMX asked for: its rows, or the fields of its filter panel."""
     shown = {**context, "listing": listing}
-    if wants_rows(request, listing):
+    if listing.filter_template and request.headers.get("HX-Target") == listing.filter_id:
+        response = render(request, listing.filter_template, shown)
+    elif wants_rows(request, listing):
         response = render(request, ROWS_TEMPLATE, shown)
         response["HX-Push-Url"] = listing.url
     else:

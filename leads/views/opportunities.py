@@ -1,9 +1,12 @@
 """Opportunities: open, won, lost."""
 
+from datetime import datetime
 from typing import Final
 
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.formats import number_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
@@ -14,6 +17,7 @@ from leads.opportunities import list_opportunities
 from leads.reasons import published_reasons
 from leads.timeline import reason_words
 from leads.versions import open_rulebook
+from leads.views.addresses import lead_addresses
 from tenancy.listing import (
     CURSOR,
     ORDER,
@@ -25,6 +29,7 @@ from tenancy.listing import (
     render_listing,
     show_number,
 )
+from tenancy.markup import short_date
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -48,9 +53,14 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
     )
     page, count = found.page, found.count
     rulebook_reasons = published_reasons(open_rulebook()) if outcome == OpportunityOutcome.LOST else None
+    lead_url = lead_addresses("lead-detail", slug=request.tenant.slug)
     shown = [
         {
             "row": row,
+            "lead": format_html('<a href="{}">{}</a>', lead_url(row.lead_id), row.lead),
+            "company": row.lead.company or "",
+            "opened": _day(row.opened_at),
+            "closed": _day(row.closed_at),
             "amount": money_words(row),
             "owner": row.sales_rep or row.kept_sales_rep or "",
             "reason": reason_words(act=MoveAct.LOSE, reason=row.reason, reasons=rulebook_reasons),
@@ -103,8 +113,8 @@ def _outcome(given: str) -> OpportunityOutcome:
 
 def _columns(outcome: OpportunityOutcome) -> list[Column]:
     columns = [
-        Column(key="lead", label=_("Lead"), template=f"{PAGE}#lead_cell", card="title", sort="lead"),
-        Column(key="company", label=_("Company"), template=f"{PAGE}#company_cell", card="line"),
+        Column(key="lead", label=_("Lead"), card="title", sort="lead"),
+        Column(key="company", label=_("Company"), card="line"),
         Column(key="owner", label=_("Owner")),
         _time_column("opened", _("Opened")),
     ]
@@ -120,10 +130,13 @@ def _columns(outcome: OpportunityOutcome) -> list[Column]:
 
 
 def _time_column(name: str, label: str) -> Column:
-    template = f"{PAGE}#{name}_cell"
-    return Column(
-        key=name, label=label, template=template, end=True, sort=f"{name}_at", descending_first=True
-    )
+    return Column(key=name, label=label, end=True, sort=f"{name}_at", descending_first=True)
+
+
+def _day(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', timezone.localtime(at).isoformat(), short_date(at))
 
 
 def money_words(row: Opportunity) -> str:
