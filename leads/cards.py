@@ -8,7 +8,7 @@ from typing import Any
 from leads.clocks import list_urgent_faces
 from leads.models import FORWARD_STAGES, Consent, Lead, LeadState, LeadTag, Stage
 from leads.ownership import function_of, may_act_on, owner_id
-from leads.qualification.assessments import Assessment, list_assessments, missing_for_hand_over
+from leads.qualification.assessments import Assessment, list_assessments, missing_in
 from leads.qualification.frameworks import Question
 from leads.reasons import Reasons, published_reasons
 from leads.selectors import get_lead
@@ -101,6 +101,7 @@ def get_card(*, lead_id: int, member: Membership, now: datetime, before: datetim
     stage = Stage(standing.stage)
     rules = open_rulebook()
     function = function_of(stage)
+    assessments = list_assessments(lead_id=lead_id, rules=rules)
     return LeadCard(
         lead=lead,
         stage=stage,
@@ -110,8 +111,8 @@ def get_card(*, lead_id: int, member: Membership, now: datetime, before: datetim
         can_act=may_act_on(member=member, state=standing),
         is_mine=function is not None and owner_id(standing, function) == member.pk,
         rules=rules,
-        assessments=list_assessments(lead_id=lead_id, rules=rules),
-        missing=missing_for_hand_over(lead_id=lead_id, rules=rules),
+        assessments=assessments,
+        missing=missing_in(assessments),
         timeline=list_timeline(lead_id=lead_id, before=before),
     )
 

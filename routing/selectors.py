@@ -101,9 +101,11 @@ def time_clocks(clocks: Iterable[Clock], *, now: datetime) -> list[TimedClock]:
     rows = list(clocks)
     if not rows:
         return []
-    versions = dict(
-        RuleVersion.objects.filter(pk__in={row.version_id for row in rows}).values_list("pk", "document")
+    documents = RuleVersion.objects.filter(pk__in={row.version_id for row in rows}).values_list(
+        "pk", "document"
     )
+    # Parsed once each: few versions, many clocks.
+    versions = {pk: parse_document(kind=RuleKind.CLOCKS, document=document) for pk, document in documents}
     calendars = {
         calendar.pk: open_hours(calendar, now=now)
         for calendar in Calendar.objects.filter(pk__in={row.calendar_id for row in rows} - {None})
@@ -111,9 +113,7 @@ def time_clocks(clocks: Iterable[Clock], *, now: datetime) -> list[TimedClock]:
     return [
         TimedClock(
             row,
-            parse_document(kind=RuleKind.CLOCKS, document=versions[row.version_id]).policies[
-                ClockKind(row.kind)
-            ],
+            versions[row.version_id].policies[ClockKind(row.kind)],
             calendars[row.calendar_id] if row.calendar_id is not None else None,
         )
         for row in rows

@@ -1,6 +1,6 @@
 """Answers to qualification questions: written in part or in whole, and what is still missing for a handover."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -90,12 +90,16 @@ def _answered(question: Question, framework: Framework, row: Answer | None) -> A
 
 
 def missing_for_hand_over(*, lead_id: int, rules: Rulebook) -> list[Question]:
+    """What ``missing_in`` says of this lead's assessments; one query."""
+    return missing_in(list_assessments(lead_id=lead_id, rules=rules))
+
+
+def missing_in(assessments: Sequence[Assessment]) -> list[Question]:
     """The required questions that are not met, in the framework that has been used; empty when the lead may be handed over.
 
     With several in use one that holds is enough, else the one nearest to it counts (of equals the one used last). With none
     in use it is the first.
     """
-    assessments = list_assessments(lead_id=lead_id, rules=rules)
     used = [assessment for assessment in assessments if assessment.is_used] or assessments[:1]
     if not used:
         return []

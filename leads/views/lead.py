@@ -22,6 +22,7 @@ from leads import acts
 from leads.capture.editing import ERASABLE, change_tags, edit_lead
 from leads.capture.receiving import Raw, Replay, receive_once
 from leads.capture.submissions import GRACE, Answer, process_now
+from leads.capture.values import normalise_time_zone
 from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
 from leads.conditions.describe import show_number, show_time
 from leads.conditions.fact_families import MILLIONTHS
@@ -75,8 +76,8 @@ def _advice(card: LeadCard, now: datetime) -> str:
     parts = []
     if newest is not None and (now - newest.at).days < 7:
         parts.append(_("%(what)s %(ago)s ago") % {"what": newest.title, "ago": ago_words(now - newest.at)})
-    if card.lead.time_zone in zoneinfo.available_timezones():
-        local = now.astimezone(zoneinfo.ZoneInfo(card.lead.time_zone))
+    if zone := normalise_time_zone(card.lead.time_zone or ""):
+        local = now.astimezone(zoneinfo.ZoneInfo(zone))
         parts.append(_("it is %(time)s there") % {"time": local.strftime("%H:%M")})
     return "; ".join(parts)
 
