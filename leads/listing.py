@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final
 
 from django.core import signing
@@ -23,29 +22,23 @@ from django.db.models import (
     F,
     Field,
     IntegerField,
-    Q,
-    QuerySet,
     SmallIntegerField,
 )
 from django.utils.translation import gettext_lazy as _
 
-from leads.conditions.compile import compile_filter
-from leads.conditions.language import Condition, InvalidCondition, is_fast, parse_condition
+from leads.conditions.language import Condition, InvalidCondition, parse_condition
 from leads.conditions.lead_facts import fold_origin
 from leads.conditions.logic import Bind, Fragment
 from leads.conditions.values import GRADES
-from leads.lifecycle import STAGE_FUNCTION
-from leads.models import Lead, Stage
-from leads.ownership import OWNER_COLUMN
-from leads.search import Search, search_leads
+from leads.matching import NOBODY, LeadFilters, on, page_rows, rows_to_count
+from leads.models import Stage
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import Count
-from tenancy.models import MemberKind, Membership, TeamFunction, normalise_login
+from tenancy.models import MemberKind, Membership, normalise_login
 
 COUNT_LIMIT: Final = 1000
 PAGE_SIZE: Final = 50
 SLOW_LIMIT_MS: Final = 2000
-NOBODY: Final = "none"
 MYSELF: Final = "me"
 DEFAULT_ORDER: Final = "-created_at"
 _SALT: Final = "leads.listing"
@@ -66,7 +59,7 @@ class ListTooSlow(Problem):
 
 @dataclass(frozen=True)
 class _Order:
-    """The columns of an index that gives the order: the value, which may be missing, then the id."""
+    """The columns of an index that gives the order, as paths from a lead: the value, which may be missing, then the id."""
 
     value: str
     key: str
@@ -85,21 +78,9 @@ ORDERS: Final = tuple(f"{sign}{name}" for name in _ORDERS for sign in ("", "-"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeadListQuery:
-    """What the list shows. ``owner`` is a member's id, or NOBODY for leads that nobody owns in the function of their stage.
+class LeadListQuery(LeadFilters):
+    """What the list shows. A missing name comes last in either order by name."""
 
-    ``grade_min`` is an ordinal. ``q`` is what ``leads.search`` makes of it. A missing name comes last in either order by name.
-    """
-
-    stages: tuple[Stage, ...] = ()
-    owner: int | str | None = None
-    origin: str | None = None
-    score_min: int | None = None
-    grade_min: int | None = None
-    q: str = ""
-    external_id: str | None = None
-    email: str | None = None
-    condition: Condition | None = None
     order: str = DEFAULT_ORDER
     cursor: str = ""
     size: int = PAGE_SIZE
@@ -109,21 +90,10 @@ class LeadListQuery:
         """Whether leads may be missing because of a filter or the search."""
         return replace(self, order=DEFAULT_ORDER, cursor="", size=PAGE_SIZE) != LeadListQuery()
 
-    @cached_property
-    def search(self) -> Search | None:
-        """What the search finds, asked once for a page and its count; None without one."""
-        return search_leads(text=self.q) if self.q else None
-
     @property
     def is_nothing_but_search(self) -> bool:
         """Whether no filter narrows what the search finds."""
         return not replace(self, q="").is_narrowed
-
-    @property
-    def is_fast(self) -> bool:
-        """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
-        is_looked_up = self.search is None or self.search.is_looked_up
-        return is_looked_up and (self.condition is None or is_fast(self.condition))
 
 
 @dataclass(frozen=True)
@@ -182,7 +152,7 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
     with _time_limit(query):
-        found = _find_page(_matching(query, now), query, position)
+        found = _find_page(query, position, now)
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
     found = found[: query.size]
@@ -201,52 +171,26 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNT_LIMIT
     """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long."""
     if query.search is not None and query.search.is_common and query.is_nothing_but_search:
         return Count(value=limit, exact=False)
+    if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
+        return Count(value=min(len(query.search.lead_ids), limit), exact=len(query.search.lead_ids) <= limit)
     try:
         with _time_limit(query):
-            matching = _matching(query, now).order_by().values("pk")[: limit + 1].count()
+            found = query.found(now=now)
+            matching = (
+                rows_to_count(query, now=now).order_by().values("pk")[: limit + 1].count()
+                if found is None
+                else found.count
+            )
     except ListTooSlow:
         return None
     return Count(value=min(matching, limit), exact=matching <= limit)
 
 
-def _matching(query: LeadListQuery, now: datetime) -> QuerySet[Any, Any]:
-    # The filter on the score is always true: it makes the join an inner one, so that an index on the standing can lead.
-    leads: QuerySet[Any, Any] = Lead.objects.filter(standing__score__gte=query.score_min or 0)
-    if query.stages:
-        leads = leads.filter(standing__stage__in=query.stages)
-    if query.owner is not None:
-        leads = leads.filter(_owned_by(query.owner))
-    if query.origin is not None:
-        leads = leads.filter(origin=query.origin)
-    if query.grade_min is not None:
-        leads = leads.filter(standing__grade__gte=query.grade_min)
-    if query.external_id is not None:
-        leads = leads.filter(external_id=query.external_id)
-    if query.email is not None:
-        leads = leads.filter(email=query.email)
-    if query.search is not None:
-        leads = leads.filter(query.search.truth())
-    if query.condition is not None:
-        leads = leads.filter(compile_filter(query.condition, now=now))
-    return leads
-
-
-def _owned_by(owner: int | str) -> Q:
-    """Leads whose owner in the function that holds their stage is this member, or nobody."""
-    condition = Q()
-    for function in TeamFunction:
-        stages = [stage for stage, holder in STAGE_FUNCTION.items() if holder is function]
-        column = f"standing__{OWNER_COLUMN[function]}"
-        whose: tuple[str, Any] = (f"{column}__isnull", True) if owner == NOBODY else (column, owner)
-        condition |= Q(("standing__stage__in", stages), whose)
-    return condition
-
-
-def _find_page(
-    leads: QuerySet[Any, Any], query: LeadListQuery, position: _Position | None
-) -> list[tuple[Any, int]]:
+def _find_page(query: LeadListQuery, position: _Position | None, now: datetime) -> list[tuple[Any, int]]:
     """Value and id of up to one row more than a page, in the direction of reading."""
-    order = _ORDERS[query.order.removeprefix("-")]
+    by = _ORDERS[query.order.removeprefix("-")]
+    leads = page_rows(query, order=by.value, now=now)
+    order = replace(by, value=on(leads.model, by.value), key=on(leads.model, by.key))
     is_backward = position is not None and position.is_backward
     is_descending = query.order.startswith("-") != is_backward
     found: list[tuple[Any, int]] = []
@@ -320,9 +264,11 @@ def _time_limit(query: LeadListQuery) -> Iterator[None]:
         return
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            (before,) = cursor.fetchone()
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SLOW_LIMIT_MS}ms"])
+            cursor.execute(
+                "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)",
+                [f"{SLOW_LIMIT_MS}ms"],
+            )
+            (before, _limit) = cursor.fetchone()
             yield
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
     except OperationalError as error:

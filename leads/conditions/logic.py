@@ -142,6 +142,18 @@ class InList(Truth):
         return f"({value} = ANY({array}))", params
 
 
+class InSet(Truth):
+    """Whether a value is in a subquery's column of which none is null. The subquery is read once, into a table by value, and
+    never joined: the rows around keep the order of their index. Never unknown."""
+
+    def __init__(self, value: Any, rows: Any) -> None:
+        super().__init__(value, rows)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Sql:
+        (value, rows), params = self.compiled(compiler)
+        return f"(({value} IN {rows}) IS TRUE)", params
+
+
 class NotInList(Truth):
     """Whether a value is none of an array's; unknown if the value is missing and the array is not empty."""
 

@@ -21,7 +21,8 @@ from core.notifications import list_notifications, mark_read, text_of
 from leads.clocks import broken_clock, list_urgent_faces
 from leads.conditions.language import parse_condition
 from leads.held import count_held
-from leads.listing import COUNT_LIMIT, NOBODY, LeadListQuery, count_leads, list_leads
+from leads.listing import COUNT_LIMIT, LeadListQuery, count_leads, list_leads
+from leads.matching import NOBODY
 from leads.models import Lead, Opportunity, OpportunityOutcome, Stage
 from leads.qualification.queue import (
     WaitingCounts,

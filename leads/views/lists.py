@@ -14,7 +14,6 @@ from leads.conditions.builder import builder_vocabulary
 from leads.conditions.describe import describe_condition
 from leads.listing import (
     MYSELF,
-    NOBODY,
     InvalidListQuery,
     LeadListQuery,
     LeadPage,
@@ -23,6 +22,7 @@ from leads.listing import (
     list_leads,
     read_list_query,
 )
+from leads.matching import NOBODY
 from leads.models import Grade, Stage
 from leads.rows import list_lead_rows
 from leads.views.lead_columns import lead_columns, listed_leads

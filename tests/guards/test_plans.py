@@ -34,7 +34,7 @@ ROWS = 600
 FILL = (
     """
     INSERT INTO leads_lead (tenant_id, external_id, email, email_kind, name, name_key, origin, created_at, recorded_at)
-    SELECT %(tenant)s, 'x' || n, 'x' || n || '@x.test', 'business', 'Ana ' || n, 'ana ' || n, 'origin' || n %% 9,
+    SELECT %(tenant)s, 'x' || n, 'x' || n || '@x.test', 'business', 'Ana ' || n, 'ana ' || n, 'origin' || n %% 40,
         %(now)s - n * interval '1 hour', %(now)s
     FROM generate_series(1, %(rows)s) n
     """,
@@ -149,10 +149,15 @@ def assert_enters(sql: str, index: str, *columns: str) -> None:
     assert {"tenant_id", *columns} <= entered_by, f"{index} is entered by {used[index]}"
 
 
-def page_query(**parameters: str) -> str:
-    """The statement by which the list finds the ids of a page."""
+def list_queries(**parameters: str) -> list[str]:
+    """The statements of a page: what its filters match, if an index says it, and the ids in order."""
     query = read_list_query(parameters=parameters, member=Membership(), size=10)
-    return queries_of(lambda: list_leads(query=query, now=NOW), "leads_lead")[0]
+    return queries_of(lambda: list_leads(query=query, now=NOW), "leads_lead")
+
+
+def page_query(**parameters: str) -> str:
+    """The first of them."""
+    return list_queries(**parameters)[0]
 
 
 def second_page_query(**parameters: str) -> str:
@@ -182,7 +187,7 @@ def test_a_page_of_the_list_is_a_range_of_the_index_of_its_order(
 @pytest.mark.parametrize(
     ("parameters", "index", "column"),
     [
-        ({"stage": "customer", "order": "-score"}, "lead_state_by_stage_score", "stage"),
+        ({"stage": "mql", "order": "-score"}, "lead_state_by_stage_score", "stage"),
         ({"origin": "origin3"}, "lead_by_origin", "origin"),
         ({"score_min": "60", "order": "-score"}, "lead_state_by_score", "score"),
         ({"grade_min": "B", "order": "-grade"}, "lead_state_by_grade", "grade"),
@@ -196,10 +201,68 @@ def test_a_page_of_the_list_is_a_range_of_the_index_of_its_order(
     ],
     ids=str,
 )
-def test_a_fast_filter_is_a_range_of_its_index(
+def test_a_fast_filter_that_very_many_leads_match_is_a_range_of_its_index(
+    filled: Tenant, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, str], index: str, column: str
+) -> None:
+    monkeypatch.setattr("leads.matching._BOUNDS", "SELECT %s::bigint * 0 AS most, 0::bigint AS few")
+    assert_enters(list_queries(**parameters)[-1], index, column)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "index", "column"),
+    [
+        ({"stage": "customer"}, "lead_state_by_stage_time", "stage"),
+        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["tag7"]}'}, "lead_tag_by_tag", "tag"),
+        ({"grade_min": "B"}, "lead_state_by_grade", "grade"),
+    ],
+    ids=str,
+)
+def test_how_many_match_is_a_range_of_the_index_of_the_filter(
     filled: Tenant, parameters: dict[str, str], index: str, column: str
 ) -> None:
     assert_enters(page_query(**parameters), index, column)
+
+
+WALKS = [
+    ("-created_at", "lead_newest"),
+    ("name", "lead_by_name"),
+    ("-score", "lead_state_by_score"),
+    ("-grade", "lead_state_by_grade"),
+    ("stage_at", "lead_state_by_time"),
+]
+
+
+@pytest.mark.parametrize(("order", "index"), WALKS)
+def test_a_filter_of_another_table_is_a_set_past_which_the_order_is_walked(
+    filled: Tenant, order: str, index: str
+) -> None:
+    least = Lead.objects.order_by("pk").values_list("pk", flat=True)[ROWS // 3]
+    plants = json.dumps({"fact": "custom.plants", "op": "gte", "value": least})
+    _matching, page = list_queries(filter=plants, order=order)[:2]
+    assert_enters(page, index)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {page}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "hashed SubPlan" in plan
+    # A sort or a join would read all that match.
+    assert "Sort" not in plan
+    assert "Join" not in plan
+    assert "Nested Loop" not in plan
+
+
+@pytest.mark.parametrize("order", [order for order, _index in WALKS])
+def test_few_leads_that_match_are_read_by_their_ids(filled: Tenant, order: str) -> None:
+    _matching, page = list_queries(stage="nurture", order=order)[:2]
+    assert "JOIN" not in page
+    assert "= ANY" in page
+
+
+def test_a_common_text_is_looked_for_along_the_order(filled: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leads.search.MOST_FOUND", 5)
+    for order, index in WALKS:
+        page = list_queries(q="ana", order=order)[-1]
+        assert_enters(page, index)
+        assert "JOIN" not in page
 
 
 @pytest.mark.parametrize(

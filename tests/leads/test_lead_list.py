@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from leads import listing
 from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
-from leads.models import CustomField, CustomValue, Lead, Origin
+from leads.models import CustomField, CustomValue, Lead, LeadState, LeadTag, Origin
 from leads.rows import list_lead_rows
 from tenancy.models import Membership
 from tests.builders import make_company, make_event, make_lead
@@ -184,6 +184,69 @@ def test_pages_forth_and_back_show_every_lead_once_in_every_order(order: str, si
         assert page.next_cursor is not None
         previous = page.previous_cursor or ""
     assert back == pages
+
+
+FILTERS: list[dict[str, Any]] = [
+    {"stage": "mql,sql"},
+    {"owner": "none"},
+    {"origin": "fair"},
+    {"score_min": "10"},
+    {"grade_min": "B"},
+    {"origin": "fair", "score_min": "10"},
+    {"filter": '{"fact": "tags", "op": "has_any", "value": ["vip"]}'},
+    {"filter": '{"fact": "tags", "op": "has_any", "value": ["vip", "cold"]}'},
+    {"filter": '{"fact": "tags", "op": "has_none", "value": ["vip"]}'},
+    {"filter": '{"fact": "custom.plants", "op": "gte", "value": 4}'},
+    {"filter": '{"fact": "custom.plants", "op": "is_unknown"}'},
+    {"filter": '{"fact": "created_at", "op": "in_last_days", "value": 2}'},
+    {
+        "filter": '{"any": [{"fact": "score", "op": "gte", "value": 20}, {"fact": "origin", "op": "eq", "value": "fair"}]}'
+    },
+    {"filter": '{"none": [{"fact": "grade", "op": "eq", "value": "B"}]}', "origin": "fair"},
+]
+
+
+@pytest.fixture
+def labelled_leads() -> list[Lead]:
+    """The varied leads with what the filters ask for, each true of some and not of others."""
+    leads = make_varied_leads()
+    plants = CustomField.objects.create(name="plants", label="Plants", type="integer")
+    for number, lead in enumerate(leads):
+        Lead.objects.filter(pk=lead.pk).update(origin="fair" if number % 2 else None)
+        LeadState.objects.filter(pk=lead.pk).update(stage=("mql", "sql", "new")[number % 3])
+        if number % 4 < 2:
+            LeadTag.objects.create(lead=lead, tag="vip")
+        if number % 4 == 1:
+            LeadTag.objects.create(lead=lead, tag="cold")
+        if number > 1:
+            CustomValue.objects.create(lead=lead, field=plants, integer_value=number)
+    LeadState.objects.filter(pk=leads[0].pk).update(owner_sdr=make_sdr().pk)
+    return [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in leads]
+
+
+# Looked up by their ids; the order walked past a set of them; the order walked and each lead asked.
+WAYS = {
+    "few": "SELECT %s::bigint AS most, 1000::bigint AS few",
+    "set": "SELECT %s::bigint AS most, 0::bigint AS few",
+    "many": "SELECT %s::bigint * 0 AS most, 0::bigint AS few",
+}
+
+
+@pytest.mark.parametrize("parameters", FILTERS, ids=str)
+def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
+    labelled_leads: list[Lead], monkeypatch: pytest.MonkeyPatch, parameters: dict[str, str]
+) -> None:
+    matching = set(found(**parameters))
+    assert 0 < len(matching) < len(labelled_leads)
+    for way in WAYS.values():
+        monkeypatch.setattr("leads.matching._BOUNDS", way)
+        for order in listing.ORDERS:
+            whole = [lead_id for lead_id in expected(labelled_leads, order) if lead_id in matching]
+            assert found(**parameters, order=order) == whole
+            first = read_list_query(parameters=parameters | {"order": order}, member=Membership(), size=2)
+            cursor = list_leads(query=first, now=NOW).next_cursor
+            if cursor:
+                assert found(**parameters, order=order, cursor=cursor) == whole[2:]
 
 
 def test_a_lead_that_comes_in_between_shifts_no_page() -> None:

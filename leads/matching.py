@@ -1,0 +1,254 @@
+"""Which leads a list's filters leave, asked so that indexes alone say it.
+
+Who a lead is and how it stands are two tables; a filter on one and an order by the other would join them row by row. So the
+filters are asked first, of their own table and to a bound. Few leads: their ids are all that the page needs. More: the order's
+index is walked, each id looked up in a set made of the filter's index. Very many: a page is soon found by walking and asking.
+The same answer is the list's count.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet, Subquery
+
+from leads.conditions.compile import compile_filter, rows_of_leads
+from leads.conditions.language import Condition, is_fast, list_leaves
+from leads.conditions.logic import InSet, Operands, Truth
+from leads.lifecycle import STAGE_FUNCTION
+from leads.models import Lead, LeadState, Stage
+from leads.ownership import OWNER_COLUMN
+from leads.search import Search, has_id, search_leads
+from tenancy.models import TeamFunction
+
+NOBODY: Final = "none"
+# Filters on several tables are joined to be counted; a count is exact to as many.
+LEAST_COUNTED: Final = 1000
+# What bounds the ways, from the planner's estimate n of all leads. Looking ids up and sorting them costs some microseconds each;
+# walking the order past a set made of them, a tenth of that for each of 50 n / ids leads: even at 2 √n ids. Making the set costs
+# more than asking the leads of the order once one in fifty matches.
+_BOUNDS: Final = """
+    SELECT least(20000, greatest(%s, few, n / 50))::bigint AS most, few::bigint FROM (
+        SELECT 2 * sqrt(greatest(reltuples, 10000)) AS few, reltuples AS n FROM pg_class WHERE oid = 'leads_lead'::regclass
+    ) estimated
+"""
+_STANDING: Final = "standing__"
+# What selects a part of the leads; its opposite leaves nearly all of them.
+_SELECTIVE: Final = frozenset(
+    {"eq", "in", "starts_with", "lt", "lte", "gt", "gte", "between", "has_any", "has_all"}
+    | {"before", "after", "on", "in_last_days", "more_than_days_ago"}
+)
+
+Root = type[Lead] | type[LeadState]
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many leads the filters leave, to one more than ``most``; their ids if they are few."""
+
+    count: int
+    most: int
+    lead_ids: list[int] | None
+
+    @property
+    def is_more_than_counted(self) -> bool:
+        """Whether there are more than were looked for."""
+        return self.count > self.most
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadFilters:
+    """What narrows a list. ``owner`` is a member's id, or NOBODY for leads that nobody owns in the function of their stage.
+
+    ``grade_min`` is an ordinal. ``q`` is what ``leads.search`` makes of it.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    owner: int | str | None = None
+    origin: str | None = None
+    score_min: int | None = None
+    grade_min: int | None = None
+    q: str = ""
+    external_id: str | None = None
+    email: str | None = None
+    condition: Condition | None = None
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What the search finds, asked once for a page and its count; None without one."""
+        return search_leads(text=self.q) if self.q else None
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
+        is_looked_up = self.search is None or self.search.is_looked_up
+        return is_looked_up and (self.condition is None or is_fast(self.condition))
+
+    def found(self, *, now: datetime) -> Found | None:
+        """What indexes say of the filters, asked once for a page and its count; None where they say nothing of use."""
+        known: dict[datetime, Found | None] = self.__dict__.setdefault("_found", {})
+        if now not in known:
+            known[now] = _look(self, now)
+        return known[now]
+
+    def narrow(self, *, root: Root, now: datetime) -> QuerySet[Any, Any]:
+        """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads."""
+        rows: QuerySet[Any, Any] = root.objects.all()
+        for path, lookup, value in self._columns():
+            rows = rows.filter(**{f"{on(root, path)}__{lookup}": value})
+        if self.owner is not None:
+            rows = rows.filter(_owned_by(self.owner, root))
+        if self.search is not None:
+            rows = rows.filter(_rebased(self.search.truth(), root))
+        if self.condition is not None:
+            rows = rows.filter(_rebased(compile_filter(self.condition, now=now), root))
+        if root is Lead and (self.owner is not None or self.condition is not None):
+            # Always true: it makes the join an inner one, so that an index on the standing can lead.
+            rows = rows.filter(standing__score__gte=0)
+        return rows
+
+    def paths(self, *, now: datetime) -> set[str | None]:
+        """The columns that the filters are about, as paths from a lead; None for what no one column of the two tables says."""
+        found: set[str | None] = {path for path, _lookup, _value in self._columns()}
+        if self.owner is not None:
+            found |= {f"{_STANDING}{column}" for column in OWNER_COLUMN.values()}
+        if self.search is not None:
+            found |= {"pk"} if self.search.is_looked_up or not self.search.patterns else {None}
+        if self.condition is not None:
+            found |= _paths_of(compile_filter(self.condition, now=now))
+        return found
+
+    def tables(self, *, now: datetime) -> set[Root | None]:
+        """The tables of those columns."""
+        return {None if path is None else table_of(path) for path in self.paths(now=now)}
+
+    def _columns(self) -> Iterable[tuple[str, str, Any]]:
+        """Columns as paths from a lead, how they are compared, and with what."""
+        if self.stages:
+            yield "standing__stage", "in", self.stages
+        if self.origin is not None:
+            yield "origin", "exact", self.origin
+        if self.score_min:
+            yield "standing__score", "gte", self.score_min
+        if self.grade_min is not None:
+            yield "standing__grade", "gte", self.grade_min
+        if self.external_id is not None:
+            yield "external_id", "exact", self.external_id
+        if self.email is not None:
+            yield "email", "exact", self.email
+
+
+def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, Any], bool]:
+    """The ids that match, as a subquery; whether of one table, that of the filters."""
+    tables = filters.tables(now=now)
+    if tables == {LeadState}:
+        return filters.narrow(root=LeadState, now=now).values("lead_id"), True
+    if tables == {Lead}:
+        return filters.narrow(root=Lead, now=now).values("pk"), True
+    alone = filters.condition is not None and not any(filters._columns()) and filters.owner is None
+    rows = rows_of_leads(filters.condition, now=now) if alone and filters.condition is not None else None
+    if rows is not None and filters.search is None:
+        return rows, True
+    return filters.narrow(root=Lead, now=now).values("pk"), False
+
+
+def page_rows(filters: LeadFilters, *, order: str, now: datetime) -> QuerySet[Any, Any]:
+    """The rows among which a page is sought, of the table whose column (a path from a lead) gives its order; of leads where that
+    can't be asked."""
+    root, found = table_of(order), filters.found(now=now)
+    if found is not None and found.lead_ids is not None:
+        few: QuerySet[Any, Any] = root.objects.filter(has_id(found.lead_ids))
+        return few
+    # A filter on the order's own column says where its index begins, which a set would not.
+    if found is not None and not found.is_more_than_counted and filters.paths(now=now) != {order}:
+        members, _is_of_one_table = matching_set(filters, now=now)
+        walked: QuerySet[Any, Any] = root.objects.filter(InSet(F("pk"), Subquery(members)))
+        return walked
+    if root is LeadState and None in filters.tables(now=now):
+        return filters.narrow(root=Lead, now=now).filter(standing__score__gte=0)
+    return filters.narrow(root=root, now=now)
+
+
+def rows_to_count(filters: LeadFilters, *, now: datetime) -> QuerySet[Any, Any]:
+    """What is counted where ``found`` says nothing: rows of the filters' own table."""
+    return filters.narrow(root=LeadState if filters.tables(now=now) == {LeadState} else Lead, now=now)
+
+
+def table_of(path: str) -> Root:
+    """The table of a column that is a path from a lead."""
+    return LeadState if path.startswith(_STANDING) else Lead
+
+
+def on(root: Root, path: str) -> str:
+    """A path from a lead as one from the table that is asked."""
+    if root is Lead or path == "pk":
+        return path
+    return path.removeprefix(_STANDING) if path.startswith(_STANDING) else f"lead__{path}"
+
+
+def _look(filters: LeadFilters, now: datetime) -> Found | None:
+    if filters.search is not None or not filters.is_fast:
+        return None
+    if filters.condition is not None:
+        if not all(leaf.operator.key in _SELECTIVE for leaf in list_leaves(filters.condition)):
+            return None
+    elif filters.owner is None and not any(filters._columns()):
+        return None
+    members, is_of_one_table = matching_set(filters, now=now)
+    sql, parameters = members.order_by().query.sql_with_params()
+    most = "(SELECT most FROM bounds)" if is_of_one_table else str(LEAST_COUNTED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH bounds AS MATERIALIZED ({_BOUNDS}), matching (id) AS MATERIALIZED ({sql} LIMIT {most} + 1)
+            SELECT count(*), {most}, CASE WHEN count(*) <= least((SELECT few FROM bounds), {most}) THEN array_agg(id) END
+            FROM matching
+            """,  # noqa: S608 - only the constants above and what the ORM wrote
+            [LEAST_COUNTED, *parameters],
+        )
+        count, counted_to, lead_ids = cursor.fetchone()
+    return Found(count, counted_to, [] if count == 0 else lead_ids)
+
+
+def _owned_by(owner: int | str, root: Root) -> Q:
+    """Leads whose owner in the function that holds their stage is this member, or nobody."""
+    condition = Q()
+    for function in TeamFunction:
+        stages = [stage for stage, holder in STAGE_FUNCTION.items() if holder is function]
+        column = on(root, f"{_STANDING}{OWNER_COLUMN[function]}")
+        whose: tuple[str, Any] = (f"{column}__isnull", True) if owner == NOBODY else (column, owner)
+        condition |= Q((on(root, "standing__stage__in"), stages), whose)
+    return condition
+
+
+def _paths_of(expression: Any) -> set[str | None]:
+    """The columns of an expression; None for what is asked in a subquery or of another table."""
+    if isinstance(expression, F):
+        return {None if "__" in expression.name.removeprefix(_STANDING) else expression.name}
+    if isinstance(expression, Subquery):
+        return {None}
+    found: set[str | None] = set()
+    for part in expression.get_source_expressions():
+        found |= _paths_of(part)
+    return found
+
+
+def _rebased(truth: Truth, root: Root) -> Truth:
+    """A truth about a lead as one about a row of another table; subqueries know the lead by its key, which is the same."""
+    rebased: Truth = truth if root is Lead else _with_paths_from(truth, root)
+    return rebased
+
+
+def _with_paths_from(expression: Any, root: Root) -> Any:
+    if isinstance(expression, F):
+        return F(on(root, expression.name))
+    if not isinstance(expression, Operands):
+        return expression
+    changed = expression.copy()
+    changed.set_source_expressions(
+        [_with_paths_from(part, root) for part in expression.get_source_expressions()]
+    )
+    return changed
