@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Final
 
 import structlog
 from django.db import connection, transaction
@@ -36,7 +36,8 @@ class DueKind:
 
     ``act`` gets subjects and now, and may schedule them anew. ``lock`` locks what the subjects are about without waiting and
     returns those it got; the others stay due, so that a sweep never stands in the way of a person. With ``lanes`` a batch is
-    of one lane, in which nobody else is at work: so two workers keep out of each other's way.
+    of one lane, in which nobody else is at work: so two workers keep out of each other's way. ``goes_on`` says that most
+    subjects are scheduled anew by ``act``, always for an instant after now: their rows are moved and not written again.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DueKind:
     lock: Locker | None = None
     batch_size: int = 500
     lanes: int = 1
+    goes_on: bool = False
 
     def may_have_more(self, batch: int) -> bool:
         """Whether more rows may be due when so many were."""
@@ -66,18 +68,41 @@ def schedule(*, kind: str, due: Mapping[int, datetime]) -> None:
         return
     _kinds[kind]
     subjects = sorted(due)
+    instants = ",".join(f'"{due[subject].isoformat()}"' for subject in subjects)
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
-            SELECT %s, %s, planned.subject, planned.due_at, 0, ''
-            FROM unnest(%s::bigint[], %s::timestamptz[]) AS planned (subject, due_at)
-            ON CONFLICT (tenant_id, kind, subject) DO UPDATE
-            SET due_at = EXCLUDED.due_at, attempts = 0, error = '', held_at = NULL
-            WHERE core_duerow.due_at IS DISTINCT FROM EXCLUDED.due_at OR core_duerow.held_at IS NOT NULL
-            """,
-            [require_tenant_id(), kind, subjects, [due[subject] for subject in subjects]],
+            _SCHEDULE,
+            {
+                "tenant": require_tenant_id(),
+                "kind": kind,
+                "subjects": _as_array(subjects),
+                "due": f"{{{instants}}}",
+            },
         )
+
+
+# A row that is there is moved: that is half the work of an insert that finds it in its way.
+_SCHEDULE: Final = """
+WITH planned AS (
+    SELECT subject, due_at FROM unnest(%(subjects)s::bigint[], %(due)s::timestamptz[]) AS planned (subject, due_at)
+), moved AS (
+    UPDATE core_duerow due SET due_at = planned.due_at, attempts = 0, error = '', held_at = NULL
+    FROM planned
+    WHERE due.kind = %(kind)s AND due.subject = planned.subject
+        AND (due.due_at <> planned.due_at OR due.held_at IS NOT NULL)
+    RETURNING due.subject
+)
+INSERT INTO core_duerow (tenant_id, kind, subject, due_at, attempts, error)
+SELECT %(tenant)s, %(kind)s, subject, due_at, 0, '' FROM planned WHERE subject NOT IN (SELECT subject FROM moved)
+ON CONFLICT (tenant_id, kind, subject) DO UPDATE
+SET due_at = EXCLUDED.due_at, attempts = 0, error = '', held_at = NULL
+WHERE core_duerow.due_at <> EXCLUDED.due_at OR core_duerow.held_at IS NOT NULL
+"""
+
+
+def _as_array(numbers: Iterable[int]) -> str:
+    """Ids as PostgreSQL writes an array: a thousand places for one each would be read and planned anew each time."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def due_row_ctes(*, planned: str) -> str:
@@ -105,7 +130,17 @@ def due_row_ctes(*, planned: str) -> str:
 
 def cancel(*, kind: str, subjects: Iterable[int]) -> None:
     """Forget what was due for these subjects."""
-    DueRow.objects.filter(kind=kind, subject__in=list(subjects)).delete()
+    _forget(kind, subjects)
+
+
+def _forget(kind: str, subjects: Iterable[int], due_by: datetime | None = None) -> None:
+    """Delete the rows of subjects, with ``due_by`` those that are still due then."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM core_duerow WHERE kind = %s AND subject = ANY (%s::bigint[])"
+            " AND (%s::timestamptz IS NULL OR (due_at <= %s::timestamptz AND held_at IS NULL))",
+            [kind, _as_array(subjects), due_by, due_by],
+        )
 
 
 def list_held() -> list[DueRow]:
@@ -227,12 +262,15 @@ def _claim_and_act(kind: DueKind, now: datetime) -> int:
     subjects = sorted(claimed)
     if not subjects:
         return 0
-    cancel(kind=kind.name, subjects=subjects)
+    if not kind.goes_on:
+        _forget(kind.name, subjects)
 
     def failed(subject: int, error: Exception) -> None:
         _put_back(kind, subject, claimed[subject] + 1, error, now)
 
     run_bisected(subjects, lambda batch: kind.act(batch, now), failed)
+    if kind.goes_on:
+        _forget(kind.name, subjects, due_by=now)
     DUE_ROWS.labels(kind.name).inc(len(subjects))
     return len(subjects)
 
@@ -243,11 +281,10 @@ def _claim(kind: DueKind, now: datetime) -> dict[int, int]:
     The row of a subject that somebody has in hand is let go of at once: they may be about to cancel it, and would wait for us
     while we wait for the leads or pools that they hold.
     """
-    due = DueRow.objects.filter(kind=kind.name, due_at__lte=now, held_at__isnull=True).order_by("due_at")
     if kind.lanes == 1:
-        return _claim_free(kind, due)
+        return _claim_free(kind, now)
     for lane in random.sample(range(kind.lanes), kind.lanes):
-        if _may_enter(kind, lane) and (claimed := _claim_free(kind, due.filter(lane=lane))):
+        if _may_enter(kind, lane) and (claimed := _claim_free(kind, now, lane)):
             return claimed
     return {}
 
@@ -260,31 +297,54 @@ def _may_enter(kind: DueKind, lane: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _claim_free(kind: DueKind, due: Any) -> dict[int, int]:
+def _claim_free(kind: DueKind, now: datetime, lane: int | None = None) -> dict[int, int]:
+    free: Iterable[int] | None = None
     for _attempt in range(CLAIM_TRIES):
         mark = transaction.savepoint()
-        rows = due.select_for_update(skip_locked=True)[: kind.batch_size]
-        claimed: dict[int, int] = dict(rows.values_list("subject", "attempts"))
-        free = set(kind.lock(sorted(claimed))) if kind.lock else set(claimed)
+        claimed = _lock_due(kind, now, lane, free)
+        free = set(kind.lock(sorted(claimed))) if kind.lock and claimed else set(claimed)
         if free == claimed.keys():
             transaction.savepoint_commit(mark)
             return claimed
         transaction.savepoint_rollback(mark)
         if not free:
             break
-        due = due.filter(subject__in=free)
     return {}
+
+
+def _lock_due(kind: DueKind, now: datetime, lane: int | None, among: Iterable[int] | None) -> dict[int, int]:
+    """Attempts by subject of a batch that is due, in a lane and among subjects if they are given; the rows are locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT subject, attempts FROM core_duerow
+            WHERE kind = %(kind)s AND due_at <= %(now)s AND held_at IS NULL
+                AND (%(lane)s::smallint IS NULL OR lane = %(lane)s::smallint)
+                AND (%(among)s::bigint[] IS NULL OR subject = ANY (%(among)s::bigint[]))
+            ORDER BY due_at LIMIT %(size)s FOR UPDATE SKIP LOCKED
+            """,
+            {
+                "kind": kind.name,
+                "now": now,
+                "lane": lane,
+                "among": None if among is None else _as_array(among),
+                "size": kind.batch_size,
+            },
+        )
+        return dict(cursor.fetchall())
 
 
 def _put_back(kind: DueKind, subject: int, attempts: int, error: Exception, now: datetime) -> None:
     DUE_FAILURES.labels(kind.name).inc()
     log.error("due row failed", kind=kind.name, subject=subject, attempts=attempts, exc_info=error)
     is_held = attempts >= MAX_ATTEMPTS
-    DueRow.objects.create(
+    DueRow.objects.update_or_create(
         kind=kind.name,
         subject=subject,
-        due_at=now if is_held else now + RETRY_PAUSES[attempts - 1],
-        attempts=attempts,
-        error=f"{type(error).__name__}: {error}"[:2000],
-        held_at=now if is_held else None,
+        defaults={
+            "due_at": now if is_held else now + RETRY_PAUSES[attempts - 1],
+            "attempts": attempts,
+            "error": f"{type(error).__name__}: {error}"[:2000],
+            "held_at": now if is_held else None,
+        },
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField, F, Min, OuterRef, Q, Subquery
+from django.db.models import BigIntegerField, F, Min, OuterRef, Q, QuerySet, Subquery
 
 from core.due import cancel, schedule
 from leads.conditions.logic import InList
@@ -40,6 +40,7 @@ from tenancy.scope import require_tenant_id
 
 SHARE_KIND: Final = "clock.share"
 LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
+CLOCK_IDS: Final = Param("clock_ids", ArrayField(BigIntegerField()))
 CONTACT_KINDS: Final = frozenset({ClockKind.FIRST_CONTACT, ClockKind.ASKED_FOR_CONTACT})
 STAGE_OF_KIND: Final = {
     ClockKind.FIRST_CONTACT: Stage.MARKETING_QUALIFIED,
@@ -190,17 +191,18 @@ ORDER BY lead_id
 
 @dataclass(frozen=True)
 class OpenClocks:
-    """The open clocks of leads: those that go on, how the others end, and how the leads stand."""
+    """Open clocks: those that go on, how the others end, and how their leads stand."""
 
     going_on: list[KnownClock]
     ends: list[End]
     standings: dict[int, Standing]
 
 
-def list_open(*, lead_ids: Sequence[int]) -> OpenClocks:
-    """The open clocks of leads as the leads stand now."""
-    clocks = [clock for clock in _read_clocks(lead_ids) if clock.state in OPEN_STATES]
-    standings = read_standings(lead_ids)
+def list_open(*, clock_ids: Sequence[int]) -> OpenClocks:
+    """Those of these clocks that are open, as their leads stand now."""
+    rows = cached_statement(key="routing.open_clocks", build=_open_clocks_statement).rows(clock_ids=clock_ids)
+    clocks = [KnownClock(*row) for row in rows]
+    standings = read_standings(sorted({clock.lead_id for clock in clocks}))
     ends = _ends(clocks, standings)
     ended = {end.clock.pk for end in ends}
     return OpenClocks([clock for clock in clocks if clock.pk not in ended], ends, standings)
@@ -260,17 +262,27 @@ def _read_clocks(lead_ids: Sequence[int]) -> list[KnownClock]:
 
 
 def _clocks_statement() -> Statement:
+    newest_visit = LeadState.objects.filter(lead=OuterRef("lead")).values("stage_at")
+    return _known_clocks(
+        Clock.objects.filter(InList(F("lead_id"), LEAD_IDS)).filter(
+            Q(state__in=OPEN_STATES) | Q(entered_at__gte=Subquery(newest_visit))
+        )
+    )
+
+
+def _open_clocks_statement() -> Statement:
+    return _known_clocks(Clock.objects.filter(InList(F("id"), CLOCK_IDS), state__in=OPEN_STATES))
+
+
+def _known_clocks(clocks: QuerySet[Clock]) -> Statement:
     attempts = ContactAttempt.objects.filter(lead=OuterRef("lead"), at__gte=OuterRef("entered_at"))
     answers = Handover.objects.filter(
         lead=OuterRef("lead"), answer__in=ANSWERS, answered_at__gte=OuterRef("entered_at")
     )
     first_attempt = attempts.order_by().values("lead").annotate(first=Min("at")).values("first")
     first_answer = answers.order_by().values("lead").annotate(first=Min("answered_at")).values("first")
-    newest_visit = LeadState.objects.filter(lead=OuterRef("lead")).values("stage_at")
     return Statement.of(
-        Clock.objects.filter(InList(F("lead_id"), LEAD_IDS))
-        .filter(Q(state__in=OPEN_STATES) | Q(entered_at__gte=Subquery(newest_visit)))
-        .annotate(attempted_at=Subquery(first_attempt), answered_at=Subquery(first_answer))
+        clocks.annotate(attempted_at=Subquery(first_attempt), answered_at=Subquery(first_answer))
         .order_by("lead_id", "id")
         .values_list(*KnownClock._fields)
     )

@@ -16,7 +16,6 @@ from core.notifications import Notice, tell
 from leads.conditions.statements import Statement
 from leads.decisions import NewDecision, write_decisions
 from leads.models import DecisionKind, RuleKind, RuleVersion
-from leads.pipeline import lock_free_leads
 from leads.versions import open_rulebook, parse_document
 from routing.assignment import How, Outcome, Waiting, choose, give
 from routing.calendars import open_hours
@@ -58,20 +57,28 @@ class Passing:
 
 def lock_clocks(clock_ids: Sequence[int]) -> list[int]:
     """Lock the leads of clocks without waiting; returns the clocks whose leads it got, and those that are gone."""
-    lead_of = dict(Clock.objects.filter(pk__in=clock_ids).values_list("pk", "lead_id"))
-    locked = set(lock_free_leads(sorted(set(lead_of.values()))))
-    return [clock_id for clock_id in clock_ids if clock_id not in lead_of or lead_of[clock_id] in locked]
+    locked = [clock_id for (clock_id,) in _LOCK.rows(clocks=clock_ids)]
+    if len(locked) == len(clock_ids):
+        return locked
+    there = set(Clock.objects.filter(pk__in=clock_ids).values_list("pk", flat=True))
+    return locked + [clock_id for clock_id in clock_ids if clock_id not in there]
+
+
+# As the pipeline locks leads: in the order of their ids.
+_LOCK: Final = Statement.text("""
+SELECT clock.id FROM routing_clock clock JOIN leads_lead lead ON lead.id = clock.lead_id
+WHERE clock.id = ANY (%(clocks)s::bigint[])
+ORDER BY lead.id FOR NO KEY UPDATE OF lead SKIP LOCKED
+""")
 
 
 def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
     """Act on whatever has passed of these clocks, and plan their next shares. Their leads are locked."""
-    wanted = set(clock_ids)
-    lead_ids = sorted(set(Clock.objects.filter(pk__in=clock_ids).values_list("lead_id", flat=True)))
-    found = list_open(lead_ids=lead_ids)
+    found = list_open(clock_ids=clock_ids)
     # A file may have moved the lead meanwhile; what no longer waits for anybody escalates no more.
-    if stale := [end for end in found.ends if end.clock.pk in wanted]:
-        end_clocks(ends=stale, now=now)
-    passing = _read_passing([clock for clock in found.going_on if clock.pk in wanted], found.standings, now)
+    if found.ends:
+        end_clocks(ends=found.ends, now=now)
+    passing = _read_passing(found.going_on, found.standings, now)
     schedule(
         kind=SHARE_KIND,
         due={each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None},
@@ -298,4 +305,4 @@ def _offer_events(each: Passing, offers: Offers) -> list[tuple[str, dict[str, An
     return told
 
 
-SHARES_DUE = DueKind(SHARE_KIND, act=act_on_shares, lock=lock_clocks, batch_size=1000)
+SHARES_DUE = DueKind(SHARE_KIND, act=act_on_shares, lock=lock_clocks, batch_size=1000, goes_on=True)

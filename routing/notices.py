@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, F
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from core.notifications import NotificationKind, register_notification_kind
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
 from leads.models import Lead
 from routing.models import ClockKind
 
@@ -54,8 +58,11 @@ def clock_notice(event: str, kind: ClockKind | str) -> str:
 
 def read_lead_names(lead_ids: Iterable[int]) -> Mapping[int, str]:
     """How people call these leads."""
-    called = Lead.objects.filter(pk__in=list(lead_ids)).values_list(
-        "id", "name", "email", "external_id", "phone"
-    )
+    called = cached_statement(key="routing.lead_names", build=_names_statement).rows(lead_ids=list(lead_ids))
     # As Lead.__str__ has it, without making a thousand of them.
     return {lead_id: next(filter(None, names), f"#{lead_id}") for lead_id, *names in called}
+
+
+def _names_statement() -> Statement:
+    leads = Lead.objects.filter(InList(F("id"), Param("lead_ids", ArrayField(BigIntegerField()))))
+    return Statement.of(leads.order_by().values_list("id", "name", "email", "external_id", "phone"))
