@@ -116,7 +116,8 @@ class LeadFilters:
         if self.owner is not None:
             found |= {f"{_STANDING}{column}" for column in OWNER_COLUMN.values()}
         if self.search is not None:
-            found |= {"pk"} if self.search.is_looked_up or not self.search.patterns else {None}
+            # What it reads besides, it reads by this key.
+            found.add("pk")
         if self.condition is not None:
             found |= _paths_of(compile_filter(self.condition, now=now))
         return found
