@@ -6,7 +6,7 @@ month: the data stay in step while they are reused.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -299,31 +299,54 @@ class Staffing:
 
 @dataclass(frozen=True)
 class Phase:
-    """What is written of every tenant before the next phase begins; ``tables`` are those written to."""
+    """What is written of every tenant before the next phase begins; ``tables`` are those written to.
+
+    ``write`` does it, or gives the chunks of leads that several processes can take on.
+    """
 
     name: str
     tables: tuple[str, ...]
-    write: Callable[[int, int, datetime], None]
+    write: Callable[[int, int, datetime], "list[Chunk]"]
 
 
-def _make_events(tenant_id: int, leads: int, now: datetime) -> None:
-    _in_chunks(tenant_id, now, [EVENTS])
+@dataclass(frozen=True)
+class Chunk:
+    """Statements, or calls, on a range of a tenant's leads."""
+
+    parts: tuple[Any, ...]
+    values: dict[str, Any]
+
+    def write(self) -> None:
+        """Run them one after the other, in a transaction."""
+        from django.db import connection
+
+        from tenancy.scope import tenant_scope
+
+        with tenant_scope(self.values["tenant"]), connection.cursor() as cursor:
+            for part in self.parts:
+                if callable(part):
+                    part(self.values)
+                else:
+                    cursor.execute(part, self.values)
 
 
-def _make_standings(tenant_id: int, leads: int, now: datetime) -> None:
-    _in_chunks(tenant_id, now, [STANDINGS, _score, GATED, TOLD])
+def _make_events(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
+    return _chunks(tenant_id, now, (EVENTS,))
 
 
-def _make_history(tenant_id: int, leads: int, now: datetime) -> None:
-    _in_chunks(tenant_id, now, PARTS)
+def _make_standings(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
+    return _chunks(tenant_id, now, (STANDINGS, _score, GATED, TOLD))
 
 
-def _make_search(tenant_id: int, leads: int, now: datetime) -> None:
+def _make_history(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
+    return _chunks(tenant_id, now, PARTS)
+
+
+def _make_search(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
     from leads.search import REFRESH
 
-    _in_chunks(
-        tenant_id, now, [REFRESH.replace("= ANY (%(lead_ids)s::bigint[])", "BETWEEN %(low)s AND %(high)s")]
-    )
+    refresh = REFRESH.replace("= ANY (%(lead_ids)s::bigint[])", "BETWEEN %(low)s AND %(high)s")
+    return _chunks(tenant_id, now, (refresh,))
 
 
 def list_phases() -> list[Phase]:
@@ -351,7 +374,7 @@ def fingerprint() -> str:
     return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
 
 
-def _make_people(tenant_id: int, leads: int, now: datetime) -> None:
+def _make_people(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
     """Teams with members, rules whose clocks run for a year, a field of the tenant's own."""
     from leads.models import CustomField, RuleKind
     from leads.versions import publish_version, save_draft
@@ -383,9 +406,10 @@ def _make_people(tenant_id: int, leads: int, now: datetime) -> None:
         draft = save_draft(kind=RuleKind.CLOCKS, document={"policies": policies}, by=None, now=now)
         publish_version(version=draft, by=None, now=now)
         CustomField.objects.create(name="plants", label="Plants", type="integer")
+    return []
 
 
-def _make_leads(tenant_id: int, leads: int, now: datetime) -> None:
+def _make_leads(tenant_id: int, leads: int, now: datetime) -> list[Chunk]:
     from django.db import connection
 
     from tenancy.scope import tenant_scope
@@ -403,27 +427,23 @@ def _make_leads(tenant_id: int, leads: int, now: datetime) -> None:
         # The planner knows nothing yet of the companies that were made a moment ago.
         cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(LEADS, values)
+    return []
 
 
-def _in_chunks(tenant_id: int, now: datetime, parts: Sequence[Any]) -> None:
-    """Run the statements, or calls, on the tenant's leads, so many at a time, each in a transaction of its own."""
+def _chunks(tenant_id: int, now: datetime, parts: tuple[Any, ...]) -> list[Chunk]:
+    """The tenant's leads, so many at a time."""
     from django.db import connection
 
     from tenancy.scope import tenant_scope
 
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id), connection.cursor() as cursor:
         known = _known(tenant_id, now)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT min(id), max(id) FROM leads_lead")
-            first, last = cursor.fetchone()
-    for low in range(first, last + 1, CHUNK):
-        values = known | {"low": low, "high": min(low + CHUNK - 1, last)}
-        with tenant_scope(tenant_id), connection.cursor() as cursor:
-            for part in parts:
-                if callable(part):
-                    part(values)
-                else:
-                    cursor.execute(part, values)
+        cursor.execute("SELECT min(id), max(id) FROM leads_lead")
+        first, last = cursor.fetchone()
+    return [
+        Chunk(parts, known | {"low": low, "high": min(low + CHUNK - 1, last)})
+        for low in range(first, last + 1, CHUNK)
+    ]
 
 
 def _known(tenant_id: int, now: datetime) -> dict[str, Any]:
