@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tenancy.fields import TenantForeignKey, TenantModel
+from tenancy.fields import TenantForeignKey, TenantKey, TenantModel
 from tenancy.models import Membership
 
 
@@ -46,6 +46,7 @@ class DueRow(TenantModel):
 class Notification(TenantModel):
     """One thing one member is told: its kind and values, worded when it is shown, in the reader's language."""
 
+    tenant = TenantKey(loose=True)
     member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="notifications")
     kind = models.CharField(max_length=40)
     values = models.JSONField(default=dict)

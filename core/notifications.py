@@ -53,8 +53,8 @@ def tell(*, notices: Iterable[Notice], now: datetime) -> None:
 
 _INSERT: Final = """
 INSERT INTO core_notification (tenant_id, member_id, kind, lead_id, "values", at)
-SELECT %(tenant)s, (told ->> 0)::bigint, told ->> 1, (told ->> 2)::bigint, (told -> 3)::jsonb, %(now)s
-FROM json_array_elements(%(rows)s::json) AS told
+SELECT %(tenant)s, (told ->> 0)::bigint, told ->> 1, (told ->> 2)::bigint, told -> 3, %(now)s
+FROM jsonb_array_elements(%(rows)s::jsonb) AS told
 """
 
 

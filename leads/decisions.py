@@ -32,6 +32,6 @@ def write_decisions(*, decisions: Iterable[NewDecision], now: datetime) -> None:
 _INSERT: Final = Statement.text("""
 INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
 SELECT %(tenant)s::bigint, (made ->> 0)::bigint, made ->> 1, made ->> 2, %(now)s::timestamptz, (made ->> 3)::bigint, made ->> 4,
-    (made -> 5)::jsonb
-FROM json_array_elements(%(rows)s::json) AS made
+    made -> 5
+FROM jsonb_array_elements(%(rows)s::jsonb) AS made
 """)

@@ -7,6 +7,7 @@ once: each share leaves its decision, but nobody is warned of what is broken alr
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from django.db import connection
@@ -42,9 +43,14 @@ class Passing:
 
     def has(self, act: ShareAct) -> bool:
         """Whether this act's share is among those that have passed."""
-        return any(each == act for _percent, each, _at in self.shares)
+        return act in self.acts
 
-    @property
+    @cached_property
+    def acts(self) -> frozenset[ShareAct]:
+        """What the shares that have passed ask for."""
+        return frozenset(act for _percent, act, _at in self.shares)
+
+    @cached_property
     def owner_id(self) -> int | None:
         """Who has to act, as the batch found it."""
         return self.standing.owners[self.policy.function]

@@ -321,7 +321,7 @@ def test_rows_and_answers_are_read_by_key(filled: Tenant) -> None:
 def test_the_clocks_of_a_page_are_read_by_lead(filled: Tenant) -> None:
     lead_ids = list(Lead.objects.order_by("pk").values_list("pk", flat=True)[:10])
     (sql,) = queries_of(lambda: list_urgent_faces(lead_ids=lead_ids, now=NOW), "routing_clock")
-    assert_enters(sql, "clock_open_by_lead", "lead_id")
+    assert_enters(sql, "clock_once_per_visit", "lead_id")
 
 
 def test_a_sweep_claims_what_is_due_by_the_index_of_its_kind(filled: Tenant) -> None:
