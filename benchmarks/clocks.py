@@ -101,9 +101,11 @@ def measure_many(tenant_id: int) -> tuple[float, float, int]:
     from django.utils import timezone
 
     from core.due import sweep_tenant
+    from core.memory import keep_what_is_loaded
     from routing.models import Clock
     from tenancy.scope import tenant_scope
 
+    keep_what_is_loaded()  # as every worker does
     now = timezone.now()
     sweep_tenant(tenant_id=tenant_id, now=now)  # whatever else was due is out of the way
     clock_ids = let_deadlines_pass(tenant_id, count=AT_ONCE, at=now)

@@ -231,14 +231,15 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
     rows = []
     for each in acted:
         new_owner = offers.new_owner(each)
+        due_at, owner_name = each.clock.due_at.isoformat(), staff.name(each.owner_id)
         for percent, act, at in each.shares:
             detail: dict[str, Any] = {
                 "clock": each.clock.pk,
                 "percent": percent,
-                "passed_at": at.isoformat(),
-                "due_at": each.clock.due_at.isoformat(),
+                "passed_at": due_at if at == each.clock.due_at else at.isoformat(),
+                "due_at": due_at,
                 "owner": each.owner_id,
-                "owner_name": staff.name(each.owner_id),
+                "owner_name": owner_name,
             }
             if act is ShareAct.OFFER:
                 detail |= {"to": new_owner, "to_name": staff.name(new_owner), "moved": offers.moved(each)}

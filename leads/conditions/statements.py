@@ -183,6 +183,8 @@ def _adapt(value: Any) -> Any:
 def _array(values: Sequence[Any]) -> Any:
     """A list as PostgreSQL writes an array; its place says of what type. psycopg looks at each element several times, which
     costs more than what is done with a thousand ids; elements of other kinds are left to it."""
+    if set(map(type, values)) <= {int}:
+        return f"{{{','.join(map(str, values))}}}"
     if not all(item is None or isinstance(item, int | str | datetime | Decimal) for item in values):
         return [_adapt(item) for item in values]
     return f"{{{','.join(map(_element, values))}}}"
