@@ -91,3 +91,31 @@ def test_two_sweeps_at_once_are_never_in_the_same_lane(tenant: Any) -> None:
     assert all(len({subject % 2 for subject in batch}) == 1 for batch in batches)
     # Beside the first batch, everything in the other lane and nothing else.
     assert {subject % 2 for batch in batches[1:3] for subject in batch} == {1 - batches[0][0] % 2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_goes_on_is_moved_what_does_not_is_forgotten_and_what_fails_is_tried_again(tenant: Any) -> None:
+    later = NOW + timedelta(days=1)
+
+    def act(subjects: Sequence[int], now: datetime) -> None:
+        schedule(kind="test.goes_on", due={subject: later for subject in subjects if subject != 2})
+        if 3 in subjects:
+            raise ValueError("three")
+
+    _kinds["test.goes_on"] = DueKind("test.goes_on", act=act, goes_on=True)
+    try:
+        with tenant_scope(tenant.pk):
+            schedule(kind="test.goes_on", due=dict.fromkeys((1, 2, 3, 4), NOW))
+            keys = dict(DueRow.objects.values_list("subject", "pk"))
+        assert sweep_kind(kind="test.goes_on", tenant_id=tenant.pk, now=NOW) == 4
+        with tenant_scope(tenant.pk):
+            rows = DueRow.objects.order_by("subject").values_list(
+                "subject", "pk", "due_at", "attempts", "error"
+            )
+            assert list(rows) == [
+                (1, keys[1], later, 0, ""),
+                (3, keys[3], NOW + timedelta(seconds=10), 1, "ValueError: three"),
+                (4, keys[4], later, 0, ""),
+            ]
+    finally:
+        del _kinds["test.goes_on"]
