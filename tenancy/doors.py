@@ -7,11 +7,11 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooMa
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
-from django.urls import Resolver404, resolve
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 
+from core.requests import match_of
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, Problem, TooLarge
 from tenancy.rates import TooMany
 
@@ -82,10 +82,10 @@ def max_body_bytes(request: HttpRequest) -> int:
     """How large a body the view takes."""
     if request.method in {"GET", "HEAD"}:
         return MAX_BODY_BYTES
-    try:
-        view: Any = resolve(request.path_info).func
-    except Resolver404:
+    match = match_of(request)
+    if match is None:
         return MAX_BODY_BYTES
+    view: Any = match.func
     found: int = getattr(getattr(view, "view_class", view), "max_body_bytes", MAX_BODY_BYTES)
     return found
 

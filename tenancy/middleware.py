@@ -10,11 +10,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
+from core.requests import match_of
 from tenancy.errors import Problem
 from tenancy.keys import KeyRefused, resolve_key
 from tenancy.models import Membership, Tenant
@@ -145,8 +145,8 @@ def is_api(request: HttpRequest) -> bool:
 
 def resolved_view(request: HttpRequest) -> Any | None:
     """The view a request will reach, or None when there is none."""
-    try:
-        func = resolve(request.path_info).func
-    except Resolver404:
+    match = match_of(request)
+    if match is None:
         return None
+    func = match.func
     return getattr(func, "view_class", None) or getattr(func, "cls", None) or func
