@@ -9,6 +9,7 @@ from core.due import DueKind, register_due_kind
 from leads.conditions.statements import Statement
 from leads.models import RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode, lock_free_leads, run_pipeline
+from scoring.documents import GradeCriteria, ScoringModel
 from scoring.statements import (
     GRADE_CHANGES,
     SCORE_CHANGES,
@@ -45,7 +46,8 @@ class RateStep:
         scoring, grading = batch.rules.get(RuleKind.SCORING), batch.rules.get(RuleKind.GRADING)
         if scoring is None and grading is None:
             return None
-        model, criteria = scoring and scoring.rules, grading and grading.rules
+        model: ScoringModel | None = scoring.rules if scoring else None
+        criteria: GradeCriteria | None = grading.rules if grading else None
         return Plan(
             scores=score_plan(model) if model else None,
             grades=grade_plan(criteria) if criteria else None,
@@ -55,8 +57,8 @@ class RateStep:
                 "now": batch.now,
                 "zone": batch.tenant.time_zone,
                 "tenant": require_tenant_id(),
-                "score_version": scoring and scoring.version_id,
-                "grade_version": grading and grading.version_id,
+                "score_version": scoring.version_id if scoring else None,
+                "grade_version": grading.version_id if grading else None,
             },
         )
 

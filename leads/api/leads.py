@@ -12,7 +12,6 @@ from leads.api.intake import LeadIntakeView, object_body
 from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, WHY
 from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
-    NOBODY,
     ORDERS,
     LeadListQuery,
     LeadPage,
@@ -20,6 +19,7 @@ from leads.listing import (
     list_leads,
     read_list_query,
 )
+from leads.matching import NOBODY
 from leads.models import Stage
 from leads.selectors import get_lead, instant_json, lead_details, lead_json
 from leads.why import PARTS, WhyPart, explain_part

@@ -145,7 +145,9 @@ def rows_of_leads(condition: Condition, *, now: datetime | Param) -> QuerySet[An
     if condition.fact.type is FactType.TAGS:
         if condition.operator.key not in ("has_any", "has_all") or len(values) != 1:
             return None
-        return rows.queryset().filter(Compare(F(rows.column), "=", _bound(condition, values[0]))).values("lead")
+        return (
+            rows.queryset().filter(Compare(F(rows.column), "=", _bound(condition, values[0]))).values("lead")
+        )
     if condition.operator.key == "is_unknown" or (condition.operator.arity is Arity.LIST and not values):
         return None
     return rows.queryset().filter(ask(F(rows.column), condition, Reading(now))).values("lead")
