@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, ResolverMatch, resolve
+from django.urls import ResolverMatch
 
 from core.metrics import REQUEST_TIME, REQUESTS
+from tenancy.requests import match_of, resolved
 
 log = structlog.get_logger("leadsys.request")
 
@@ -64,21 +65,4 @@ def path_to_log(request: HttpRequest) -> str:
 
 def find_match(request: HttpRequest) -> ResolverMatch | None:
     """The row of the URL table; also of a request that was answered on the way, or that lacks the slash at the end."""
-    return match_of(request) or _resolved(f"{request.path_info}/")
-
-
-def match_of(request: HttpRequest) -> ResolverMatch | None:
-    """The row of the URL table that a request will reach, or None. It is looked for once: several places on the way ask."""
-    if request.resolver_match is not None:
-        return request.resolver_match
-    if not hasattr(request, "row_of_urls"):
-        request.row_of_urls = _resolved(request.path_info)  # type: ignore[attr-defined]
-    found: ResolverMatch | None = request.row_of_urls  # type: ignore[attr-defined]
-    return found
-
-
-def _resolved(path: str) -> ResolverMatch | None:
-    try:
-        return resolve(path)
-    except Resolver404:
-        return None
+    return match_of(request) or resolved(f"{request.path_info}/")

@@ -11,9 +11,9 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 
-from core.requests import match_of
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, Problem, TooLarge
 from tenancy.rates import TooMany
+from tenancy.requests import match_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

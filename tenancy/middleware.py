@@ -14,10 +14,10 @@ from django.utils import timezone, translation
 from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from core.requests import match_of
 from tenancy.errors import Problem
 from tenancy.keys import KeyRefused, resolve_key
 from tenancy.models import Membership, Tenant
+from tenancy.requests import match_of
 from tenancy.scope import TenantSuspended, tenant_scope
 from tenancy.selectors import list_memberships
 

@@ -1,8 +1,9 @@
-"""What a request knows once the tenant middleware has let it in."""
+"""What a request knows: the view it will reach, and once the tenant middleware has let it in, whose it is."""
 
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from tenancy.models import Membership, Tenant, User
 
@@ -23,3 +24,21 @@ class KeyAccess:
 
     id: int
     scopes: frozenset[str]
+
+
+def match_of(request: HttpRequest) -> ResolverMatch | None:
+    """The row of the URL table that a request will reach, or None. It is looked for once: several places on the way ask."""
+    if request.resolver_match is not None:
+        return request.resolver_match
+    if not hasattr(request, "row_of_urls"):
+        request.row_of_urls = resolved(request.path_info)  # type: ignore[attr-defined]
+    found: ResolverMatch | None = request.row_of_urls  # type: ignore[attr-defined]
+    return found
+
+
+def resolved(path: str) -> ResolverMatch | None:
+    """The row of the URL table for a path, or None."""
+    try:
+        return resolve(path)
+    except Resolver404:
+        return None
