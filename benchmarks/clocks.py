@@ -160,7 +160,9 @@ def rate_of_bare(tenant_id: int, clock_ids: list[int], now: datetime) -> float:
         owner.execute("DROP TABLE IF EXISTS bench_clock")
         owner.execute("CREATE TABLE bench_clock (LIKE routing_clock INCLUDING ALL)")
         # The copy has no due rows: it finds what is due by an index of its own.
-        owner.execute("CREATE INDEX ON bench_clock (tenant_id, due_at, id) WHERE state IN ('running', 'broken')")
+        owner.execute(
+            "CREATE INDEX ON bench_clock (tenant_id, due_at, id) WHERE state IN ('running', 'broken')"
+        )
         owner.execute("INSERT INTO bench_clock SELECT * FROM routing_clock")
         owner.execute("VACUUM (ANALYZE) bench_clock")
         done, began = 0, time.perf_counter()

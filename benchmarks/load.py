@@ -1,4 +1,4 @@
-"""Clients that keep their connection and send one request after the other."""
+"""Clients that keep their connection for a while and send one request after the other."""
 
 import http.client
 import json
@@ -17,6 +17,7 @@ from typing import Any
 
 CLIENTS = 8
 PROCESSES = 2
+REQUESTS_A_CONNECTION = 20
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,10 @@ def run_load(
 
     def client(number: int) -> None:
         dice = random.Random(f"{path} {number} {time.time_ns()}")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         for turn in range(each):
+            # Which process has a connection is chance; with a new one now and then both have as many.
+            if turn % REQUESTS_A_CONNECTION == 0:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             payload = json.dumps(body(dice))
             began = time.perf_counter()
             connection.request("POST", path, payload, {"Content-Type": "application/json", **headers})

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.due import DueKind, register_due_kind
-from leads.conditions.statements import Statement
+from leads.conditions.statements import Statement, planned_for
 from leads.models import RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode, lock_free_leads, run_pipeline
 from scoring.documents import GradeCriteria, ScoringModel
@@ -65,7 +65,8 @@ class RateStep:
     def apply(self, batch: Batch, plan: Plan | None) -> None:
         """Write scores, grades, decisions and due rows that differ."""
         if plan is not None:
-            plan.write.execute(**plan.values)
+            with planned_for(len(batch.lead_ids)):
+                plan.write.execute(**plan.values)
 
 
 def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:

@@ -16,7 +16,7 @@ FROM leads_lead lead
 LEFT JOIN leads_company company ON company.id = lead.company_id
 LEFT JOIN leads_leadsearch search ON search.lead_id = lead.id AND search.lead_id = ANY(%(lead_ids)s::bigint[])
 WHERE lead.id = ANY(%(lead_ids)s::bigint[])
-    AND (lead.company_id IS NULL AND lead.email_kind = 'business' OR search.text IS DISTINCT FROM {SEARCH_TEXT})
+    AND (lead.company_id IS NULL AND lead.email_kind = 'business' OR search.lead_id IS NULL OR search.text <> {SEARCH_TEXT})
 """)  # noqa: S608 - only constants of our own
 
 
