@@ -175,7 +175,7 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNT_LIMIT
         return Count(value=min(len(query.search.lead_ids), limit), exact=len(query.search.lead_ids) <= limit)
     try:
         with _time_limit(query):
-            found = query.found(now=now)
+            found = query.found(order=_ORDERS[query.order.removeprefix("-")].value, now=now)
             matching = (
                 rows_to_count(query, now=now).order_by().values("pk")[: limit + 1].count()
                 if found is None

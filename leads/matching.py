@@ -36,6 +36,14 @@ _BOUNDS: Final = """
     ) estimated
 """
 _STANDING: Final = "standing__"
+# Indexes that begin with a filter's column and go on with an order's.
+_SERVED: Final = frozenset(
+    {
+        frozenset({"standing__stage", "standing__score"}),
+        frozenset({"standing__stage", "standing__stage_at"}),
+        frozenset({"origin", "created_at"}),
+    }
+)
 # What selects a part of the leads; its opposite leaves nearly all of them.
 _SELECTIVE: Final = frozenset(
     {"eq", "in", "starts_with", "lt", "lte", "gt", "gte", "between", "has_any", "has_all"}
@@ -87,12 +95,20 @@ class LeadFilters:
         is_looked_up = self.search is None or self.search.is_looked_up
         return is_looked_up and (self.condition is None or is_fast(self.condition))
 
-    def found(self, *, now: datetime) -> Found | None:
-        """What indexes say of the filters, asked once for a page and its count; None where they say nothing of use."""
-        known: dict[datetime, Found | None] = self.__dict__.setdefault("_found", {})
-        if now not in known:
-            known[now] = _look(self, now)
-        return known[now]
+    def found(self, *, order: str, now: datetime) -> Found | None:
+        """What indexes say of the filters, asked once for a page and its count; None where they say nothing of use.
+
+        ``order`` is the column of the page's order, as a path from a lead.
+        """
+        known: dict[tuple[str, datetime], Found | None] = self.__dict__.setdefault("_found", {})
+        if (order, now) not in known:
+            known[order, now] = _look(self, order, now)
+        return known[order, now]
+
+    def is_served(self, *, order: str, now: datetime) -> bool:
+        """Whether one index begins with the filter and goes on in this order: then the page is read off it."""
+        paths = self.paths(now=now)
+        return paths == {order} or (len(self.stages) <= 1 and frozenset({*paths, order}) in _SERVED)
 
     def narrow(self, *, root: Root, now: datetime) -> QuerySet[Any, Any]:
         """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads."""
@@ -159,12 +175,12 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
 def page_rows(filters: LeadFilters, *, order: str, now: datetime) -> QuerySet[Any, Any]:
     """The rows among which a page is sought, of the table whose column (a path from a lead) gives its order; of leads where that
     can't be asked."""
-    root, found = table_of(order), filters.found(now=now)
+    root, found = table_of(order), filters.found(order=order, now=now)
     if found is not None and found.lead_ids is not None:
         few: QuerySet[Any, Any] = root.objects.filter(has_id(found.lead_ids))
         return few
-    # A filter on the order's own column says where its index begins, which a set would not.
-    if found is not None and not found.is_more_than_counted and filters.paths(now=now) != {order}:
+    # A filter that stands in the order's own index says where that begins, which a set would not.
+    if found is not None and not found.is_more_than_counted and not filters.is_served(order=order, now=now):
         members, _is_of_one_table = matching_set(filters, now=now)
         walked: QuerySet[Any, Any] = root.objects.filter(InSet(F("pk"), Subquery(members)))
         return walked
@@ -190,7 +206,7 @@ def on(root: Root, path: str) -> str:
     return path.removeprefix(_STANDING) if path.startswith(_STANDING) else f"lead__{path}"
 
 
-def _look(filters: LeadFilters, now: datetime) -> Found | None:
+def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
     if filters.search is not None or not filters.is_fast:
         return None
     if filters.condition is not None:
@@ -200,7 +216,8 @@ def _look(filters: LeadFilters, now: datetime) -> Found | None:
         return None
     members, is_of_one_table = matching_set(filters, now=now)
     sql, parameters = members.order_by().query.sql_with_params()
-    most = "(SELECT most FROM bounds)" if is_of_one_table else str(LEAST_COUNTED)
+    reaches_far = is_of_one_table and not filters.is_served(order=order, now=now)
+    most = "(SELECT most FROM bounds)" if reaches_far else str(LEAST_COUNTED)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
