@@ -30,15 +30,12 @@ ANSWER_PATIENCE_SECONDS = 20.0
 # The shortest question of the protocol: may we speak TLS? The answer N needs a session process but no login.
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
-# A sixteenth of the machine's memory is the server's own; the system keeps more of the files as it likes.
-SHARED_BUFFERS_MB = max(128, min(1024, psutil.virtual_memory().total // 2**20 // 16))
-
 # For a laptop with two cores beside everything else that runs there.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "60",
-    "shared_buffers": f"{SHARED_BUFFERS_MB}MB",
+    "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "effective_cache_size": "1GB",

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -54,8 +55,12 @@ class Run:
         try:
             self._start_servers()
             people = self._prepare()
-            self._start_parts()
+            web, others = self._list_parts()
+            say(f"Starting the web server and the worker; logs are in {self.home.logs}")
+            # One after the other: each takes a core for seconds to load its code, and people wait for the first.
+            self._start_parts([web])
             self._wait_for_web()
+            self._start_parts(others)
             say(f"Ready http://localhost:{self.port}")
             for line in people:
                 say(line)
@@ -133,7 +138,8 @@ class Run:
             )
         return lines
 
-    def _start_parts(self) -> None:
+    def _list_parts(self) -> tuple[Part, list[Part]]:
+        """The web server, and what works behind it."""
         python, log_file = sys.executable, self.home.log_file
         web = [
             python,
@@ -153,15 +159,15 @@ class Run:
         worker += ["--pool", "solo", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]
         worker += ["--without-gossip", "--without-mingle", "--hostname", f"leadsys-{self.port}@localhost"]
         demo = [python, "manage.py", "build_demo"]
-        self.parts = [
-            Part("web", web, log_file("web")),
-            Part("worker", worker, log_file("worker"), needs_child=True),
-        ]
+        others = [Part("worker", worker, log_file("worker"), needs_child=True)]
         if wants_demo():
-            self.parts.append(Part("demo", demo, log_file("demo"), once=True, polite=True))
-        say(f"Starting the web server and the worker; logs are in {self.home.logs}")
-        for part in self.parts:
+            others.append(Part("demo", demo, log_file("demo"), once=True, polite=True))
+        return Part("web", web, log_file("web")), others
+
+    def _start_parts(self, parts: Sequence[Part]) -> None:
+        for part in parts:
             part.start(self.environment)
+        self.parts += parts
 
     def _wait_for_web(self) -> None:
         web = self.parts[0]
