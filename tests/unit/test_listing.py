@@ -132,7 +132,10 @@ def test_a_browser_gets_the_whole_page_with_the_same_rows() -> None:
 
 
 def test_the_fields_of_the_filter_come_when_its_panel_is_opened() -> None:
-    parts: dict[str, Any] = {"filter_template": "nurturing/outbox_filter.html", "filter_parameters": ["state"]}
+    parts: dict[str, Any] = {
+        "filter_template": "nurturing/outbox_filter.html",
+        "filter_parameters": ["state"],
+    }
     whole = page(make_listing(**parts)).content.decode()
     assert 'hx-trigger="show.bs.offcanvas from:#leads-filter"' in whole
     assert 'name="state"' not in whole
