@@ -210,8 +210,7 @@ def test_every_step_says_whether_it_runs_on_history(in_tenant: Any) -> None:
     runs = {step.name: step.runs_on_history for step in pipeline_steps()}
     assert runs == {
         "identify": True,
-        "score": True,
-        "grade": True,
+        "rate": True,
         "advance": False,
         "assign": False,
         "enroll": False,
