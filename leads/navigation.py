@@ -8,6 +8,7 @@ from leads.models import LeadState, Stage
 from tenancy.audit import register_acts
 from tenancy.models import Membership
 from tenancy.navigation import Badge, NavigationItem, register_navigation
+from tenancy.settings_pages import SettingsPage, register_settings_page
 
 # One more than a badge shows: it says 99+ then.
 MOST = 100
@@ -105,6 +106,9 @@ def register_places() -> None:
         ),
     ):
         register_navigation(item)
+    register_settings_page(
+        SettingsPage(url_name="fields", label=_("Fields"), icon="forms", right="field.manage", order=30)
+    )
     register_acts(
         {
             "held.lead_discarded": _("Gave up the held run of %(subject)s"),

@@ -2,7 +2,19 @@
 
 from django.urls import include, path
 
-from leads.views import acts, capture_form, desk, held, home, lead, lists, opportunities, palette, rules
+from leads.views import (
+    acts,
+    capture_form,
+    custom_fields,
+    desk,
+    held,
+    home,
+    lead,
+    lists,
+    opportunities,
+    palette,
+    rules,
+)
 
 tenant_urls = [
     path("", home.home, name="home"),
@@ -34,6 +46,11 @@ tenant_urls = [
     path("leads/<int:lead_id>/why/<slug:part>/", lead.lead_why, name="lead-why"),
     path("leads/<int:lead_id>/assessment/", lead.lead_assess, name="lead-assess"),
     path("leads/<int:lead_id>/acts/<slug:act>/", acts.lead_act, name="lead-act"),
+    path("settings/fields/", custom_fields.field_list, name="fields"),
+    path("settings/fields/new/", custom_fields.create_field, name="create-field"),
+    path("settings/fields/<int:field_id>/", custom_fields.change_field, name="field"),
+    path("settings/fields/<int:field_id>/retire/", custom_fields.retire_field, name="retire-field"),
+    path("settings/fields/<int:field_id>/back/", custom_fields.bring_back_field, name="bring-back-field"),
     path("rules/", rules.rules, name="rules"),
     path("rules/<slug:kind>/<slug:name>/", rules.rules_document, name="rules-document"),
     path("rules/<slug:kind>/<slug:name>/<int:number>/", rules.rules_document, name="rules-version"),

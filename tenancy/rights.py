@@ -48,6 +48,11 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "rules.publish": frozenset({ADMIN, MARKETING}),
     "held.resolve": frozenset({ADMIN}),
     "notification.read": EVERYONE,
+    "field.manage": frozenset({ADMIN}),
+    "reason.manage": frozenset({ADMIN}),
+    # Calendars and clocks.
+    "time.manage": frozenset({ADMIN}),
+    "webhook.manage": frozenset({ADMIN}),
     "member.manage": frozenset({ADMIN}),
     "team.manage": frozenset({ADMIN, MANAGER}),
     "key.manage": frozenset({ADMIN}),

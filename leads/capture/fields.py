@@ -7,7 +7,7 @@ Nothing here asks the database: what must be known of the tenant comes in as `In
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -192,7 +192,8 @@ class LeadInput:
 class IntakeRules:
     """What reading depends on beside the submission itself.
 
-    ``country`` (ISO alpha-2) and ``zone`` are the tenant's. ``custom`` are the defined custom fields by name.
+    ``country`` (ISO alpha-2) and ``zone`` are the tenant's. ``custom`` are the defined custom fields by name, ``choices`` the
+    only values of those texts that have a list.
     ``is_import`` allows stage and owners. ``date_formats`` and ``marks`` are a file's decisions by field (with
     ``custom.``); a field without one has ISO dates and the decimal point, a mark of None leaves numbers that it would
     change in doubt, and they are refused. ``source`` (``api``, ``form``, ``import``…) and ``proof`` go with consents.
@@ -201,6 +202,7 @@ class IntakeRules:
     country: str
     zone: ZoneInfo
     custom: Mapping[str, FieldType] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     is_import: bool = False
     date_formats: Mapping[str, DateFormat] = field(default_factory=dict)
     marks: Mapping[str, DecimalMark | None] = field(default_factory=dict)
@@ -402,10 +404,20 @@ def _read_other(found: dict[str, Any], name: str, value: Any, rules: IntakeRules
         if kind is None:
             raise Unfit("undefined", _("There is no custom field “%s”. Define it first.") % _shorten(key))
         custom = _CUSTOM_READERS[kind](name, value, rules)
+        if isinstance(custom, str) and key in rules.choices:
+            custom = _choose(custom, rules.choices[key])
         if custom is not None:
             found.setdefault("custom", {})[key] = custom
     else:
         raise Unfit("unknown", _("There is no field “%s”.") % _shorten(name))
+
+
+def _choose(text: str, choices: Sequence[str]) -> str:
+    """The choice that is meant, whatever its case, as it stands on the list."""
+    for choice in choices:
+        if choice.casefold() == text.casefold():
+            return choice
+    raise Unfit("choice", _("Give one of %s.") % _shorten(", ".join(choices), limit=300))
 
 
 def _as_text(value: Any) -> str:

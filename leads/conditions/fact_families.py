@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from leads.conditions.facts import Fact, Rows
+from leads.conditions.facts import Choice, Fact, Rows
 from leads.conditions.logic import Bind, Compare, Fragment
 from leads.conditions.operators import FactType, Label
 from leads.models import (
@@ -67,10 +67,17 @@ class CustomFacts:
             type=type_,
             expression=rows.value,
             rows=rows,
+            choices=partial(_offered, custom_field.choices or []),
+            # What was kept before there were choices can be asked for too.
+            suggests_choices=bool(custom_field.choices),
             scale=scale,
             is_fast=True,
             is_retired=custom_field.retired_at is not None,
         )
+
+
+def _offered(choices: list[str]) -> list[Choice]:
+    return [Choice(choice, choice) for choice in choices]
 
 
 def _custom_rows(name: str) -> Any:

@@ -21,6 +21,8 @@ class CustomField(TenantModel):
     name = models.CharField(_("name"), max_length=63)
     label = models.CharField(_("label"), max_length=120)
     type = models.CharField(_("type"), max_length=7, choices=CustomType.choices)
+    # The only values that a text may have, in the order in which they are offered; null for any text.
+    choices = models.JSONField(_("choices"), null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     retired_at = models.DateTimeField(null=True, blank=True)
 

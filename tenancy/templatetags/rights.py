@@ -4,10 +4,10 @@ from typing import Any
 
 from django import template
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from tenancy.models import Membership
 from tenancy.rights import may
+from tenancy.settings_pages import list_settings_pages
 
 register = template.Library()
 
@@ -21,18 +21,16 @@ def may_filter(member: Membership, right: str) -> bool:
 @register.inclusion_tag("tenancy/settings_tabs.html", takes_context=True)
 def settings_tabs(context: template.Context, current: str) -> dict[str, Any]:
     """``{% settings_tabs "members" %}``: the settings pages that the member may open."""
-    pages = [
-        ("members", _("Members"), "member.manage", "users"),
-        ("teams", _("Teams"), "team.manage", "users-group"),
-        ("keys", _("API keys"), "key.manage", "key"),
-        ("audit", _("Audit log"), "audit.read", "history"),
-    ]
     slug = context["tenant"].slug
     return {
         "tabs": [
-            {"name": name, "label": label, "icon": icon, "url": reverse(name, kwargs={"slug": slug})}
-            for name, label, right, icon in pages
-            if may(context["member"], right)
+            {
+                "name": page.url_name,
+                "label": page.label,
+                "icon": page.icon,
+                "url": reverse(page.url_name, kwargs={"slug": slug}),
+            }
+            for page in list_settings_pages(member=context["member"])
         ],
         "current": current,
     }

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
-from leads.models import CaptureForm, HeldLead, Lead, Stage, Submission, SubmissionState
+from leads.models import CaptureForm, CustomField, HeldLead, Lead, Stage, Submission, SubmissionState
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
 from nurturing.models import Message
@@ -188,6 +188,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "key_id": row_of(ApiKey),
     "token": _token,
     "lead_id": _lead,
+    "field_id": row_of(CustomField),
     "submission_id": row_of(Submission),
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",
