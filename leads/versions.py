@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import RuleKind, RuleVersion, VersionStatus
+from tenancy.audit import record, register_acts
 from tenancy.errors import Conflict, FieldProblem, Invalid
 from tenancy.models import Membership
 from tenancy.scope import require_tenant_id
@@ -33,6 +33,18 @@ class InvalidDocument(Invalid):
 
 class VersionNotDraft(Conflict):
     """Only a draft can be published."""
+
+
+class DraftChangedMeanwhile(Conflict):
+    """Somebody saved, published or discarded the draft since it was read. ``draft`` is what stands now, None if there is none."""
+
+    def __init__(self, draft: RuleVersion | None) -> None:
+        if draft is None:
+            super().__init__(_("The draft was published or discarded after you opened it."))
+        else:
+            name = draft.created_by.name if draft.created_by else _("Somebody")
+            super().__init__(_("%(name)s saved this draft after you opened it.") % {"name": name})
+        self.draft = draft
 
 
 @dataclass(frozen=True)
@@ -145,32 +157,111 @@ def parse_document(*, kind: RuleKind | str, document: Json) -> Any:
     return _parse_cached(require_tenant_id(), str(kind), content_hash(document), json.dumps(document))
 
 
+def find_draft(*, kind: RuleKind | str, name: str = "main") -> RuleVersion | None:
+    """The draft of a document: there is one at most, since whoever makes one locks the document's versions."""
+    drafts = RuleVersion.objects.select_related("created_by").filter(kind=kind, name=name)
+    draft: RuleVersion | None = drafts.filter(status=VersionStatus.DRAFT).order_by("-number").first()
+    return draft
+
+
 def save_draft(
-    *, kind: RuleKind, document: Json, by: Membership | None, now: datetime, name: str = "main"
+    *,
+    kind: RuleKind,
+    document: Json,
+    by: Membership | None,
+    now: datetime,
+    name: str = "main",
+    replacing: str | None = None,
 ) -> RuleVersion:
-    """Keep a new draft after the engine has accepted its document. Raises InvalidDocument."""
+    """Keep the draft of a document after the engine has accepted it; who saved it last and when is on it.
+
+    ``replacing`` is the content hash of the draft that the change was made from, "" if there was none, None to replace whatever
+    stands. Raises InvalidDocument, DraftChangedMeanwhile.
+    """
     if len(json.dumps(document)) > MAX_DOCUMENT_CHARACTERS:
         raise InvalidDocument(
             _(
                 "The document is too large: shorten lists, or give rules that belong apart a document of their own."
             )
         )
+    _check_draft(kind, document)
+    with transaction.atomic():
+        newest = _lock_versions(kind, name)
+        draft = find_draft(kind=kind, name=name)
+        if replacing is not None:
+            _expect(draft, replacing)
+        is_new = draft is None
+        if draft is None:
+            draft = RuleVersion(kind=kind, name=name, number=newest + 1)
+        draft.document, draft.content_hash = document, content_hash(document)
+        draft.created_at, draft.created_by = now, by
+        draft.save()
+        if is_new:
+            _record("rules.drafted", draft, by, now)
+    return draft
+
+
+def publish_draft(
+    *, kind: RuleKind | str, name: str, expected: str, note: str, by: Membership | None, now: datetime
+) -> RuleVersion:
+    """Publish the draft whose content hash was looked at. Raises DraftChangedMeanwhile, InvalidDocument where what it names is
+    gone since it was saved."""
+    with transaction.atomic():
+        draft = _lock_draft(kind, name, expected)
+        _check_draft(kind, draft.document)
+        return publish_version(version=draft, by=by, now=now, note=note)
+
+
+def discard_draft(
+    *, kind: RuleKind | str, name: str, expected: str, by: Membership | None, now: datetime
+) -> None:
+    """Throw the draft away whose content hash was looked at. Raises DraftChangedMeanwhile."""
+    with transaction.atomic():
+        draft = _lock_draft(kind, name, expected)
+        _record("rules.discarded", draft, by, now)
+        draft.delete()
+
+
+def reuse_version(*, version: RuleVersion, by: Membership | None, now: datetime) -> RuleVersion:
+    """A draft with what an earlier version says. Raises DraftChangedMeanwhile while there is a draft, InvalidDocument."""
+    kind = RuleKind(version.kind)
+    return save_draft(kind=kind, name=version.name, document=version.document, by=by, now=now, replacing="")
+
+
+def _check_draft(kind: RuleKind | str, document: Json) -> None:
     registered = _kinds[kind]
     (registered.parse_draft or registered.parse)(document)
-    newest = RuleVersion.objects.filter(kind=kind, name=name).aggregate(newest=Max("number"))["newest"]
-    version: RuleVersion = RuleVersion.objects.create(
-        kind=kind,
-        name=name,
-        number=(newest or 0) + 1,
-        document=document,
-        content_hash=content_hash(document),
-        created_at=now,
-        created_by=by,
-    )
-    return version
 
 
-def publish_version(*, version: RuleVersion, by: Membership | None, now: datetime) -> RuleVersion:
+def _lock_versions(kind: RuleKind | str, name: str) -> int:
+    """Let one change at a time happen to a document; the number of its newest version, 0 without any."""
+    rows = RuleVersion.objects.select_for_update().filter(kind=kind, name=name).order_by("number")
+    return max(rows.values_list("number", flat=True), default=0)
+
+
+def _lock_draft(kind: RuleKind | str, name: str, expected: str) -> RuleVersion:
+    _lock_versions(kind, name)
+    draft = find_draft(kind=kind, name=name)
+    _expect(draft, expected)
+    if draft is None:
+        raise DraftChangedMeanwhile(None)
+    return draft
+
+
+def _expect(draft: RuleVersion | None, digest: str) -> None:
+    if (draft.content_hash if draft else "") != digest:
+        raise DraftChangedMeanwhile(draft)
+
+
+def _record(act: str, version: RuleVersion, by: Membership | None, now: datetime) -> None:
+    words = str(RuleKind(version.kind).label)
+    subject = words if version.name == "main" else f"{words} {version.name}"
+    record(act=act, subject=subject, by=by, now=now, detail={"number": version.number, "note": version.note})
+
+
+def publish_version(
+    *, version: RuleVersion, by: Membership | None, now: datetime, note: str = ""
+) -> RuleVersion:
     """Publish a draft, or roll back to an archived version; what was published before is archived."""
     with transaction.atomic():
         siblings = RuleVersion.objects.select_for_update().filter(kind=version.kind, name=version.name)
@@ -179,9 +270,10 @@ def publish_version(*, version: RuleVersion, by: Membership | None, now: datetim
             raise VersionNotDraft(_("Version %(number)s is published already.") % {"number": version.number})
         siblings.filter(status=VersionStatus.PUBLISHED).update(status=VersionStatus.ARCHIVED)
         siblings.filter(pk=version.pk).update(
-            status=VersionStatus.PUBLISHED, published_at=now, published_by=by
+            status=VersionStatus.PUBLISHED, published_at=now, published_by=by, note=note
         )
         current.refresh_from_db()
+        _record("rules.published", current, by, now)
         for listener in _published_listeners:
             listener(current, now)
     return current
@@ -204,3 +296,12 @@ def publish_default(
         published_at=now,
         published_by=by,
     )
+
+
+register_acts(
+    {
+        "rules.drafted": _("Began a draft of the %(subject)s (version %(number)s)"),
+        "rules.published": _("Published version %(number)s of the %(subject)s. Note: %(note)s"),
+        "rules.discarded": _("Discarded the draft of the %(subject)s (version %(number)s)"),
+    }
+)

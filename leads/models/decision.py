@@ -40,6 +40,8 @@ class RuleVersion(TenantModel):
     created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     published_at = models.DateTimeField(null=True)
     published_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Why it was published, in the words of whoever did.
+    note = models.CharField(max_length=500, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
