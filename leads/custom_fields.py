@@ -21,6 +21,9 @@ from tenancy.models import Membership
 
 CUSTOM: Final = "custom."
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+_NAME_FAULT: Final = _(
+    "Use lower-case letters without accents, digits and _, at most 63, and begin with a letter or digit."
+)
 MAX_FIELDS: Final = 200
 MAX_CHOICES: Final = 200
 MAX_CHOICE_LENGTH: Final = 200
@@ -181,19 +184,14 @@ def make_field(
     """
     problems: list[FieldProblem] = []
     if not NAME.fullmatch(name):
-        fault = _(
-            "Use lower-case letters without accents, digits and _, at most 63, and begin with a letter or digit."
-        )
-        problems.append(FieldProblem("name", "invalid", fault))
+        problems.append(FieldProblem("name", "invalid", _NAME_FAULT))
     if type not in CustomType.values:
         fault = _("Give one of %(values)s.") % {"values": ", ".join(CustomType.values)}
         problems.append(FieldProblem("type", "unknown", fault))
     listed = _check_choices(choices, type, problems)
     if CustomField.objects.count() >= MAX_FIELDS:
-        fault = _("There are %(count)s fields already, which is as many as there may be.") % {
-            "count": MAX_FIELDS
-        }
-        problems.append(FieldProblem("name", "too_many", fault))
+        many = _("There are %(count)s fields already, which is as many as there may be.")
+        problems.append(FieldProblem("name", "too_many", many % {"count": MAX_FIELDS}))
     if problems:
         raise InvalidField(_("The field cannot be made like this."), errors=problems)
     _expect_free(name)

@@ -106,9 +106,13 @@ def register_places() -> None:
         ),
     ):
         register_navigation(item)
-    register_settings_page(
-        SettingsPage(url_name="fields", label=_("Fields"), icon="forms", right="field.manage", order=30)
-    )
+    for page in (
+        SettingsPage(url_name="fields", label=_("Fields"), icon="forms", right="field.manage", order=30),
+        SettingsPage(
+            url_name="reasons", label=_("Reasons"), icon="list-check", right="reason.manage", order=35
+        ),
+    ):
+        register_settings_page(page)
     register_acts(
         {
             "held.lead_discarded": _("Gave up the held run of %(subject)s"),

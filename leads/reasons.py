@@ -7,7 +7,8 @@ The document (kind ``reasons``)::
      "lose": […], "nurture": […], "disqualify": […]}
 
 ``target`` is the stage the lead comes to; left out it is nurture, for disqualify always disqualified. A reason that leads to
-nurture names a ``sequence``, which enrols the lead at once, or leaves the decision to marketing (null).
+nurture names a ``sequence``, which enrols the lead at once, or leaves the decision to marketing (null). One that is
+``"retired": true`` is offered and taken no more, and still says what it meant for the leads that carry it.
 """
 
 import re
@@ -75,6 +76,7 @@ class ReasonChoice:
     label: Label
     target: Stage
     sequence: str | None
+    is_retired: bool = False
 
     @property
     def decides_marketing(self) -> bool:
@@ -90,6 +92,10 @@ class Reasons:
 
     def choices(self, act: MoveAct) -> tuple[ReasonChoice, ...]:
         """The reasons that may be given for an act, in the order of the document."""
+        return tuple(choice for choice in self.every(act) if not choice.is_retired)
+
+    def every(self, act: MoveAct) -> tuple[ReasonChoice, ...]:
+        """As ``choices``, with those that were retired: what files and old moves may name."""
         return self.lists[LIST_OF_ACT[act]]
 
     def find(self, *, act: MoveAct | str, reason: str) -> ReasonChoice | None:
@@ -108,9 +114,9 @@ class Reasons:
         return choice.sequence if choice else None
 
     def require(self, *, act: MoveAct, reason: str) -> ReasonChoice:
-        """The reason with this key. Raises UnknownReason listing the valid ones."""
+        """The reason with this key, unless it is retired. Raises UnknownReason listing the valid ones."""
         choice = self.find(act=act, reason=reason)
-        if choice is None:
+        if choice is None or choice.is_retired:
             valid = ", ".join(each.key for each in self.choices(act))
             message = _("Give one of these reasons: %(valid)s.") % {"valid": valid}
             raise UnknownReason(message, errors=[FieldProblem("reason", "unknown", message)])
@@ -149,13 +155,15 @@ def _read_list(raw: Any, which: ReasonList, problems: list[FieldProblem]) -> tup
     twice = sorted({key for key in keys if keys.count(key) > 1})
     fault = _("“%(key)s” stands here twice.")
     problems.extend(path_problem(which.value, fault % {"key": key}) for key in twice)
+    if choices and all(choice.is_retired for choice in choices):
+        problems.append(path_problem(which.value, _("Keep one reason at least that may be given.")))
     return choices
 
 
 def _read_reason(raw: Any, which: ReasonList, path: str, problems: list[FieldProblem]) -> ReasonChoice | None:
-    if not isinstance(raw, dict) or raw.keys() - {"key", "label", "target", "sequence"}:
+    if not isinstance(raw, dict) or raw.keys() - {"key", "label", "target", "sequence", "retired"}:
         problems.append(
-            path_problem(path, _("Give a reason as an object of key, label, target and sequence."))
+            path_problem(path, _("Give a reason as an object of key, label, target, sequence and retired."))
         )
         return None
     before = len(problems)
@@ -175,9 +183,11 @@ def _read_reason(raw: Any, which: ReasonList, path: str, problems: list[FieldPro
         problems.append(
             path_problem(f"{path}.sequence", _("Only a reason that leads to nurture has a sequence."))
         )
+    if not isinstance(raw.get("retired", False), bool):
+        problems.append(path_problem(f"{path}.retired", _("Give true or false.")))
     if len(problems) > before or label is None:
         return None
-    return ReasonChoice(str(key), label, Stage(target), sequence)
+    return ReasonChoice(str(key), label, Stage(target), sequence, raw.get("retired", False))
 
 
 def default_reasons() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from django.db.models import Max
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from leads.conditions.describe import describe_condition
 from leads.gates import Gates
@@ -209,6 +209,7 @@ def reasons_in_words(rules: Reasons) -> list[RuleGroup]:
                     label=str(choice.label),
                     detail=_reason_detail(choice.target, choice.sequence, sequences),
                     effect=str(choice.target.label),
+                    note=pgettext("reason", "retired") if choice.is_retired else "",
                 )
                 for choice in choices
             ],

@@ -1,11 +1,10 @@
 """The hub's pages under a tenant's address, and the hosted forms."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from leads.views import (
     acts,
     capture_form,
-    custom_fields,
     desk,
     held,
     home,
@@ -16,7 +15,7 @@ from leads.views import (
     rules,
 )
 
-tenant_urls = [
+tenant_urls: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("notifications/read/", home.notifications_read, name="notifications-read"),
     path("opportunities/", opportunities.opportunity_list, name="opportunity-list"),
@@ -46,11 +45,7 @@ tenant_urls = [
     path("leads/<int:lead_id>/why/<slug:part>/", lead.lead_why, name="lead-why"),
     path("leads/<int:lead_id>/assessment/", lead.lead_assess, name="lead-assess"),
     path("leads/<int:lead_id>/acts/<slug:act>/", acts.lead_act, name="lead-act"),
-    path("settings/fields/", custom_fields.field_list, name="fields"),
-    path("settings/fields/new/", custom_fields.create_field, name="create-field"),
-    path("settings/fields/<int:field_id>/", custom_fields.change_field, name="field"),
-    path("settings/fields/<int:field_id>/retire/", custom_fields.retire_field, name="retire-field"),
-    path("settings/fields/<int:field_id>/back/", custom_fields.bring_back_field, name="bring-back-field"),
+    path("settings/", include("leads.settings_urls")),
     path("rules/", rules.rules, name="rules"),
     path("rules/<slug:kind>/<slug:name>/", rules.rules_document, name="rules-document"),
     path("rules/<slug:kind>/<slug:name>/<int:number>/", rules.rules_document, name="rules-version"),

@@ -85,7 +85,7 @@ def _read_endings(lead_ids: Sequence[int]) -> tuple[dict[int, list[Ending]], set
 def find_reason(reasons: Reasons, text: str) -> ReasonChoice | None:
     """The reason for losing that a file means, by its key or its words in any language; None if it is none of the tenant's."""
     wanted = text.strip().casefold()
-    for choice in reasons.choices(MoveAct.LOSE):
+    for choice in reasons.every(MoveAct.LOSE):
         words = {choice.key, *(label.casefold() for _language, label in choice.label.texts)}
         if wanted in words:
             return choice
