@@ -1,4 +1,4 @@
-"""What is due later, what people are told, which processes live."""
+"""What is due later, what people are told, files that are kept for a time, which processes live."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -64,6 +64,29 @@ class Notification(TenantModel):
                 name="notification_unread",
             ),
         ]
+
+
+class StoredFile(TenantModel):
+    """A file that was uploaded or built, until it expires. Its content is pieces of rows, which every process can read."""
+
+    name = models.CharField(max_length=255)
+    size_bytes = models.BigIntegerField(default=0)
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "expires_at"], name="stored_file_by_expiry")]
+
+
+class StoredPiece(TenantModel):
+    """One piece of a stored file."""
+
+    file = TenantForeignKey(StoredFile, on_delete=models.CASCADE, related_name="pieces")
+    number = models.IntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "file", "number"], name="stored_piece_once")]
 
 
 class ProcessPulse(models.Model):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 
@@ -17,11 +18,16 @@ from tenancy.scope import require_tenant_id
 
 @dataclass(frozen=True)
 class NotificationKind:
-    """``text`` is a lazy translation with ``%(name)s`` places, filled from the row's values when it is shown."""
+    """``text`` is a lazy translation with ``%(name)s`` places, filled from the row's values when it is shown.
+
+    ``url_name`` is the page that it is about, if not a lead's: its address takes the tenant's slug and the value ``url_value``.
+    """
 
     name: str
     text: Promise | str
     is_urgent: bool = False
+    url_name: str = ""
+    url_value: str = ""
 
 
 _kinds: dict[str, NotificationKind] = {}
@@ -62,6 +68,14 @@ def text_of(notification: Notification) -> str:
     """The words of a notification in the active language."""
     words: str = str(_kinds[notification.kind].text)
     return words % {name: _in_active_language(value) for name, value in notification.values.items()}
+
+
+def url_of(notification: Notification, *, slug: str) -> str:
+    """The address of the page that a notification is about; empty for those about a lead or nothing."""
+    kind = _kinds[notification.kind]
+    if not kind.url_name:
+        return ""
+    return reverse(kind.url_name, kwargs={"slug": slug, kind.url_value: notification.values[kind.url_value]})
 
 
 def _in_active_language(value: Any) -> Any:

@@ -145,7 +145,6 @@ MIDDLEWARE = [
     "tenancy.middleware.LanguageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "tenancy.middleware.TenantMiddleware",
 ]
@@ -253,6 +252,9 @@ RATES = {
     "form": env_rate("LEADSYS_FORM_RATE", "1200/minute"),
     "address": env_rate("LEADSYS_ADDRESS_RATE", "60/minute"),
 }
+
+# How long what was uploaded or built for download is kept.
+FILE_DAYS = int(os.environ.get("LEADSYS_FILE_DAYS", "7"))
 
 # The cache counts attempts for rate limits; it is shared by all processes.
 CACHES = {"default": {"BACKEND": "core.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}

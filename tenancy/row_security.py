@@ -131,6 +131,38 @@ def composite_reference(model: type[models.Model], field: Any) -> str:
     )
 
 
+class TenantReference(Operation):
+    """Ties a reference that was added to a table to the tenant of its row, as ``SecureTenantTables`` does for a new table.
+
+    In a migration that is not atomic, rows that are there are checked without keeping writers out.
+    """
+
+    reversible = True
+    reduces_to_sql = True
+
+    def __init__(self, *, model: str, field: str) -> None:
+        self.model, self.field = model, field
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return self.__class__.__qualname__, [], {"model": self.model, "field": self.field}
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Django's state knows nothing of it."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model)
+        field = model._meta.get_field(self.field)
+        table = model._meta.db_table
+        schema_editor.execute(f"{composite_reference(model, field)} NOT VALID")
+        schema_editor.execute(f'ALTER TABLE "{table}" VALIDATE CONSTRAINT "{table}_{field.column}_in_tenant"')
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Nothing to undo: the constraint goes with its column."""
+
+    def describe(self) -> str:
+        return f"Let {self.model}.{self.field} not cross tenants"
+
+
 class DefinerFunction(Operation):
     """An audited ``SECURITY DEFINER`` function: runs as ``leadsys_definer``, who may read the named tables past row security.
 

@@ -9,7 +9,7 @@ and rows that nobody could recognise (a name or phone alone) are passed over by 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -21,13 +21,21 @@ from core.bisection import is_transient
 from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
 from leads.capture.fields import IntakeRules
+from leads.capture.files import Table, open_table
 from leads.capture.lanes import FIRST, LAST, SECOND, Normalise
-from leads.capture.readable_file import ImportOptions, ReadableFile, make_readable, refuse_retired
+from leads.capture.readable_file import (
+    ImportOptions,
+    ReadableFile,
+    content_digest,
+    digest_of,
+    make_readable,
+    refuse_retired,
+)
 from leads.capture.refusals import keep_refusals, say_refusal, write_refused_file
 from leads.capture.row_reader import ReadRow, Refusal, read_batches
 from leads.capture.rules import open_rules
 from leads.capture.second_process import second_process
-from leads.models import CustomField, ImportRun
+from leads.models import CustomField, ImportRun, ImportState
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from tenancy.errors import FieldProblem, Problem
 from tenancy.models import Tenant
@@ -141,31 +149,24 @@ def run_import(
 
     Raises UnreadableFile, InvalidOption and AmbiguousDates before anything is written.
     """
-    readable = _make_readable(subject, tenant, path, options)
+    table = open_table(path)
+    readable = _make_readable(subject, tenant, table, options)
     context = ImportContext(tenant, now, options.is_live)
     with ExitStack() as stack:
         if options.is_dry_run:
             # Later rows must see earlier ones: all is written, and then taken back.
             stack.enter_context(tenant_scope(tenant.pk))
             stack.callback(transaction.set_rollback, True)  # noqa: FBT003 - Django's own signature
-        return _Run(subject, readable, context, is_dry_run=options.is_dry_run).go(progress)
+        return _Run(subject, table, readable, context, is_dry_run=options.is_dry_run).go(progress)
 
 
-def _make_readable(subject: Subject, tenant: Tenant, path: Path, options: ImportOptions) -> ReadableFile:
+def _make_readable(subject: Subject, tenant: Tenant, table: Table, options: ImportOptions) -> ReadableFile:
     with tenant_scope(tenant.pk):
-        rules = open_rules(tenant=tenant)
-        retired = list(CustomField.objects.filter(retired_at__isnull=False).values_list("name", flat=True))
-    rules = IntakeRules(
-        country=rules.country,
-        zone=rules.zone,
-        custom=rules.custom,
-        choices=rules.choices,
-        is_import=True,
-        source="import",
-        proof={"file": path.name},
-    )
+        rules = import_rules(tenant=tenant, file_name=table.path.name)
+        retired = list_retired()
     readable = make_readable(
-        path=path,
+        table=table,
+        digest=digest_of(content_digest(table.path), options),
         options=options,
         fields=subject.fields,
         rules=rules,
@@ -175,13 +176,24 @@ def _make_readable(subject: Subject, tenant: Tenant, path: Path, options: Import
     return readable
 
 
+def import_rules(*, tenant: Tenant, file_name: str) -> IntakeRules:
+    """What reading a file needs to know of the current tenant."""
+    rules = open_rules(tenant=tenant)
+    return replace(rules, is_import=True, source="import", proof={"file": file_name})
+
+
+def list_retired() -> list[str]:
+    """The names of the current tenant's custom fields that are retired."""
+    return list(CustomField.objects.filter(retired_at__isnull=False).values_list("name", flat=True))
+
+
 def _needs_one_process(options: ImportOptions) -> bool:
     """A dry run is one transaction, and another process would not see what is not committed; live rows take turns in pools."""
     return options.is_dry_run or options.is_live or connection.in_atomic_block
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What has come of the rows that one process, or one batch, has taken in. ``seen``: the subjects, with the outcome first
     counted; ``examples``: row numbers and reasons of the first refused rows."""
 
@@ -190,7 +202,7 @@ class _Tally:
     examples: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
 
-    def add(self, other: "_Tally") -> None:
+    def add(self, other: "Tally") -> None:
         """Add what another process, or a further batch, has counted; a subject that both saw came twice."""
         for name, count in asdict(other.counts).items():
             setattr(self.counts, name, getattr(self.counts, name) + count)
@@ -204,24 +216,110 @@ class _Tally:
         self.failed += other.failed
 
 
-class _Run:
-    """One import on its way."""
+class Taker:
+    """Takes batches of rows into the current tenant, with their refusals, and counts what came of them."""
 
     def __init__(
-        self, subject: Subject, readable: ReadableFile, context: ImportContext, *, is_dry_run: bool
+        self,
+        subject: Subject,
+        readable: ReadableFile,
+        context: ImportContext,
+        *,
+        known_to: int,
+        is_dry_run: bool,
     ) -> None:
         self._subject = subject
         self._readable = readable
         self._context = context
         self._is_dry_run = is_dry_run
-        self._tally = _Tally()
         # Up to here an earlier run of the same import, cut off, has taken in the rows that have no identity.
-        self._known_to = 0
+        self._known_to = known_to
+
+    def good(self, rows: Sequence[ReadRow]) -> list[ReadRow]:
+        """The rows that can be taken in and have not been yet."""
+        return [row for row in rows if row.item is not None and not self._is_done(row)]
+
+    def take(
+        self,
+        run: ImportRun,
+        rows: Sequence[ReadRow],
+        prepared: Any = None,
+        note: Callable[[ReadRow, str], None] = lambda _row, _outcome: None,
+    ) -> Tally:
+        """Take in one batch, in the transaction around; ``note`` is told what came of each row."""
+        good = self.good(rows)
+        taken = self._subject.take([row.item for row in good], self._context, prepared)
+        came_of = dict(zip((row.number for row in good), taken.rows, strict=True))
+        tally = Tally()
+        refused = []
+        for row in rows:
+            refusals, outcome = self._settle(tally, row, came_of.get(row.number))
+            if refusals:
+                refused.append((row, refusals))
+            note(row, outcome)
+        tally.examples = self._examples(refused[:EXAMPLES])
+        keep_refusals(run=run, readable=self._readable, refused=refused)
+        if taken.changed and not self._is_dry_run:
+            reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
+            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=self._context.now)
+            tally.failed = len(result.failed)
+        return tally
+
+    def _is_done(self, row: ReadRow) -> bool:
+        return row.number <= self._known_to and self._subject.is_nameless(row.item)
+
+    def _settle(self, tally: Tally, row: ReadRow, taken: Taken | None) -> tuple[Sequence[Refusal], str]:
+        """Count one row; returns why it is refused, if it is, and what came of it."""
+        refusals: Sequence[Refusal] = row.refusals
+        if row.item is None:
+            outcome = "refused"
+        elif taken is None:
+            outcome = "unchanged"
+        elif taken.problem is not None:
+            refusals, outcome = [_refusal(taken.problem)], "refused"
+        else:
+            assert taken.subject_id is not None
+            outcome = "duplicate" if taken.subject_id in tally.seen else taken.outcome
+            tally.seen.setdefault(taken.subject_id, outcome)
+        tally.counts.add(outcome)
+        return refusals, outcome
+
+    def _examples(self, refused: Sequence[tuple[ReadRow, Sequence[Refusal]]]) -> list[tuple[int, str]]:
+        return [
+            (
+                row.number,
+                say_refusal(
+                    {"column": self._readable.column_of(each.field), "message": each.message}
+                    for each in refusals
+                ),
+            )
+            for row, refusals in refused
+        ]
+
+
+class _Run:
+    """One import on its way, in the foreground."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        table: Table,
+        readable: ReadableFile,
+        context: ImportContext,
+        *,
+        is_dry_run: bool,
+    ) -> None:
+        self._subject = subject
+        self._table = table
+        self._readable = readable
+        self._context = context
+        self._is_dry_run = is_dry_run
+        self._tally = Tally()
 
     def go(self, progress: Progress) -> ImportResult:
         """Every row of the file, then the file of refused ones."""
         run = self._begin()
-        rows = self._readable.table.row_count
+        rows = self._table.row_count
         if self._readable.lanes is None:
             lane = None
         else:
@@ -240,12 +338,12 @@ class _Run:
             failed=self._tally.failed,
         )
 
-    def _take_second_lane(self, run: ImportRun, tell: Callable[[int], None]) -> _Tally:
+    def _take_second_lane(self, run: ImportRun, tell: Callable[[int], None]) -> Tally:
         for tally in self._take_lane(run, SECOND):
             tell(tally.counts.rows)
         return self._tally
 
-    def _take_lane(self, run: ImportRun, lane: int | None) -> Iterator[_Tally]:
+    def _take_lane(self, run: ImportRun, lane: int | None) -> Iterator[Tally]:
         """Take in all rows of a lane (None: of the file); after each batch what has come of them so far."""
         batches = read_batches(
             readable=self._readable, read=self._subject.read, now=self._context.now, lane=lane
@@ -261,114 +359,81 @@ class _Run:
     def _begin(self) -> ImportRun:
         readable, context = self._readable, self._context
         with tenant_scope(context.tenant.pk):
-            CustomField.objects.bulk_create(
-                CustomField(name=each.name, label=each.label, type=each.type, created_at=context.now)
-                for each in readable.created
-            )
-            cut_off = self._list_cut_off().values_list("row_number", flat=True)
-            self._known_to = max(cut_off, default=0)
+            make_fields(readable, context.now)
             run: ImportRun = ImportRun.objects.create(
                 subject=self._subject.kind,
-                file_name=readable.table.path.name[:255],
+                file_name=self._table.path.name[:255],
                 is_live=context.is_live,
                 started_at=context.now,
                 file_hash=readable.digest,
             )
+            self._taker = Taker(
+                self._subject, readable, context, known_to=known_to(run), is_dry_run=self._is_dry_run
+            )
         return run
 
-    def _list_cut_off(self) -> Any:
-        return ImportRun.objects.filter(
-            subject=self._subject.kind, file_hash=self._readable.digest, finished_at__isnull=True
-        )
-
-    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow], lane: int | None) -> _Tally:
+    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow], lane: int | None) -> Tally:
         """One batch in one transaction, again if it lost a deadlock."""
-        good = [row for row in rows if row.item is not None and not self._is_done(row)]
         for tries_left in reversed(range(BATCH_TRIES)):
             try:
-                prepared = self._prepare(good) if lane in {FIRST, SECOND} else None
+                prepared = self._prepare(rows) if lane in {FIRST, SECOND} else None
                 with tenant_scope(self._context.tenant.pk):
-                    return self._take(run, rows, good, prepared, lane)
+                    return self._take(run, rows, prepared, lane)
             except DatabaseError as error:
                 if self._is_dry_run or not tries_left or not is_transient(error):
                     raise
                 log.warning("import batch is tried again", rows=len(rows), error=str(error))
         raise AssertionError("the last try returns or raises")
 
-    def _prepare(self, good: Sequence[ReadRow]) -> Any:
+    def _prepare(self, rows: Sequence[ReadRow]) -> Any:
         with tenant_scope(self._context.tenant.pk):
-            return self._subject.prepare([row.item for row in good])
+            return self._subject.prepare([row.item for row in self._taker.good(rows)])
 
-    def _take(
-        self,
-        run: ImportRun,
-        rows: Sequence[ReadRow],
-        good: Sequence[ReadRow],
-        prepared: Any,
-        lane: int | None,
-    ) -> _Tally:
-        taken = self._subject.take([row.item for row in good], self._context, prepared)
-        came_of = dict(zip((row.number for row in good), taken.rows, strict=True))
-        tally = _Tally()
-        refused = []
-        for row in rows:
-            refusals = self._settle(tally, row, came_of.get(row.number))
-            if refusals:
-                refused.append((row, refusals))
-        tally.examples = self._examples(refused[:EXAMPLES])
-        keep_refusals(run=run, readable=self._readable, refused=refused)
+    def _take(self, run: ImportRun, rows: Sequence[ReadRow], prepared: Any, lane: int | None) -> Tally:
+        tally = self._taker.take(run, rows, prepared)
         if lane in {FIRST, SECOND}:
             # Nobody else in the file is one of the new ones.
             tally.seen = {each: outcome for each, outcome in tally.seen.items() if outcome != "new"}
         else:
             run.row_number = rows[-1].number
             run.save(update_fields=["row_number"])
-        if taken.changed and not self._is_dry_run:
-            reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
-            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=self._context.now)
-            tally.failed = len(result.failed)
         return tally
-
-    def _is_done(self, row: ReadRow) -> bool:
-        return row.number <= self._known_to and self._subject.is_nameless(row.item)
-
-    def _settle(self, tally: _Tally, row: ReadRow, taken: Taken | None) -> Sequence[Refusal]:
-        """Count one row; returns why it is refused, if it is."""
-        refusals: Sequence[Refusal] = row.refusals
-        if row.item is None:
-            outcome = "refused"
-        elif taken is None:
-            outcome = "unchanged"
-        elif taken.problem is not None:
-            refusals, outcome = [_refusal(taken.problem)], "refused"
-        else:
-            assert taken.subject_id is not None
-            outcome = "duplicate" if taken.subject_id in tally.seen else taken.outcome
-            tally.seen.setdefault(taken.subject_id, outcome)
-        tally.counts.add(outcome)
-        return refusals
-
-    def _examples(self, refused: Sequence[tuple[ReadRow, Sequence[Refusal]]]) -> list[tuple[int, str]]:
-        return [
-            (
-                row.number,
-                say_refusal(
-                    {"column": self._readable.column_of(each.field), "message": each.message}
-                    for each in refusals
-                ),
-            )
-            for row, refusals in refused
-        ]
 
     def _end(self, run: ImportRun) -> Path | None:
         """Finish the run, and with it those of the same import that were cut off."""
         with tenant_scope(self._context.tenant.pk):
-            run.counts = asdict(self._tally.counts)
-            run.save(update_fields=["counts"])
-            self._list_cut_off().update(finished_at=self._context.now)
+            finish_run(run, self._tally.counts, self._context.now)
             if self._is_dry_run or not self._tally.counts.refused:
                 return None
-            return write_refused_file(run=run, readable=self._readable)
+            return write_refused_file(run=run, table=self._table)
+
+
+def make_fields(readable: ReadableFile, now: datetime) -> None:
+    """Make the custom fields that an import brings, but for those that it has made before it was cut off."""
+    made = set(CustomField.objects.values_list("name", flat=True))
+    CustomField.objects.bulk_create(
+        CustomField(name=each.name, label=each.label, type=each.type, created_at=now)
+        for each in readable.created
+        if each.name not in made
+    )
+
+
+def known_to(run: ImportRun) -> int:
+    """The last row that earlier runs of the same import, cut off, have committed."""
+    return max(_list_cut_off(run).filter(pk__lt=run.pk).values_list("row_number", flat=True), default=0)
+
+
+def finish_run(run: ImportRun, counts: Counts, now: datetime) -> None:
+    """Note the end of a run, and with it of those of the same import that were cut off."""
+    run.counts = asdict(counts)
+    run.state = ImportState.DONE
+    run.finished_at = now
+    run.save(update_fields=["counts", "state", "finished_at"])
+    _list_cut_off(run).update(finished_at=now)
+
+
+def _list_cut_off(run: ImportRun) -> Any:
+    return ImportRun.objects.filter(subject=run.subject, file_hash=run.file_hash, finished_at__isnull=True)
 
 
 def _refusal(problem: Problem) -> Refusal:

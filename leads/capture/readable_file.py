@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Protocol
 
 from django.utils.translation import gettext as _
 
@@ -17,12 +17,13 @@ from leads.capture.columns import (
     DateDecision,
     DateFormat,
     DateFormatDecider,
+    DecimalMark,
     DecimalMarkDecider,
     FieldType,
     TypeDecider,
 )
 from leads.capture.fields import IntakeRules
-from leads.capture.files import Row, Table, open_table
+from leads.capture.files import Row
 from leads.capture.lanes import LEAST_ROWS, MOST_ROWS, LaneScan, Normalise
 from leads.capture.mapping import ColumnPlan, InvalidOption, plan_columns
 
@@ -34,23 +35,27 @@ _Decider = DateFormatDecider | DecimalMarkDecider | TypeDecider
 
 
 class AmbiguousDates(ValueError):
-    """Dates of a file can be read in several ways; the message says in which columns, and what to add."""
+    """Dates of a file can be read in several ways; the message says in which columns, and what to add; ``columns`` holds what was
+    found in each."""
+
+    def __init__(self, message: str, columns: Mapping[str, DateDecision]) -> None:
+        super().__init__(message)
+        self.columns = columns
 
 
-@dataclass(frozen=True)
-class ImportOptions:
-    """The options of both imports as they are typed (CONTRACT.md §1).
+class RowSource(Protocol):
+    """Where the rows come from: a file, or a file that was uploaded, in pieces."""
 
-    ``is_live``: the rows enter as if captured now, not as history. ``is_dry_run``: count, and write nothing.
-    """
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Their names, in order."""
 
-    maps: Sequence[str] = ()
-    values: Sequence[str] = ()
-    blanks: Sequence[str] = ()
-    date_formats: Sequence[str] = ()
-    create_fields: bool = False
-    is_live: bool = False
-    is_dry_run: bool = False
+    @property
+    def row_count(self) -> int:
+        """How many rows there are, refused ones included."""
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, from the start."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,33 @@ class NewField:
 
 
 @dataclass(frozen=True)
+class ImportOptions:
+    """The options of both imports as they are typed (CONTRACT.md §1).
+
+    ``is_live``: the rows enter as if captured now, not as history. ``is_dry_run``: count, and write nothing. Only the pages give
+    ``left_out``, columns that fill nothing whatever they are called, and ``new_fields``, custom fields to make of a type that is
+    chosen; ``maps`` may name them.
+    """
+
+    maps: Sequence[str] = ()
+    values: Sequence[str] = ()
+    blanks: Sequence[str] = ()
+    date_formats: Sequence[str] = ()
+    create_fields: bool = False
+    is_live: bool = False
+    is_dry_run: bool = False
+    left_out: Sequence[str] = ()
+    new_fields: Sequence[NewField] = ()
+
+
+@dataclass(frozen=True)
 class ReadableFile:
     """A table with all that is needed to read its rows. ``digest`` is the same for the same file read in the same way.
 
     ``lanes`` has one of lanes.LAST, FIRST, SECOND for each row; None where one process reads all.
     """
 
-    table: Table
+    table: RowSource
     plan: ColumnPlan
     rules: IntakeRules
     created: tuple[NewField, ...]
@@ -82,34 +107,34 @@ class ReadableFile:
 
 
 @dataclass
-class _Decisions:
+class Decisions:
+    """What was decided from all values: types of fields to be made, date formats and decimal marks by field; ``doubts`` says in
+    words which columns' dates can be read in several ways, ``doubtful`` names them."""
+
     types: dict[str, FieldType] = field(default_factory=dict)
     date_formats: dict[str, DateFormat] = field(default_factory=dict)
-    marks: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, DecimalMark | None] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+    doubtful: dict[str, DateDecision] = field(default_factory=dict)
 
 
-def make_readable(
+def plan_file(
     *,
-    path: Path,
+    columns: Sequence[str],
     options: ImportOptions,
     fields: Mapping[str, FieldType],
-    rules: IntakeRules,
-    identities: Mapping[str, Normalise] | None = None,
-) -> ReadableFile:
-    """Open a file and decide how each of its columns is read.
-
-    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides. With
-    ``identities``, fields by which rows are known, a file that is worth it is split into lanes. Raises UnreadableFile,
-    InvalidOption and AmbiguousDates; nothing is written.
-    """
-    table = open_table(path)
+    custom: Mapping[str, FieldType],
+) -> tuple[ColumnPlan, dict[str, FieldType]]:
+    """What is done with the columns, and the fields that are known with their types: those of the import, the custom ones, and
+    those it makes of a chosen type. Raises InvalidOption."""
     known: dict[str, FieldType] = {
         **fields,
-        **{CUSTOM + name: kind for name, kind in rules.custom.items()},
+        **{CUSTOM + name: kind for name, kind in custom.items()},
+        **{CUSTOM + each.name: each.type for each in options.new_fields},
     }
+    left_out = {REFUSAL_COLUMN, *options.left_out}
     plan = plan_columns(
-        columns=[column for column in table.columns if column != REFUSAL_COLUMN],
+        columns=[column for column in columns if column not in left_out],
         fields=known,
         maps=options.maps,
         values=options.values,
@@ -117,6 +142,25 @@ def make_readable(
         date_formats=options.date_formats,
         create_fields=options.create_fields,
     )
+    return plan, known
+
+
+def make_readable(
+    *,
+    table: RowSource,
+    digest: str,
+    options: ImportOptions,
+    fields: Mapping[str, FieldType],
+    rules: IntakeRules,
+    identities: Mapping[str, Normalise] | None = None,
+) -> ReadableFile:
+    """Decide how each column of a table is read.
+
+    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides. With
+    ``identities``, fields by which rows are known, a file that is worth it is split into lanes. Raises UnreadableFile,
+    InvalidOption and AmbiguousDates; nothing is written.
+    """
+    plan, known = plan_file(columns=table.columns, options=options, fields=fields, custom=rules.custom)
     scan = (
         LaneScan(plan=plan, identities=identities)
         if identities is not None and LEAST_ROWS <= table.row_count <= MOST_ROWS
@@ -124,10 +168,35 @@ def make_readable(
     )
     decisions = _decide(table, plan, known, scan)
     if decisions.doubts:
-        raise AmbiguousDates("\n".join(decisions.doubts))
-    created = tuple(
-        NewField(name.removeprefix(CUSTOM), plan.sources[name][:_LABEL], decisions.types[name])
-        for name in plan.created
+        raise AmbiguousDates("\n".join(decisions.doubts), decisions.doubtful)
+    return as_decided(
+        table=table,
+        digest=digest,
+        options=options,
+        plan=plan,
+        rules=rules,
+        decisions=decisions,
+        lanes=scan.lanes() if scan is not None else None,
+    )
+
+
+def as_decided(
+    *,
+    table: RowSource,
+    digest: str,
+    options: ImportOptions,
+    plan: ColumnPlan,
+    rules: IntakeRules,
+    decisions: Decisions,
+    lanes: bytearray | None = None,
+) -> ReadableFile:
+    """A table with decisions that were made of all of its values."""
+    created = (
+        *options.new_fields,
+        *(
+            NewField(name.removeprefix(CUSTOM), plan.sources[name][:_LABEL], decisions.types[name])
+            for name in plan.created
+        ),
     )
     return ReadableFile(
         table=table,
@@ -139,8 +208,8 @@ def make_readable(
             marks=decisions.marks,
         ),
         created=created,
-        digest=_digest(path, options),
-        lanes=scan.lanes() if scan is not None else None,
+        digest=digest,
+        lanes=lanes,
     )
 
 
@@ -154,9 +223,14 @@ def refuse_retired(*, readable: ReadableFile, retired: Sequence[str]) -> None:
             )
 
 
-def _digest(path: Path, options: ImportOptions) -> str:
+def content_digest(path: Path) -> str:
+    """Of a file's bytes."""
     with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(content: str, options: ImportOptions) -> str:
+    """Of a file's bytes, by their digest, and what decides how they are read."""
     read_by = (
         *(sorted(options.maps), sorted(options.values), sorted(options.blanks), sorted(options.date_formats)),
         *(options.create_fields, options.is_live),
@@ -174,21 +248,23 @@ _DECIDER_OF: Final[Mapping[FieldType, Callable[[], _Decider]]] = {
 
 
 def _decide(
-    table: Table, plan: ColumnPlan, known: Mapping[str, FieldType], scan: LaneScan | None
-) -> _Decisions:
+    table: RowSource, plan: ColumnPlan, known: Mapping[str, FieldType], scan: LaneScan | None
+) -> Decisions:
     deciders: dict[str, _Decider] = {name: TypeDecider() for name in plan.created}
     for name in plan.sources.keys() - deciders.keys():
         if known[name] in _DECIDER_OF:
             deciders[name] = _DECIDER_OF[known[name]]()
     if deciders or scan is not None:
         _feed(table, plan, deciders, scan)
-    decisions = _Decisions()
+    decisions = Decisions()
     for name in sorted(deciders, key=list(plan.sources).index):
         _take_decision(decisions, name, deciders[name], plan)
     return decisions
 
 
-def _feed(table: Table, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None) -> None:
+def _feed(
+    table: RowSource, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None
+) -> None:
     for rows in _chunks(table.rows()):
         if scan is not None:
             scan.feed(rows)
@@ -204,7 +280,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _take_decision(decisions: _Decisions, name: str, decider: _Decider, plan: ColumnPlan) -> None:
+def _take_decision(decisions: Decisions, name: str, decider: _Decider, plan: ColumnPlan) -> None:
     if isinstance(decider, DecimalMarkDecider):
         decisions.marks[name] = decider.decision()
         return
@@ -225,7 +301,7 @@ def _take_decision(decisions: _Decisions, name: str, decider: _Decider, plan: Co
         _take_date(decisions, name, decided.date, plan)
 
 
-def _take_date(decisions: _Decisions, name: str, decided: DateDecision, plan: ColumnPlan) -> None:
+def _take_date(decisions: Decisions, name: str, decided: DateDecision, plan: ColumnPlan) -> None:
     """The format of a column: as an option says of it; as an option says of all, where that can be; else as decided."""
     column = plan.sources[name]
     said = plan.column_date_formats.get(column)
@@ -235,6 +311,7 @@ def _take_date(decisions: _Decisions, name: str, decided: DateDecision, plan: Co
         decisions.date_formats[name] = said
     elif decided.is_ambiguous:
         decisions.doubts.append(_say_doubt(column, decided))
+        decisions.doubtful[column] = decided
     elif decided.format is not None:
         decisions.date_formats[name] = decided.format
 

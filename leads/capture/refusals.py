@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from leads.capture.files import Table
 from leads.capture.readable_file import REFUSAL_COLUMN, ReadableFile
 from leads.capture.row_reader import ReadRow, Refusal
 from leads.models import ImportRefusal, ImportRun
@@ -46,22 +47,22 @@ def say_refusal(errors: Iterable[Mapping[str, str]]) -> str:
     )
 
 
-def write_refused_file(*, run: ImportRun, readable: ReadableFile) -> Path | None:
+def write_refused_file(*, run: ImportRun, table: Table) -> Path | None:
     """Write the refused rows of a run as they stood, in UTF-8, with a column that says why; None if there are none.
 
     Beside the imported file, else in the current folder, else in the one for temporary files. No file is overwritten.
     """
-    columns = [column for column in readable.table.columns if column != REFUSAL_COLUMN]
-    beyond = _columns_beyond_header(run, readable.table.columns)
+    columns = [column for column in table.columns if column != REFUSAL_COLUMN]
+    beyond = _columns_beyond_header(run, table.columns)
     if beyond is None:
         return None
-    source = readable.table.path.resolve()
+    source = table.path.resolve()
     for folder in (source.parent, Path.cwd(), Path(tempfile.gettempdir())):
         with suppress(OSError):
             path, file = _open_new(folder, source.stem)
             try:
                 with file:
-                    _write_rows(file, run, [*columns, *beyond], readable.table.delimiter)
+                    _write_rows(file, run, [*columns, *beyond], table.delimiter)
             except OSError:
                 path.unlink(missing_ok=True)
                 raise

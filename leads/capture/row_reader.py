@@ -41,8 +41,13 @@ def read_batches(
         assert readable.lanes is not None
         rows = compress(rows, (each == lane for each in readable.lanes))
     rows = iter(rows)
-    while batch := [_read_row(row, readable, read, now) for row in islice(rows, BATCH_SIZE)]:
+    while batch := read_rows(rows=islice(rows, BATCH_SIZE), readable=readable, read=read, now=now):
         yield batch
+
+
+def read_rows(*, rows: Iterable[Row], readable: ReadableFile, read: ReadItem, now: datetime) -> list[ReadRow]:
+    """Rows of a file with what each says."""
+    return [_read_row(row, readable, read, now) for row in rows]
 
 
 def _read_row(row: Row, readable: ReadableFile, read: ReadItem, now: datetime) -> ReadRow:

@@ -1,6 +1,15 @@
 """The hub's tables, by topic."""
 
-from leads.models.capture import CaptureForm, HeldLead, ImportRefusal, ImportRun, Submission, SubmissionState
+from leads.models.capture import (
+    CaptureForm,
+    HeldLead,
+    ImportMark,
+    ImportRefusal,
+    ImportRun,
+    ImportState,
+    Submission,
+    SubmissionState,
+)
 from leads.models.company import Company
 from leads.models.consent import Consent
 from leads.models.custom import CustomField, CustomType, CustomValue
@@ -32,8 +41,10 @@ __all__ = [
     "Handover",
     "HandoverAnswer",
     "HeldLead",
+    "ImportMark",
     "ImportRefusal",
     "ImportRun",
+    "ImportState",
     "KeptPerson",
     "Lead",
     "LeadSearch",

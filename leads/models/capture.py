@@ -5,8 +5,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.models import StoredFile
 from leads.models.lead import Lead
-from tenancy.fields import TenantForeignKey, TenantModel
+from tenancy.fields import TenantForeignKey, TenantKey, TenantModel
 from tenancy.models import ApiKey, Membership
 
 
@@ -82,8 +83,22 @@ class CaptureForm(TenantModel):
         ]
 
 
+class ImportState(models.TextChoices):
+    """How far an import has come. One that a command runs begins at ``running``."""
+
+    READING = "reading", _("Reading the file")
+    UNREADABLE = "unread", _("Not readable")
+    MAPPING = "mapping", _("Columns to be assigned")
+    TRYING = "trying", _("Trying it out")
+    TRIED = "tried", _("Tried out, not started")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    STOPPED = "stopped", _("Stopped")
+
+
 class ImportRun(TenantModel):
-    """One file that was imported, with its counts."""
+    """One file that is or was imported, with its counts."""
 
     class Subject(models.TextChoices):
         LEADS = "leads", _("Leads")
@@ -92,6 +107,7 @@ class ImportRun(TenantModel):
     subject = models.CharField(max_length=8, choices=Subject.choices)
     file_name = models.CharField(max_length=255)
     is_live = models.BooleanField(default=False)
+    # When the rows began to be taken in; before that, when the file was uploaded.
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     counts = models.JSONField(default=dict)
@@ -99,9 +115,60 @@ class ImportRun(TenantModel):
     file_hash = models.CharField(max_length=64, default="")
     # The last row that is committed.
     row_number = models.BigIntegerField(default=0)
+    state = models.CharField(
+        max_length=7, choices=ImportState.choices, default=ImportState.RUNNING, db_default=ImportState.DONE
+    )
+    # The columns that follow are those of imports by the pages. Nobody made an import by a command.
+    made_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    # As it was uploaded, and its rows (of the sheet that was chosen) in batches: leads.capture.stored_rows.
+    file = TenantForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
+    rows_file = TenantForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
+    # The same for files with the same names of columns: how one was read is offered for the next.
+    layout = models.CharField(max_length=64, default="", db_default="")
+    # What the file is (leads.capture.detection.Detected), how it is to be read (leads.capture.assignment.Assignment), and what
+    # came of it when it was tried (leads.capture.trial.Trial).
+    detected = models.JSONField(null=True)
+    assignment = models.JSONField(null=True)
+    trial = models.JSONField(null=True)
+    # Why it can't be read, or failed, in the language of whoever made it.
+    problem = models.TextField(default="", db_default="")
+    # How often a worker has begun at it since it last came on.
+    attempts = models.SmallIntegerField(default=0, db_default=0)
+    seen_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "-started_at"], name="import_run_newest")]
+
+
+class ImportMark(TenantModel):
+    """A lead, or a deal, that an import by the pages has told of, with what first came of it.
+
+    It tells rows that come twice apart from new ones after a worker has died, and the leads of an import from others.
+    """
+
+    tenant = TenantKey(loose=True)
+    run = TenantForeignKey(ImportRun, on_delete=models.CASCADE, related_name="marks")
+    # The id of a lead, or of an opportunity.
+    subject = models.BigIntegerField()
+    outcome = models.CharField(max_length=9)
+    # In an import of leads the lead again, with the run's id as text: conditions ask for it as for a tag.
+    lead = TenantForeignKey(Lead, on_delete=models.CASCADE, null=True, related_name="import_marks")
+    key = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "subject"], name="import_mark_once")]
+        indexes = [
+            models.Index(
+                fields=["tenant", "key", "lead"],
+                condition=models.Q(lead__isnull=False),
+                name="import_mark_by_key",
+            ),
+            models.Index(
+                fields=["tenant", "lead", "key"],
+                condition=models.Q(lead__isnull=False),
+                name="import_mark_by_lead",
+            ),
+        ]
 
 
 class ImportRefusal(TenantModel):
