@@ -17,6 +17,8 @@ from typing import Any
 
 CLIENTS = 8
 PROCESSES = 2
+# Of ours, as ``make run`` and the image have them.
+THREADS = 4
 REQUESTS_A_CONNECTION = 20
 
 
@@ -39,8 +41,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(application: str) -> Iterator[int]:
-    """Serve a WSGI application with two worker processes; yields its port."""
+def served(application: str, *, threads: int) -> Iterator[int]:
+    """Serve a WSGI application with two worker processes of so many threads each; yields its port."""
     port = free_port()
     command = [
         sys.executable,
@@ -57,7 +59,7 @@ def served(application: str) -> Iterator[int]:
         "--workers",
         str(PROCESSES),
         "--blocking-threads",
-        "1",
+        str(threads),
         "--no-access-log",
         "--log-level",
         "error",

@@ -59,7 +59,7 @@ def postgres(url: str, *, name: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must begin with postgresql://")
     query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "core.database",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -1,6 +1,8 @@
 """The web application."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 from leadsys.embedded import provide_environment
 
@@ -9,7 +11,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-application = get_wsgi_application()
+_answer = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answer as Django does, but whole: the server sends a list at once, and asks anything else for its parts one by one, which
+    costs it a quarter of a small request."""
+    response = _answer(environ, start_response)
+    if getattr(response, "streaming", True):
+        return response
+    body = list(response)
+    response.close()
+    return body
+
 
 from core.memory import keep_what_is_loaded  # noqa: E402
 from core.models import ProcessPulse  # noqa: E402

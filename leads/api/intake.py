@@ -21,7 +21,7 @@ from leads.api.schemas import (
 )
 from leads.capture.event_intake import record_batch
 from leads.capture.receiving import Raw, Replay, receive, receive_once, wake_processing
-from leads.capture.submissions import GRACE, Answer, accepted, process_now
+from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, TooLarge
@@ -111,8 +111,7 @@ class LeadIntakeView(CaptureView):
         if self.is_async():
             wake_processing(tenant_id=self.tenant.pk)
             return as_response(accepted(received, SubmissionState.RECEIVED))
-        [answer] = process_now(tenant=self.tenant, submission_ids=[received], now=now)
-        return as_response(answer)
+        return as_response(process_one_now(tenant=self.tenant, submission_id=received, now=now))
 
 
 class LeadBatchView(CaptureView):

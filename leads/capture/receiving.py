@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from core.due import sweep_kind
 from core.tasks import send, system_task
+from core.together import Together
 from leads.capture.values import email_kind, normalise_email
 from leads.conditions.statements import Statement
 from leads.models import EmailKind, Submission
@@ -31,6 +32,8 @@ IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
 LANES: Final = 4
 # One wake-up for all that comes in within so many seconds.
 GATHERING: Final = 0.1
+# How many senders of one submission each are served at once.
+MOST_TOGETHER: Final = 50
 
 
 class KeyReused(Unprocessable):
@@ -66,6 +69,21 @@ def receive(*, tenant_id: int, raws: Sequence[Raw], now: datetime, due_at: datet
 
     A submission whose idempotency key is taken is left out; see ``receive_once``. Raises TenantSuspended.
     """
+    return _receive([_Sent(tenant_id, raw, now, due_at) for raw in raws])
+
+
+class _Sent(NamedTuple):
+    """A submission, whose it is, when it came and from when on a sweep processes it."""
+
+    tenant_id: int
+    raw: Raw
+    now: datetime
+    due_at: datetime
+
+
+def _receive(sent: Sequence[_Sent]) -> list[int]:
+    """Like ``receive``; all are of one tenant."""
+    tenant_id = sent[0].tenant_id
     rows = [
         {
             "place": place,
@@ -77,10 +95,12 @@ def receive(*, tenant_id: int, raws: Sequence[Raw], now: datetime, due_at: datet
             "idempotency_key": raw.idempotency_key,
             "body_hash": body_hash(raw.payload) if raw.idempotency_key else None,
             "lane": lane_of(raw.payload),
+            "received_at": now.isoformat(),
+            "due_at": due_at.isoformat(),
         }
-        for place, raw in enumerate(raws)
+        for place, (_tenant_id, raw, now, due_at) in enumerate(sent)
     ]
-    values = {"rows": json.dumps(rows), "now": now, "due_at": due_at, "kind": DUE_KIND}
+    values = {"rows": json.dumps(rows), "kind": DUE_KIND}
     # Inside a transaction the setting of the scope would outlive the statement.
     with tenant_scope(tenant_id) if connection.in_atomic_block else nullcontext():
         found = _RECEIVE.rows(tenant=tenant_id, setting=TENANT_SETTING, scope=str(tenant_id), **values)
@@ -98,25 +118,29 @@ WITH scope AS MATERIALIZED (
     SELECT nextval('leads_submission_id_seq') AS id, given.*
     FROM scope CROSS JOIN jsonb_to_recordset(%(rows)s::jsonb) AS given (
         place int, payload jsonb, source text, api_key_id bigint, member_id bigint, form_id bigint, idempotency_key text,
-        body_hash text, lane smallint
+        body_hash text, lane smallint, received_at timestamptz, due_at timestamptz
     )
 ), inserted AS (
     INSERT INTO leads_submission (
         id, tenant_id, source, payload, received_at, state, api_key_id, member_id, form_id,
         idempotency_key, body_hash, attempts, error
     )
-    SELECT id, %(tenant)s::bigint, source, payload, %(now)s::timestamptz, 'received', api_key_id, member_id, form_id,
+    SELECT id, %(tenant)s::bigint, source, payload, received_at, 'received', api_key_id, member_id, form_id,
            idempotency_key, body_hash, 0, ''
     FROM given ORDER BY place
     ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
 ), due AS (
     INSERT INTO core_duerow (tenant_id, kind, subject, due_at, lane, attempts, error)
-    SELECT %(tenant)s::bigint, %(kind)s::text, id, %(due_at)s::timestamptz, given.lane, 0, ''
+    SELECT %(tenant)s::bigint, %(kind)s::text, id, given.due_at, given.lane, 0, ''
     FROM inserted JOIN given USING (id)
 )
 SELECT id FROM inserted ORDER BY id
 """)
+
+
+# For senders of one submission each that call at the same time; without keys, so that none is left out.
+_receive_together: Final = Together(_receive, most=MOST_TOGETHER)
 
 
 def lane_of(payload: Any) -> int:
@@ -148,6 +172,8 @@ def receive_once(*, tenant_id: int, raw: Raw, now: datetime, due_at: datetime) -
 
     Raises KeyReused for another body under the same key, StillRunning while the first call runs.
     """
+    if raw.idempotency_key is None and not connection.in_atomic_block:
+        return _receive_together(key=tenant_id, item=_Sent(tenant_id, raw, now, due_at))
     ids = receive(tenant_id=tenant_id, raws=[raw], now=now, due_at=due_at)
     if ids:
         return ids[0]

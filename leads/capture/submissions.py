@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.db import connection
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core.bisection import is_transient, run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import SUBMISSIONS
+from core.together import Together
 from leads.capture.fields import IntakeRules, LeadInput, read_submission
 from leads.capture.intake import Intake, run_after_intake, take_in
-from leads.capture.receiving import DUE_KIND, LANES
+from leads.capture.receiving import DUE_KIND, LANES, MOST_TOGETHER
 from leads.capture.rules import open_rules
 from leads.conditions.statements import Statement
 from leads.models import Submission, SubmissionState
@@ -66,6 +68,14 @@ def process_now(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime)
             if connection.in_atomic_block:
                 raise
             if not is_transient(error):
+                if middle := len(submission_ids) // 2:
+                    # By halves, until those at fault are alone.
+                    halves = submission_ids[:middle], submission_ids[middle:]
+                    return [
+                        answer
+                        for half in halves
+                        for answer in process_now(tenant=tenant, submission_ids=half, now=now)
+                    ]
                 log.exception("submissions failed", submissions=list(submission_ids))
                 with tenant_scope(tenant.pk):
                     note_failure(submission_ids=submission_ids, error=error, now=now)
@@ -75,6 +85,31 @@ def process_now(*, tenant: Tenant, submission_ids: Sequence[int], now: datetime)
             if not tries_left:
                 break
     return [accepted(submission_id, SubmissionState.RECEIVED) for submission_id in submission_ids]
+
+
+class _Sender(NamedTuple):
+    """Someone who waits for what comes of one submission."""
+
+    tenant: Tenant
+    submission_id: int
+    now: datetime
+
+
+def _process_senders(senders: Sequence[_Sender]) -> list[Answer]:
+    return process_now(
+        tenant=senders[0].tenant,
+        submission_ids=[sender.submission_id for sender in senders],
+        now=max(sender.now for sender in senders),
+    )
+
+
+_process_together: Final = Together(_process_senders, most=MOST_TOGETHER)
+
+
+def process_one_now(*, tenant: Tenant, submission_id: int, now: datetime) -> Answer:
+    """Like ``process_now`` for one, outside a transaction; senders of a tenant who wait at the same time are one batch."""
+    # What a refusal says is in the language of the one who works for all.
+    return _process_together(key=(tenant.pk, get_language()), item=_Sender(tenant, submission_id, now))
 
 
 def _with_those_of_others(answers: Sequence[Answer], submission_ids: Sequence[int]) -> list[Answer]:

@@ -152,7 +152,7 @@ class Run:
             "--port",
             str(self.port),
         ]
-        web += ["--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
+        web += ["--workers", "1", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
         web += ["--respawn-failed-workers", "leadsys.wsgi:application"]
         worker = [python, "-m", "celery", "-A", "leadsys.celery", "worker", "--beat", "--concurrency", "1"]
         # One process works and one beats. The schedule is static, so beat keeps nothing on disk that a crash could damage.

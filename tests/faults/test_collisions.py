@@ -15,7 +15,9 @@ from core import due
 from core.bisection import is_transient
 from core.due import DueKind, register_due_kind, schedule, sweep_tenant
 from core.models import DueRow
-from leads.capture import submissions
+from leads.capture import intake, submissions
+from leads.capture.fields import LeadInput
+from leads.capture.intake import Intake
 from leads.capture.receiving import DUE_KIND, Raw, receive
 from leads.capture.submissions import process_now
 from leads.models import Event, Submission
@@ -104,6 +106,31 @@ def test_a_sender_whose_submission_a_worker_has_taken_up_meanwhile_is_told_where
     sweep_tenant(tenant_id=tenant.pk, now=now)
     [answer] = process_now(tenant=tenant, submission_ids=[submission_id], now=now)
     assert (answer.status, answer.body["state"]) == (202, "processed")
+
+
+def test_a_sender_whose_submission_raises_takes_nobody_along_who_was_processed_with_it(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    raws = [Raw({**PERSON, "email": f"{name}@empresa.com.br"}, "api") for name in ("ana", "bia", "caio")]
+    ids = receive(tenant_id=tenant.pk, raws=raws, now=now, due_at=now)
+
+    def take_in(*, rows: Sequence[LeadInput], **given: Any) -> list[Intake]:
+        if any(row.email == "bia@empresa.com.br" for row in rows):
+            raise ValueError("a bug that only one of them meets")
+        return intake.take_in(rows=rows, **given)
+
+    monkeypatch.setattr(submissions, "take_in", take_in)
+    answers = process_now(tenant=tenant, submission_ids=ids, now=now)
+    assert [(answer.submission_id, answer.status) for answer in answers] == list(
+        zip(ids, (201, 202, 201), strict=True)
+    )
+    with tenant_scope(tenant.pk):
+        assert list(Submission.objects.order_by("pk").values_list("state", flat=True)) == [
+            "processed",
+            "held",
+            "processed",
+        ]
 
 
 def test_a_sweep_lets_go_of_rows_whose_subjects_somebody_has_in_hand(
