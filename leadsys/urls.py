@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("tenancy.urls")),
     path("", include("leads.urls")),
     path("", include("nurturing.urls")),
+    path("t/<slug:slug>/settings/", include("routing.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("t/<slug:slug>/", include("insights.urls")),
 ]

@@ -18,12 +18,15 @@ class RoutingConfig(AppConfig):
         from routing.notices import register_notices
         from routing.panels import CLOCKS_PANEL
         from routing.policies import parse_clocks
+        from routing.recounting import RECOUNT_DUE
         from routing.rulebook import register_routing_rules
         from routing.rules import parse_routing, parse_routing_draft
         from routing.selectors import CLOCK_READER
+        from routing.settings_places import SETTINGS_PAGES
         from routing.why import explain_clocks, explain_owner
         from tenancy.defaults import register_default_part
         from tenancy.members import register_member_listener
+        from tenancy.settings_pages import register_settings_page
 
         register_document_kind(
             DocumentKind(RuleKind.ROUTING, parse=parse_routing, parse_draft=parse_routing_draft)
@@ -31,6 +34,7 @@ class RoutingConfig(AppConfig):
         register_document_kind(DocumentKind(RuleKind.CLOCKS, parse=parse_clocks))
         register_default_part(publish_default_routing)
         register_due_kind(SHARES_DUE)
+        register_due_kind(RECOUNT_DUE)
         register_due_kind(MEMBER_LEFT)
         register_member_listener(member_changed)
         register_notices()
@@ -40,3 +44,5 @@ class RoutingConfig(AppConfig):
         register_why("clocks", explain_clocks)
         register_panel(CLOCKS_PANEL)
         register_routing_rules()
+        for page in SETTINGS_PAGES:
+            register_settings_page(page)

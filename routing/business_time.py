@@ -466,22 +466,25 @@ def _on_day(pieces: list[_Piece], local: int) -> int:
 # Holidays ---------------------------------------------------------------------------------------------------------
 
 
-def national_holidays(*, country: str, years: Iterable[int]) -> frozenset[date]:
+def national_holidays(
+    *, country: str, years: Iterable[int], subdivision: str | None = None
+) -> frozenset[date]:
     """The public holidays of a country (ISO 3166 alpha-2) in these years, as the ``holidays`` package knows them.
 
-    Raises UnknownHolidays for a country without a list, for more than fifty years, and for years outside 1900–2200.
+    With ``subdivision`` (the package's code, as SP) those of this state or region too. Raises UnknownHolidays for a country or
+    subdivision without a list, for more than fifty years, and for years outside 1900–2200.
     """
     wanted = tuple(sorted(set(years)))
     if not wanted:
         return frozenset()
     if len(wanted) > _HOLIDAY_YEARS or wanted[0] < FIRST_YEAR or wanted[-1] > LAST_YEAR:
         raise UnknownHolidays(f"ask for at most {_HOLIDAY_YEARS} years between {FIRST_YEAR} and {LAST_YEAR}")
-    return _national_holidays(country.upper(), wanted)
+    return _national_holidays(country.upper(), subdivision, wanted)
 
 
 @lru_cache(maxsize=128)
-def _national_holidays(country: str, years: tuple[int, ...]) -> frozenset[date]:
+def _national_holidays(country: str, subdivision: str | None, years: tuple[int, ...]) -> frozenset[date]:
     try:
-        return frozenset(country_holidays(country, years=years))
+        return frozenset(country_holidays(country, subdiv=subdivision, years=years))
     except NotImplementedError as error:
         raise UnknownHolidays(f"no national holidays are known for country {country!r}") from error

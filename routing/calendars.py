@@ -1,6 +1,9 @@
 """From a tenant's calendar to the business time that is counted under it."""
 
-from datetime import datetime, timedelta
+from calendar import isleap
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from routing.business_time import (
@@ -15,6 +18,8 @@ from routing.business_time import Calendar as OpenHours
 from routing.models import Calendar
 from tenancy.models import Tenant
 
+# In a closure: the month and day of each year.
+EVERY: Final = "every"
 OFFICE_HOURS = {day: [["09:00", "18:00"]] for day in WEEKDAYS[:5]}
 
 
@@ -24,17 +29,29 @@ def open_hours(calendar: Calendar, *, now: datetime) -> OpenHours:
     Equal rows give equal hours within a decade, so that the windows worked out for them are shared by every call.
     Raises InvalidCalendar or UnknownHolidays for rows that ``check_calendar`` would refuse.
     """
-    decade = now.year // 10 * 10
+    years = range(now.year // 10 * 10 - 10, now.year // 10 * 10 + 30)
     holidays = (
-        national_holidays(country=calendar.holiday_country, years=range(decade - 10, decade + 30))
+        national_holidays(
+            country=calendar.holiday_country, subdivision=calendar.holiday_subdivision, years=years
+        )
         if calendar.holiday_country
         else frozenset()
     )
     closures = tuple(
         Closure(datetime.fromisoformat(each["starts_at"]), datetime.fromisoformat(each["ends_at"]))
         for each in calendar.closures
+        if EVERY not in each
     )
+    holidays |= {
+        day for each in calendar.closures if EVERY in each for day in days_of_years(each[EVERY], years)
+    }
     return OpenHours(ZoneInfo(calendar.time_zone), parse_week(calendar.week), holidays, closures)
+
+
+def days_of_years(month_day: str, years: Iterable[int]) -> list[date]:
+    """The days that "01-25" names in these years; 29 February only where there is one."""
+    month, day = map(int, month_day.split("-"))
+    return [date(year, month, day) for year in years if day != 29 or month != 2 or isleap(year)]
 
 
 def has_national_holidays(*, country: str, now: datetime) -> bool:

@@ -138,7 +138,7 @@ def plan_clocks(batch: Batch) -> ClockPlan:
         return plan
     reasons = published_reasons(batch.rules)
     for standing in standings.values():
-        start = _start_of(standing, reasons)
+        start = start_of(standing, reasons)
         if (
             start is not None
             and published.rules.get(start.kind) is not None
@@ -288,7 +288,7 @@ def _known_clocks(clocks: QuerySet[Clock]) -> Statement:
     )
 
 
-def _start_of(standing: Standing, reasons: Reasons) -> Start | None:
+def start_of(standing: Standing, reasons: Reasons) -> Start | None:
     """The clock that should run for a lead as it stands, or None."""
     counted_from = standing.entered_at
     if standing.stage is Stage.MARKETING_QUALIFIED:

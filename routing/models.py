@@ -17,9 +17,13 @@ class Calendar(TenantModel):
     week = models.JSONField(_("opening hours"))
     # ISO 3166 alpha-2 of the country whose national holidays are kept; null for none.
     holiday_country = models.CharField(_("national holidays of"), max_length=2, null=True)
-    # [{"starts_at", "ends_at", "label"}], instants in ISO 8601.
+    # Of the country, a state or region whose holidays are kept too, by the code of the holidays package; null for none.
+    holiday_subdivision = models.CharField(_("holidays of the state"), max_length=40, null=True)
+    # [{"starts_at", "ends_at", "label"}], instants in ISO 8601; {"every": "01-25", "label"} is closed on that day of each year.
     closures = models.JSONField(_("closures"), default=list)
     is_default = models.BooleanField(_("default"), default=False)
+    # After a change: the clock up to which deadlines have been counted anew; null when none is left.
+    recounted_to = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name = _("calendar")

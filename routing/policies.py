@@ -26,6 +26,8 @@ from tenancy.errors import FieldProblem
 from tenancy.models import TeamFunction
 
 BREACH: Final = 100
+# The result that a clock's decision keeps when its deadline moved with the calendar.
+RECOUNTED: Final = "recounted"
 MAX_SHARE: Final = 1000
 MAX_WARNINGS: Final = 5
 _POLICY_KEYS: Final = frozenset({"kind", "duration", "warn", "offer", "escalate"})

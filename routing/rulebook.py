@@ -92,7 +92,7 @@ def clocks_in_words(rules: ClockPolicies) -> list[RuleGroup]:
     lines = [
         RuleLine(
             label=str(policy.kind.label),
-            detail=" · ".join(_share(percent, act) for percent, act in policy.shares),
+            detail=" · ".join(share_in_words(percent, act) for percent, act in policy.shares),
             effect=duration_in_words(policy.duration),
             tone="act",
         )
@@ -134,7 +134,8 @@ def _follows_calendar(rules: ClockPolicies) -> bool:
     return any(not policy.is_elapsed for policy in rules.policies.values())
 
 
-def _share(percent: int, act: ShareAct) -> str:
+def share_in_words(percent: int, act: ShareAct) -> str:
+    """What happens at a share of a clock's time."""
     words = {
         ShareAct.WARN: _("%(percent)s %%: warned"),
         ShareAct.BREAK: _("%(percent)s %%: broken, the team lead is told"),

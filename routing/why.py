@@ -18,7 +18,7 @@ from leads.why import WhyPart, WhyRule
 from routing.assignment import How
 from routing.clocks import Timer
 from routing.models import ClockKind, ClockState
-from routing.policies import ShareAct, duration_in_words
+from routing.policies import RECOUNTED, ShareAct, duration_in_words
 from routing.rules import RoutingRules
 from routing.selectors import TimedClock, list_lead_clocks
 from tenancy.models import TeamFunction
@@ -236,7 +236,7 @@ def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[Wh
         WhyRule(
             # Names the kind of clock to machines, which get no title.
             str(clock.kind),
-            _start_in_words(ClockKind(clock.kind)),
+            start_in_words(ClockKind(clock.kind)),
             TRUE,
             instant_in_words(clock.started_at),
             [
@@ -246,6 +246,11 @@ def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[Wh
                 }
             ],
         )
+    ]
+    rules += [
+        WhyRule("calendar-changed", _recount_in_words(each.detail), TRUE, instant_in_words(each.at), [])
+        for each in decisions
+        if each.result == RECOUNTED
     ]
     for percent, act in timed.policy.shares:
         at = timer.share(clock.started_at, clock.due_at, percent, timed.policy)
@@ -258,12 +263,21 @@ def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[Wh
                 _share_inputs(acted.get(percent, {})),
             )
         )
-    met = _end_in_words(ClockKind(clock.kind))
+    met = end_in_words(ClockKind(clock.kind))
     rules.append(WhyRule("met", met, TRUE if clock.met_at else FALSE, instant_in_words(clock.met_at)))
     return rules
 
 
-def _start_in_words(kind: ClockKind) -> str:
+def _recount_in_words(detail: Mapping[str, Any]) -> str:
+    before, after = (datetime.fromisoformat(detail[name]) for name in ("was_due_at", "due_at"))
+    return _("The calendar changed: due at %(after)s, no longer at %(before)s") % {
+        "before": instant_in_words(before),
+        "after": instant_in_words(after),
+    }
+
+
+def start_in_words(kind: ClockKind) -> str:
+    """What starts a clock of a kind."""
     return {
         ClockKind.FIRST_CONTACT: _("Became an MQL"),
         ClockKind.ASKED_FOR_CONTACT: _("Asked for contact and became an MQL"),
@@ -272,7 +286,8 @@ def _start_in_words(kind: ClockKind) -> str:
     }[kind]
 
 
-def _end_in_words(kind: ClockKind) -> str:
+def end_in_words(kind: ClockKind) -> str:
+    """What meets a clock of a kind."""
     return {
         ClockKind.FIRST_CONTACT: _("Met by the first contact attempt"),
         ClockKind.ASKED_FOR_CONTACT: _("Met by the first contact attempt"),

@@ -13,11 +13,14 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
-from leads.models import CaptureForm, CustomField, HeldLead, Lead, Stage, Submission, SubmissionState
+from leads.capture.page_imports import upload_import
+from leads.models import CaptureForm, CustomField, HeldLead, Lead, RuleKind, Stage, Submission, SubmissionState
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
+from leads.versions import save_draft
 from nurturing.models import Message
 from nurturing.services import enroll_lead
+from routing.calendar_changes import close_days, get_calendar, key_of
 from tenancy.invitations import invite
 from tenancy.keys import create_key
 from tenancy.models import ApiKey, Membership, Role, Scope, Team, TeamFunction, Tenant
@@ -168,6 +171,17 @@ def _enrollment(world: World) -> int:
     return int(entered.pk)
 
 
+def _drafted(_world: World) -> str:
+    save_draft(kind=RuleKind.GRADING, document={"start": "D", "criteria": []}, by=None, now=NOW)
+    return RuleKind.GRADING.value
+
+
+def _import(world: World) -> int:
+    content = b"E-mail;Nome\nana@x.test;Ana\n"
+    run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
+    return int(run.pk)
+
+
 def _held_submission(_world: World) -> int:
     held = Submission.objects.create(
         source=Submission.Source.API,
@@ -176,6 +190,20 @@ def _held_submission(_world: World) -> int:
         error="Broken",
     )
     return int(held.pk)
+
+
+def _closure(_world: World) -> str:
+    close_days(
+        calendar=get_calendar(),
+        label="Carnaval",
+        first=NOW.date(),
+        last=NOW.date(),
+        hours=None,
+        is_yearly=False,
+        by=None,
+        now=NOW,
+    )
+    return key_of(get_calendar().closures[-1])
 
 
 # What an address needs beside its parameters to find anything.
@@ -189,6 +217,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "token": _token,
     "lead_id": _lead,
     "field_id": row_of(CustomField),
+    "calendar-reopen.key": _closure,
+    "clock.kind": lambda _world: "first_contact",
     "add-reason.kind": lambda _world: "reject",
     "change-reason.kind": lambda _world: "reject",
     "move-reason.kind": lambda _world: "reject",
@@ -199,10 +229,12 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
+    "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",
     "name": lambda _world: "main",
     "number": lambda _world: 1,
+    "rules-review.kind": _drafted,
     "held_id": _held_lead,
     "held-submission-retry.submission_id": _held_submission,
     "held-submission-discard.submission_id": _held_submission,
