@@ -13,11 +13,9 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
-from leads.capture.page_imports import upload_import
-from leads.models import CaptureForm, CustomField, HeldLead, Lead, RuleKind, Stage, Submission, SubmissionState
+from leads.models import CaptureForm, CustomField, HeldLead, Lead, Stage, Submission, SubmissionState
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
-from leads.versions import save_draft
 from nurturing.models import Message
 from nurturing.services import enroll_lead
 from routing.calendar_changes import close_days, get_calendar, key_of
@@ -171,17 +169,6 @@ def _enrollment(world: World) -> int:
     return int(entered.pk)
 
 
-def _drafted(_world: World) -> str:
-    save_draft(kind=RuleKind.GRADING, document={"start": "D", "criteria": []}, by=None, now=NOW)
-    return RuleKind.GRADING.value
-
-
-def _import(world: World) -> int:
-    content = b"E-mail;Nome\nana@x.test;Ana\n"
-    run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
-    return int(run.pk)
-
-
 def _held_submission(_world: World) -> int:
     held = Submission.objects.create(
         source=Submission.Source.API,
@@ -229,12 +216,10 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
-    "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",
     "name": lambda _world: "main",
     "number": lambda _world: 1,
-    "rules-review.kind": _drafted,
     "held_id": _held_lead,
     "held-submission-retry.submission_id": _held_submission,
     "held-submission-discard.submission_id": _held_submission,
