@@ -12,6 +12,7 @@ class LeadsConfig(AppConfig):
         from leads.capture.submissions import register_submissions
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
+        from leads.gate_editing import register_gate_form
         from leads.gates import publish_default_gates
         from leads.navigation import register_places
         from leads.qualification.frameworks import publish_default_frameworks
@@ -29,5 +30,6 @@ class LeadsConfig(AppConfig):
         register_default_part(publish_default_gates)
         register_why_stage()
         register_hub_rules()
+        register_gate_form()
         register_default_part(make_default_forms)
         register_places()

@@ -33,13 +33,19 @@ class NoSuchRules(NotFound):
 
 @dataclass(frozen=True, kw_only=True)
 class RuleLine:
-    """One rule: what it is about, what exactly, and its effect in a word or two."""
+    """One rule: what it is about, what exactly, and its effect in a word or two.
+
+    ``key`` is the rule's id, by which two versions are compared; ``unseen`` is what of it the line leaves out (the text of an
+    e-mail), so that a change there is a change too.
+    """
 
     label: Text
     detail: Text = ""
     effect: Text = ""
     note: Text = ""
     tone: Tone = "quiet"
+    key: str = ""
+    unseen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +110,26 @@ def find_version(versions: Sequence[RuleVersion], number: int | None) -> RuleVer
     raise NoSuchRules(_("There is no version %(number)s of these rules.") % {"number": number})
 
 
+def read_version(*, kind: str, name: str, number: int) -> RuleVersion:
+    """One version of a document. Raises NoSuchRules."""
+    version: RuleVersion | None = RuleVersion.objects.filter(kind=kind, name=name, number=number).first()
+    if version is None:
+        raise NoSuchRules(_("There is no version %(number)s of these rules.") % {"number": number})
+    return version
+
+
+def list_drafts() -> dict[tuple[str, str], RuleVersion]:
+    """The drafts by kind and name."""
+    drafts = RuleVersion.objects.select_related("created_by").filter(status=VersionStatus.DRAFT)
+    return {(draft.kind, draft.name): draft for draft in drafts.defer("document").order_by("number")}
+
+
+def list_lines(version: RuleVersion) -> list[RuleGroup]:
+    """The lines of a version in groups; none where its kind reads otherwise."""
+    groups: list[RuleGroup] = rules_in_words(version)[1].get("groups", [])
+    return groups
+
+
 def rules_in_words(version: RuleVersion) -> tuple[str, dict[str, Any]]:
     """The template and context that show a version."""
     view = _views[version.kind]
@@ -160,6 +186,7 @@ def gates_in_words(rules: Gates) -> list[RuleGroup]:
             detail=sentence(describe_condition(gate.when)),
             effect=str(gate.label),
             tone="good",
+            key=gate.id,
         )
         for gate in rules.gates
     ]
@@ -183,6 +210,7 @@ def framework_in_words(rules: Framework) -> list[RuleGroup]:
             detail=str(question.help or ""),
             effect=_("required") if question.key in rules.required else "",
             tone="act",
+            key=question.key,
         )
         for question in rules.questions
     ]
@@ -210,6 +238,7 @@ def reasons_in_words(rules: Reasons) -> list[RuleGroup]:
                     detail=_reason_detail(choice.target, choice.sequence, sequences),
                     effect=str(choice.target.label),
                     note=pgettext("reason", "retired") if choice.is_retired else "",
+                    key=choice.key,
                 )
                 for choice in choices
             ],

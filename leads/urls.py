@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from leads.views import (
     acts,
     capture_form,
+    conditions,
     desk,
     held,
     home,
@@ -12,6 +13,7 @@ from leads.views import (
     lists,
     opportunities,
     palette,
+    rule_editing,
     rules,
 )
 
@@ -46,9 +48,15 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("leads/<int:lead_id>/assessment/", lead.lead_assess, name="lead-assess"),
     path("leads/<int:lead_id>/acts/<slug:act>/", acts.lead_act, name="lead-act"),
     path("settings/", include("leads.settings_urls")),
+    path("conditions/", conditions.condition_check, name="condition-check"),
     path("rules/", rules.rules, name="rules"),
     path("rules/<slug:kind>/<slug:name>/", rules.rules_document, name="rules-document"),
     path("rules/<slug:kind>/<slug:name>/<int:number>/", rules.rules_document, name="rules-version"),
+    path("rules/<slug:kind>/<slug:name>/edit/", rule_editing.rules_edit, name="rules-edit"),
+    path("rules/<slug:kind>/<slug:name>/review/", rule_editing.rules_review, name="rules-review"),
+    path("rules/<slug:kind>/<slug:name>/publish/", rule_editing.rules_publish, name="rules-publish"),
+    path("rules/<slug:kind>/<slug:name>/discard/", rule_editing.rules_discard, name="rules-discard"),
+    path("rules/<slug:kind>/<slug:name>/<int:number>/reuse/", rule_editing.rules_reuse, name="rules-reuse"),
 ]
 
 urlpatterns = [

@@ -1,5 +1,6 @@
 """Sequences in words."""
 
+import json
 from datetime import timedelta
 
 from django.utils.translation import get_language, ngettext
@@ -25,10 +26,16 @@ def _line(index: int, step: Step, rules: SequenceRules) -> RuleLine:
     match step:
         case EmailStep():
             return RuleLine(
-                label=_("E-mail: %(subject)s") % {"subject": _subject(step)}, effect=effect, tone="act"
+                label=_("E-mail: %(subject)s") % {"subject": _subject(step)},
+                effect=effect,
+                tone="act",
+                key=step.id,
+                unseen=json.dumps(step.texts, sort_keys=True),
             )
         case WaitStep():
-            return RuleLine(label=_("Wait %(time)s") % {"time": _time(step.duration)}, effect=effect)
+            return RuleLine(
+                label=_("Wait %(time)s") % {"time": _time(step.duration)}, effect=effect, key=step.id
+            )
         case ConditionStep():
             return RuleLine(
                 label=sentence(describe_condition(step.when)),
@@ -36,9 +43,10 @@ def _line(index: int, step: Step, rules: SequenceRules) -> RuleLine:
                 % {"one": _goes(step.then, index, rules), "other": _goes(step.otherwise, index, rules)},
                 effect=effect,
                 tone="soon",
+                key=step.id,
             )
         case ExitStep():
-            return RuleLine(label=_("End"), effect=effect)
+            return RuleLine(label=_("End"), effect=effect, key=step.id)
 
 
 def _subject(step: EmailStep) -> str:

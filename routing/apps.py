@@ -12,6 +12,7 @@ class RoutingConfig(AppConfig):
         from leads.versions import DocumentKind, register_document_kind
         from leads.why import register_why
         from routing.defaults import publish_default_routing
+        from routing.editing import register_routing_form
         from routing.escalation import SHARES_DUE
         from routing.facts import register_clock_facts
         from routing.leaving import MEMBER_LEFT, member_changed
@@ -46,3 +47,4 @@ class RoutingConfig(AppConfig):
         register_routing_rules()
         for page in SETTINGS_PAGES:
             register_settings_page(page)
+        register_routing_form()

@@ -29,12 +29,13 @@ def routing_in_words(rules: RoutingRules) -> list[RuleGroup]:
                 detail=sentence(describe_condition(rule.when)) if rule.when else _("Every lead"),
                 effect=_target(rule.to, names),
                 tone="act",
+                key=rule.id,
             )
             for rule in rules.of_function(function)
         ]
         if function in rules.fallback:
             pool = Target(TargetKind.POOL, rules.fallback[function])
-            lines.append(RuleLine(label=_("Every other lead"), effect=_target(pool, names)))
+            lines.append(RuleLine(label=_("Every other lead"), effect=_target(pool, names), key="*"))
         groups.append(RuleGroup(title=str(function.label), lines=lines))
     groups[0] = RuleGroup(
         title=groups[0].title, intro=_("The first rule that is met decides."), lines=groups[0].lines

@@ -14,6 +14,7 @@ class ScoringConfig(AppConfig):
         from leads.why import register_why
         from scoring.default_pack import publish_default_pack
         from scoring.documents import parse_grading, parse_scoring
+        from scoring.editing import register_scoring_forms
         from scoring.event_points import points_of_events
         from scoring.rulebook import register_scoring_rules
         from scoring.why import explain_grade, explain_score
@@ -25,6 +26,7 @@ class ScoringConfig(AppConfig):
             )
         register_default_part(publish_default_pack)
         register_scoring_rules()
+        register_scoring_forms()
         register_points_reader(points_of_events)
         register_why("score", explain_score)
         register_why("grade", explain_grade)

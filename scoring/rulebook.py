@@ -28,6 +28,7 @@ def _rule_line(rule: ScoringRule) -> RuleLine:
         effect=signed(rule.points),
         note=_("cap %(cap)s") % {"cap": cap} if cap else "",
         tone="good" if rule.points > 0 else "late",
+        key=rule.id,
     )
 
 
@@ -61,6 +62,7 @@ def grading_in_words(criteria: GradeCriteria) -> list[RuleGroup]:
             detail=_criterion(criterion),
             effect=_("±%(steps)s") % {"steps": criterion.steps},
             tone="act",
+            key=criterion.id,
         )
         for criterion in criteria.criteria
     ]

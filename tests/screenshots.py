@@ -63,6 +63,7 @@ PAGES = {
             f"rules-{kind}": f"rules/{kind}/main/"
             for kind in ("scoring", "grading", "gates", "reasons", "routing", "clocks")
         },
+        **{f"edit-{kind}": f"rules/{kind}/main/edit/" for kind in ("scoring", "grading", "gates", "routing")},
         "outbox": "outbox/",
         "forms": "forms/",
     },

@@ -1,5 +1,6 @@
 """The vocabulary as JSON, for the condition builder of the pages."""
 
+from collections.abc import Collection
 from typing import Any
 
 from leads.conditions.event_types import event_words, list_event_types
@@ -10,8 +11,8 @@ from leads.conditions.operators import OPERATORS, Arity, Operator
 ARITIES: dict[Arity, int | str] = {Arity.NONE: 0, Arity.ONE: 1, Arity.TWO: 2, Arity.LIST: "list"}
 
 
-def builder_vocabulary() -> dict[str, Any]:
-    """What a builder offers, in the active language. Needs a tenant scope.
+def builder_vocabulary(*, without: Collection[str] = ()) -> dict[str, Any]:
+    """What a builder offers, in the active language; the lead's facts but for some. Needs a tenant scope.
 
     ``facts`` of a lead and ``event_facts`` for a ``where``: key, label, group, type, whether it is fast, whether ``is_known``
     can be asked, whether it counts events, choices or null and whether others may be typed. ``families`` and
@@ -19,7 +20,7 @@ def builder_vocabulary() -> dict[str, Any]:
     ``operators`` by type, ``limits`` of the tree.
     """
     return {
-        "facts": [_fact(fact) for fact in LEAD.facts()],
+        "facts": [_fact(fact) for fact in LEAD.facts() if fact.key not in without],
         "families": _families(LEAD),
         "event_facts": [_fact(fact) for fact in EVENT.facts()],
         "event_families": _families(EVENT),

@@ -4,9 +4,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from leads.models import VersionStatus
+from leads.rule_forms import find_document_form
 from leads.rulebook import (
     find_rerun,
     find_version,
+    list_drafts,
     list_published,
     list_versions,
     rules_in_words,
@@ -14,15 +17,19 @@ from leads.rulebook import (
 )
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
+from tenancy.rights import may
 
 
 @tenant_page(right="rules.read")
 @require_safe
 def rules(request: TenantRequest) -> HttpResponse:
     """Which rules are published, with their versions."""
-    published = [(title_of(version), version) for version in list_published()]
+    drafts = list_drafts()
+    published = [
+        (title_of(version), version, drafts.get((version.kind, version.name))) for version in list_published()
+    ]
     newest = max(
-        (version.published_at for _title, version in published if version.published_at), default=None
+        (version.published_at for _title, version, _draft in published if version.published_at), default=None
     )
     return render(request, "leads/rules.html", {"published": published, "newest": newest})
 
@@ -40,5 +47,8 @@ def rules_document(request: TenantRequest, kind: str, name: str, number: int | N
         "versions": versions,
         "words_template": template,
         "rerun": find_rerun(version),
+        "draft": next((each for each in versions if each.status == VersionStatus.DRAFT), None),
+        "may_publish": may(request.member, "rules.publish"),
+        "may_edit": find_document_form(kind) is not None,
     }
     return render(request, "leads/rules_document.html", context | words)

@@ -5,7 +5,9 @@
   Reads: the vocabulary (builder_vocabulary), the tree (or nothing), the faults found by the server, each with its path
   ("all[0].any[1].value"). Writes: the tree without rows that were left blank and groups that became empty; "" when nothing is
   left. A row that was begun and not finished stops the form and says what is missing. Every part is a plain field or button,
-  so the keyboard works as anywhere; after adding or removing, the focus goes to the nearest part.
+  so the keyboard works as anywhere; Alt and an arrow moves a row or group, into and out of groups too; after adding, removing
+  or moving, the focus goes to the nearest part. The sentence and the count of leads are the server's (data-cond-asks).
+  Inside a closed <details> a builder waits until it is opened.
 */
 const KINDS = ["all", "any", "none"];
 const NUMBERS = new Set(["integer", "decimal", "money"]);
@@ -16,6 +18,7 @@ const clone = (name) =>
 const isBlank = (value) => value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 const words = () => JSON.parse(document.getElementById("condition-builder-texts").textContent);
 const fill = (sentence, values) => sentence.replace(/%\((\w+)\)s/g, (_all, name) => values[name]);
+const WAIT_MS = 300;
 
 let lastId = 0;
 
@@ -25,23 +28,29 @@ class Builder {
     this.place = element.querySelector("[data-cond-root]");
     this.output = element.querySelector("[data-cond-output]");
     this.sentence = element.querySelector("[data-cond-sentence]");
-    this.vocabulary = JSON.parse(element.querySelector("[data-cond-vocabulary] script").textContent);
+    const vocabulary = element.querySelector("[data-cond-vocabulary] script") ?? document.getElementById("condition-vocabulary");
+    this.vocabulary = JSON.parse(vocabulary.textContent);
     this.faults = JSON.parse(element.querySelector("[data-cond-errors] script").textContent);
     this.showsSpeed = element.dataset.condSpeed === "true";
+    this.isAboutEvents = element.dataset.condSubject === "event";
     this.limits = { depth: 5, leaves: 100, ...this.vocabulary.limits };
     this.texts = words();
     this.root = this.readRoot(this.output.value ? JSON.parse(this.output.value) : null);
-    this.checked = false;
+    const tree = this.write(this.root);
+    // What the page says of it already.
+    this.said = this.sentence.textContent ? (tree ? JSON.stringify(tree) : "") : null;
     this.render();
     this.output.form?.addEventListener("submit", (event) => this.check(event), true);
+    this.place.addEventListener("keydown", (event) => this.pressed(event));
+    element.querySelector("[data-cond-count]")?.addEventListener("click", () => this.count());
   }
 
   // The tree as nodes: groups {id, kind, children}, leaves {id, fact, op, value, event, days, where}.
 
   readRoot(document_) {
     if (document_ && KINDS.some((kind) => kind in document_)) return this.read(document_, "");
-    const root = { id: ++lastId, kind: "all", children: [], path: "all" };
-    // A lone question is shown inside a group; its faults keep the path it was sent with.
+    // A lone question is shown inside a group and written alone again; its faults keep the path it was sent with.
+    const root = { id: ++lastId, kind: "all", children: [], path: "all", wasAlone: Boolean(document_) };
     root.children.push(document_ ? this.read(document_, "") : this.blank());
     return root;
   }
@@ -59,7 +68,7 @@ class Builder {
 
   readWhere(document_, path) {
     if (KINDS.some((kind) => kind in document_)) return this.read(document_, path);
-    return { id: ++lastId, kind: "all", children: [this.read(document_, path)], path };
+    return { id: ++lastId, kind: "all", children: [this.read(document_, path)], path, wasAlone: true };
   }
 
   blank() {
@@ -69,6 +78,7 @@ class Builder {
   write(node) {
     if (node.kind) {
       const parts = node.children.map((child) => this.write(child)).filter((part) => part !== null);
+      if (node.wasAlone && node.kind === "all" && parts.length === 1) return parts[0];
       return parts.length ? { [node.kind]: parts } : null;
     }
     if (!node.fact) return null;
@@ -81,7 +91,8 @@ class Builder {
       if (where) leaf.where = where;
     }
     leaf.op = node.op;
-    if (this.operator(node)?.arity !== 0) leaf.value = node.value;
+    const arity = this.operator(node)?.arity;
+    if (arity !== 0) leaf.value = arity === "list" ? node.value ?? [] : node.value;
     return leaf;
   }
 
@@ -125,7 +136,8 @@ class Builder {
     if (!operator) return this.texts.comparisonMissing;
     if (operator.arity === 0) return "";
     const values = operator.arity === 1 ? [node.value] : node.value ?? [];
-    const wanted = operator.arity === "list" ? 1 : operator.arity;
+    // A rule may wait for its list; a filter that asks for nothing is none.
+    const wanted = operator.arity === "list" ? Number(this.showsSpeed) : operator.arity;
     return values.length < wanted || values.some(isBlank) ? this.texts.valueMissing : "";
   }
 
@@ -139,8 +151,49 @@ class Builder {
   changed() {
     const tree = this.write(this.root);
     this.output.value = tree ? JSON.stringify(tree) : "";
-    this.sentence.textContent = this.describe(this.root) || this.texts.nothing;
+    this.say(tree);
     this.output.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  say(tree) {
+    const written = this.output.value;
+    if (written === this.said) return;
+    this.said = written;
+    clearTimeout(this.saying);
+    const counted = this.element.querySelector("[data-cond-counted]");
+    if (counted) counted.textContent = "";
+    if (!tree) this.sentence.textContent = this.element.dataset.condNothing || this.texts.nothing;
+    else if (this.leaves().some((leaf) => leaf.fact && this.missing(leaf))) this.sentence.textContent = this.texts.unfinished;
+    else this.saying = setTimeout(() => this.ask().then((answer) => this.hear(written, answer)), WAIT_MS);
+  }
+
+  hear(written, answer) {
+    if (written !== this.output.value) return;
+    this.sentence.textContent = answer.sentence || answer.errors?.[0]?.message || this.texts.unreachable;
+  }
+
+  async ask(more = {}) {
+    if (!this.element.dataset.condAsks) return {};
+    const body = new URLSearchParams({ condition: this.output.value, subject: this.element.dataset.condSubject, ...more });
+    const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+    try {
+      const response = await fetch(this.element.dataset.condAsks, { method: "POST", body, headers });
+      return response.ok ? await response.json() : {};
+    } catch {
+      return {};
+    }
+  }
+
+  async count() {
+    const place = this.element.querySelector("[data-cond-counted]");
+    const written = this.output.value;
+    place.textContent = this.texts.counting;
+    const answer = await this.ask({ count: "1" });
+    if (written !== this.output.value) return;
+    place.textContent = answer.count ?? answer.errors?.[0]?.message ?? this.texts.unreachable;
+    if (!answer.url) return;
+    const link = Object.assign(document.createElement("a"), { href: answer.url, textContent: answer.see, target: "_blank" });
+    place.append(" · ", link);
   }
 
   restructured(focus) {
@@ -193,12 +246,64 @@ class Builder {
     this.restructured(next ? `${next.id}:${next.kind ? "kind" : "fact"}` : `${group.id}:add`);
   }
 
+  // Alt and an arrow, or the buttons: one place on, into a group that stands there, out of the group at its end.
+  move(node, parent, step) {
+    const index = parent.children.indexOf(node);
+    const next = parent.children[index + step];
+    const outer = this.parentOf(parent);
+    let [group, place] = [parent, index + step];
+    if (next?.kind && this.depthOf(next) + this.heightOf(node) <= this.limits.depth) {
+      [group, place] = [next, step > 0 ? 0 : next.children.length];
+    } else if (!next) {
+      if (!outer) return;
+      [group, place] = [outer, outer.children.indexOf(parent) + (step > 0 ? 1 : 0)];
+    }
+    parent.children.splice(index, 1);
+    group.children.splice(place, 0, node);
+    if (!parent.children.length && outer) outer.children.splice(outer.children.indexOf(parent), 1);
+    this.restructured(`${node.id}:${node.kind ? "kind" : "fact"}`);
+    const told = fill(this.texts.movedTo, { place: group.children.indexOf(node) + 1, count: group.children.length });
+    document.getElementById("live-region").textContent = told;
+  }
+
+  pressed(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step || !event.altKey) return;
+    const id = Number(event.target.closest("[data-node]")?.dataset.node);
+    const node = this.nodes().find((each) => each.id === id);
+    const parent = node && this.parentOf(node);
+    if (!parent) return;
+    event.preventDefault();
+    this.move(node, parent, step);
+  }
+
+  nodes(node = this.root) {
+    return [node, ...(node.children ?? []).flatMap((child) => this.nodes(child)), ...(node.where ? this.nodes(node.where) : [])];
+  }
+
+  parentOf(node) {
+    return this.nodes().find((each) => each.children?.includes(node));
+  }
+
+  depthOf(group) {
+    const parent = this.parentOf(group);
+    return parent ? this.depthOf(parent) + 1 : 1;
+  }
+
+  // How many groups stand inside each other in a node, those of its events included.
+  heightOf(node) {
+    const inside = [...(node.children ?? []), ...(node.where ? [node.where] : [])].map((each) => this.heightOf(each));
+    return Math.max(0, ...inside) + (node.kind ? 1 : 0);
+  }
+
   check(event) {
+    if (!this.element.isConnected) return;
     const wrong = this.leaves().filter((leaf) => leaf.fact && this.missing(leaf));
     for (const leaf of this.leaves()) leaf.fault = leaf.fact ? this.missing(leaf) : "";
     if (!wrong.length) return;
     event.preventDefault();
     event.stopImmediatePropagation();
+    for (let around = this.element.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
     this.restructured(`${wrong[0].id}:fact`);
   }
 
@@ -206,14 +311,16 @@ class Builder {
 
   render() {
     for (const select of this.place.querySelectorAll("select")) select.tomselect?.destroy();
-    this.place.replaceChildren(this.group(this.root, { parent: null, depth: 1, inWhere: false }));
+    this.place.replaceChildren(this.group(this.root, { parent: null, depth: 1, inWhere: this.isAboutEvents, isRoot: true }));
     this.place.dispatchEvent(new CustomEvent("leadsys:enhance", { bubbles: true }));
     this.changed();
   }
 
-  group(node, { parent, depth, inWhere, remove = () => this.remove(parent, node) }) {
+  group(node, { parent, depth, inWhere, isRoot = false, remove = () => this.remove(parent, node) }) {
     const element = clone("group");
     element.dataset.kind = node.kind;
+    if (parent) element.dataset.node = node.id;
+    this.arrows(element.querySelector("[data-cond-moves]"), node, parent);
     // The group's own parts, looked up before its children bring theirs.
     const [kind, removal, list, add, addGroup] = ["kind", "remove-group", "children", "add", "add-group"].map((part) =>
       element.querySelector(`[data-cond-${part}]`),
@@ -225,7 +332,7 @@ class Builder {
       element.dataset.kind = kind.value;
       this.changed();
     });
-    removal.hidden = !parent && !inWhere;
+    removal.hidden = isRoot;
     removal.addEventListener("click", remove);
     for (const child of node.children) {
       const item = document.createElement("li");
@@ -252,6 +359,7 @@ class Builder {
   row(node, { parent, depth }) {
     const element = clone("row");
     element.dataset.node = node.id;
+    this.arrows(element.querySelector("[data-cond-moves]"), node, parent);
     const facts = element.querySelector("[data-cond-fact]");
     facts.dataset.condFocus = `${node.id}:fact`;
     this.fillFacts(facts, node);
@@ -271,6 +379,13 @@ class Builder {
     this.showFaults(element, this.faultsOf(node));
     if (fact?.counts_events && this.vocabulary.event_facts) element.append(this.where(node, depth));
     return element;
+  }
+
+  arrows(place, node, parent) {
+    place.hidden = !parent || (parent.children.length < 2 && !this.parentOf(parent));
+    for (const button of place.querySelectorAll("button")) {
+      button.addEventListener("click", () => this.move(node, parent, Number(button.dataset.condMove)));
+    }
   }
 
   where(node, depth) {
@@ -492,52 +607,13 @@ class Builder {
       }
     }
   }
-
-  // The sentence under the tree.
-
-  describe(node) {
-    if (!node.kind) return this.describeLeaf(node);
-    const parts = node.children
-      .map((child) => {
-        const part = this.describe(child);
-        return part && child.kind && child.kind !== "none" && child.children.length > 1 ? `(${part})` : part;
-      })
-      .filter(Boolean);
-    if (!parts.length) return "";
-    if (node.kind === "none") return fill(this.texts.noneOf, { conditions: parts.join("; ") });
-    return parts.join(` ${node.kind === "all" ? this.texts.and : this.texts.or} `);
-  }
-
-  describeLeaf(node) {
-    const fact = this.fact(node);
-    const operator = this.operator(node);
-    if (!fact || !operator) return "";
-    const number = new Intl.NumberFormat(document.documentElement.lang);
-    const show = (value) => {
-      if (isBlank(value)) return "…";
-      return fact.choices?.find((choice) => choice.value === value)?.label ?? (typeof value === "number" ? number.format(value) : String(value));
-    };
-    const values = operator.arity === 0 ? [] : operator.arity === 1 ? [node.value] : node.value ?? [];
-    const joint = operator.arity === 2 ? ` ${this.texts.and} ` : ", ";
-    const value = operator.arity === 0 ? "" : values.map(show).join(joint) || "…";
-    if (!fact.counts_events) return [fact.label, operator.label, value].filter(Boolean).join(" ");
-    const events = node.event ? this.vocabulary.event_types?.find((type) => type.value === node.event)?.label ?? node.event : this.texts.anyEvent;
-    const where = node.where && this.describe(node.where);
-    return [
-      fill(this.texts.eventSentence, { fact: fact.label, event: events, operator: operator.label, count: value }),
-      isBlank(node.days) ? "" : Number(node.days) === 1 ? this.texts.lastDay : fill(this.texts.lastDays, { days: node.days }),
-      where ? fill(this.texts.whereSentence, { condition: where }) : "",
-    ]
-      .filter(Boolean)
-      .join(" ");
-  }
 }
 
 const built = new WeakSet();
 
 function buildAll(root) {
   for (const element of root.querySelectorAll("[data-cond-builder]")) {
-    if (built.has(element)) continue;
+    if (built.has(element) || element.closest("details:not([open])")) continue;
     built.add(element);
     new Builder(element);
   }
@@ -545,3 +621,5 @@ function buildAll(root) {
 
 buildAll(document);
 document.addEventListener("htmx:load", (event) => buildAll(event.detail.elt.parentElement ?? document));
+document.addEventListener("leadsys:added", (event) => buildAll(event.target));
+document.addEventListener("toggle", (event) => event.target.open && buildAll(event.target), true);

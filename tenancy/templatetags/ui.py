@@ -158,12 +158,16 @@ def chart(chart: Chart) -> dict[str, Any]:
 def condition_builder(
     *,
     name: str,
-    vocabulary: Mapping[str, Any],
     label: str,
+    vocabulary: Mapping[str, Any] | None = None,
     tree: object = None,
     errors: Sequence[Any] = (),
     help: str = "",  # noqa: A002  the word of the template
     speed: bool = False,
+    asks: str = "",
+    subject: str = "lead",
+    sentence: str = "",
+    nothing: str = "",
 ) -> dict[str, Any]:
     """``{% condition_builder name="gate" vocabulary=… tree=… errors=… label=… %}``: see components/condition_builder.html."""
     faults = [error if isinstance(error, Mapping) else vars(error) for error in errors]
@@ -172,11 +176,21 @@ def condition_builder(
         "label": label,
         "help": help,
         "speed": speed,
+        "asks": asks,
+        "subject": subject,
+        "sentence": sentence,
+        "nothing": nothing,
         "value": tree if isinstance(tree, str) else json.dumps(tree) if tree else "",
         "general_errors": [fault for fault in faults if not fault["path"]],
-        "vocabulary_json": json_script(vocabulary),
+        "vocabulary_json": json_script(vocabulary) if vocabulary is not None else "",
         "errors_json": json_script([fault for fault in faults if fault["path"]]),
     }
+
+
+@register.simple_tag
+def condition_vocabulary(vocabulary: Mapping[str, Any]) -> SafeString:
+    """``{% condition_vocabulary vocabulary %}``: once for all builders of a page that are given none of their own."""
+    return json_script(vocabulary, "condition-vocabulary")
 
 
 @register.simple_tag
@@ -198,16 +212,14 @@ def condition_builder_texts() -> SafeString:
             "from": _("From"),
             "to": _("To"),
             "and": _("and"),
-            "or": _("or"),
-            "noneOf": _("none of: %(conditions)s"),
-            "eventSentence": _("%(fact)s (%(event)s) %(operator)s %(count)s"),
-            "lastDay": _("in the last day"),
-            "lastDays": _("in the last %(days)s days"),
-            "whereSentence": _("where %(condition)s"),
             "nothing": _("No condition: this holds for every lead."),
             "nameMissing": _("Type the name."),
             "comparisonMissing": _("Choose how to compare."),
             "valueMissing": _("Give a value, or remove this condition."),
+            "unfinished": _("Finish the conditions to read them as a sentence."),
+            "unreachable": _("This can't be asked now. Try again in a moment."),
+            "counting": _("Counting…"),
+            "movedTo": _("Moved to place %(place)s of %(count)s."),
         },
         "condition-builder-texts",
     )

@@ -2,9 +2,10 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from leads.conditions.builder import ARITIES
 from leads.conditions.operators import OPERATORS
@@ -13,7 +14,8 @@ from tests.components.conftest import OpenPage
 pytestmark = pytest.mark.journey
 
 CONTENT = (
-    '<form method="post">{% condition_builder name="gate" label="Gate" vocabulary=vocabulary tree=tree errors=errors %}'
+    '<form method="post">{% condition_builder name="gate" label="Gate" vocabulary=vocabulary tree=tree errors=errors '
+    "speed=speed asks=asks subject=subject sentence=sentence %}"
     '<button type="submit" class="btn btn-primary">Save</button></form>'
 )
 SCRIPTS = '{% include "components/condition_builder_assets.html" %}'
@@ -84,9 +86,27 @@ VOCABULARY = {
 
 
 def open_builder(open_page: OpenPage, *, tree: Any = TREE, errors: Any = (), **how: Any) -> Page:
-    page = open_page(CONTENT, scripts=SCRIPTS, vocabulary=VOCABULARY, tree=tree, errors=errors, **how)
+    usual = {"speed": False, "asks": "", "subject": "lead", "sentence": ""}
+    asked = usual | how
+    page = open_page(CONTENT, scripts=SCRIPTS, vocabulary=VOCABULARY, tree=tree, errors=errors, **asked)
     page.wait_for_selector("[data-cond-root] .cond-group")
     return page
+
+
+def answer(page: Page, **parts: Any) -> list[dict[str, list[str]]]:
+    """The server's part, for a builder that asks: the questions that came, each answered alike."""
+    asked: list[dict[str, list[str]]] = []
+
+    def fulfil(route: Route) -> None:
+        asked.append(parse_qs(route.request.post_data or ""))
+        route.fulfill(json={"sentence": "Said by the server"} | parts)
+
+    page.route("**/conditions/", fulfil)
+    return asked
+
+
+def leaf(fact: str) -> dict[str, Any]:
+    return {"fact": fact, "op": "eq", "value": 1}
 
 
 def written(page: Page) -> Any:
@@ -162,6 +182,96 @@ def test_a_fault_found_by_the_server_stands_at_its_row(open_page: OpenPage) -> N
     expect(row.locator(".cond-error")).to_contain_text("Choose a stage that exists.")
     assert page.locator(".cond-error").count() == 1
     assert row.locator("[data-cond-fact]").get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        leaf("score"),
+        {"none": [leaf("score")]},
+        {"fact": "country", "op": "in", "value": []},
+        {
+            "fact": "event_count",
+            "where": {"fact": "properties.kind", "op": "eq", "value": "demo"},
+            "op": "gte",
+            "value": 1,
+        },
+    ],
+    ids=["alone", "group of one", "empty list", "where alone"],
+)
+def test_a_rule_that_is_only_looked_at_stays_as_it_was_written(open_page: OpenPage, tree: Any) -> None:
+    page = open_builder(open_page, tree=tree)
+    assert written(page) == tree
+    page.locator("form").first.evaluate(
+        "form => form.addEventListener('submit', event => event.preventDefault())"
+    )
+    page.get_by_role("button", name="Save").click()
+    assert page.locator(".cond-error").count() == 0
+
+
+def test_a_lone_question_becomes_a_group_when_a_second_one_joins_it(open_page: OpenPage) -> None:
+    page = open_builder(open_page, tree=leaf("score"))
+    page.locator("[data-cond-add]").click()
+    page.locator(":focus").select_option("country")
+    page.locator(".cond-row").last.locator(".cond-value input").fill("BR")
+    assert written(page) == {"all": [leaf("score"), {"fact": "country", "op": "eq", "value": "BR"}]}
+
+
+def test_rows_and_groups_move_by_keyboard_into_groups_and_out_of_them(open_page: OpenPage) -> None:
+    page = open_builder(open_page, tree={"all": [leaf("score"), {"any": [leaf("size")]}, leaf("stage")]})
+    row = page.locator(".cond-row").first
+    row.locator("[data-cond-fact]").press("Alt+ArrowDown")
+    assert written(page) == {"all": [{"any": [leaf("score"), leaf("size")]}, leaf("stage")]}
+    expect(page.locator("#live-region")).to_have_text("Moved to place 1 of 2.")
+    for _place in range(2):
+        page.locator(":focus").press("Alt+ArrowDown")
+    assert written(page) == {"all": [{"any": [leaf("size")]}, leaf("score"), leaf("stage")]}
+    page.locator(".cond-group .cond-group [data-cond-kind]").press("Alt+ArrowDown")
+    assert written(page) == {"all": [leaf("score"), {"any": [leaf("size")]}, leaf("stage")]}
+    page.locator(".cond-row").last.get_by_role("button", name="Move up").click()
+    assert written(page) == {"all": [leaf("score"), {"any": [leaf("size"), leaf("stage")]}]}
+
+
+def test_a_group_that_loses_its_last_condition_by_moving_goes(open_page: OpenPage) -> None:
+    page = open_builder(open_page, tree={"all": [leaf("score"), {"any": [leaf("size")]}]})
+    page.locator(".cond-row").last.locator("[data-cond-fact]").press("Alt+ArrowUp")
+    assert written(page) == {"all": [leaf("score"), leaf("size")]}
+
+
+def test_the_sentence_is_the_servers_and_is_asked_for_only_when_the_condition_changed(
+    open_page: OpenPage,
+) -> None:
+    page = open_builder(open_page, tree=leaf("score"), asks="/conditions/", sentence="As it was")
+    asked = answer(page)
+    sentence = page.locator("[data-cond-sentence]")
+    expect(sentence).to_have_text("As it was")
+    page.locator(".cond-value input").fill("")
+    expect(sentence).to_have_text("Finish the conditions to read them as a sentence.")
+    page.locator(".cond-value input").fill("60")
+    expect(sentence).to_have_text("Said by the server")
+    assert [json.loads(each["condition"][0]) for each in asked] == [leaf("score") | {"value": 60}]
+
+
+def test_matching_leads_are_counted_on_request_and_the_number_goes_with_the_next_change(
+    open_page: OpenPage,
+) -> None:
+    page = open_builder(open_page, tree=leaf("score"), asks="/conditions/", sentence="As it was")
+    asked = answer(page, count="12 leads match", see="see them", url="/leads/")
+    page.get_by_role("button", name="How many leads match now?").click()
+    expect(page.locator("[data-cond-counted]")).to_have_text("12 leads match · see them")
+    assert asked[0]["count"] == ["1"]
+    page.locator(".cond-value input").fill("60")
+    expect(page.locator("[data-cond-counted]")).to_be_empty()
+
+
+def test_a_condition_on_events_asks_of_events_and_counts_no_leads(open_page: OpenPage) -> None:
+    tree = {"fact": "properties.kind", "op": "eq", "value": "demo"}
+    page = open_builder(open_page, tree=tree, asks="/conditions/", subject="event", sentence="Is so")
+    assert written(page) == tree
+    options = page.locator("[data-cond-fact] option").all_inner_texts()
+    assert "Score" not in options
+    assert "Property…" in options
+    assert page.locator("[data-cond-count]").count() == 0
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1200, "light"), (1200, "dark"), (375, "light")])

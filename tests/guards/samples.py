@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
-from leads.models import CaptureForm, CustomField, HeldLead, Lead, Stage, Submission, SubmissionState
+from leads.models import CaptureForm, CustomField, HeldLead, Lead, RuleKind, Stage, Submission, SubmissionState
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
+from leads.versions import save_draft
 from nurturing.models import Message
 from nurturing.services import enroll_lead
 from routing.calendar_changes import close_days, get_calendar, key_of
@@ -169,6 +170,11 @@ def _enrollment(world: World) -> int:
     return int(entered.pk)
 
 
+def _drafted(_world: World) -> str:
+    save_draft(kind=RuleKind.GRADING, document={"start": "D", "criteria": []}, by=None, now=NOW)
+    return RuleKind.GRADING.value
+
+
 def _held_submission(_world: World) -> int:
     held = Submission.objects.create(
         source=Submission.Source.API,
@@ -220,6 +226,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "kind": lambda _world: "scoring",
     "name": lambda _world: "main",
     "number": lambda _world: 1,
+    "rules-review.kind": _drafted,
     "held_id": _held_lead,
     "held-submission-retry.submission_id": _held_submission,
     "held-submission-discard.submission_id": _held_submission,

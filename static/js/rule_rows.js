@@ -1,0 +1,146 @@
+/*
+  The rows of a rule document's form (templates/leads/rules_edit.html): added from a <template>, removed, moved by buttons, by Alt
+  and an arrow, or by dragging the handle. The order of the rows is the order in which they are sent. A row that was touched says
+  so; leaving the page with changes asks first.
+*/
+const fill = (sentence, values) => sentence.replace(/%\((\w+)\)s/g, (_all, name) => values[name]);
+const say = (text) => {
+  document.getElementById("live-region").textContent = text;
+};
+
+const texts = JSON.parse(document.getElementById("condition-builder-texts").textContent);
+
+let lastNew = 0;
+let isChanged = false;
+let dragged = null;
+
+const formOf = (element) => element.closest("[data-rules-form]");
+const listOf = (form) => form.querySelector("[data-rule-rows]");
+
+function touch(row) {
+  isChanged = true;
+  row?.classList.add("rule-row-touched");
+}
+
+function add(form, key) {
+  const template = form.querySelector(`template[data-rule-template="${key}"]`);
+  lastNew += 1;
+  const list = listOf(form);
+  list.insertAdjacentHTML("beforeend", template.innerHTML.replaceAll("__row__", `n${lastNew}`));
+  const row = list.lastElementChild;
+  row.dispatchEvent(new CustomEvent("leadsys:added", { bubbles: true }));
+  touch(row);
+  row.scrollIntoView({ block: "nearest" });
+  row.querySelector("input:not([type=hidden]), select")?.focus();
+}
+
+function remove(row) {
+  const list = row.parentElement;
+  const next = row.nextElementSibling ?? row.previousElementSibling;
+  isChanged = true;
+  row.remove();
+  say(list.dataset.removed);
+  (next?.querySelector("summary") ?? formOf(list).querySelector("[data-rule-add]")).focus();
+}
+
+function told(row) {
+  const rows = [...row.parentElement.children];
+  touch(row);
+  say(fill(texts.movedTo, { place: rows.indexOf(row) + 1, count: rows.length }));
+}
+
+function move(row, step) {
+  const other = step < 0 ? row.previousElementSibling : row.nextElementSibling;
+  if (!other) return;
+  const focused = document.activeElement;
+  if (step < 0) other.before(row);
+  else other.after(row);
+  focused?.focus();
+  told(row);
+}
+
+document.addEventListener("click", (event) => {
+  const adding = event.target.closest("[data-rule-add]");
+  if (adding) add(formOf(adding), adding.dataset.ruleAdd);
+  const removing = event.target.closest("[data-rule-remove]");
+  if (removing) remove(removing.closest("[data-rule-row]"));
+  const moving = event.target.closest("[data-rule-move]");
+  if (moving) move(moving.closest("[data-rule-row]"), Number(moving.dataset.ruleMove));
+});
+
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const row = event.target.closest("[data-rule-row]");
+  if (!step || !event.altKey || !row || !event.target.closest("summary, .rule-tools")) return;
+  event.preventDefault();
+  move(row, step);
+});
+
+document.addEventListener("input", (event) => {
+  const row = event.target.closest("[data-rule-row]");
+  if (!row && !formOf(event.target)) return;
+  touch(row);
+  const label = event.target.dataset.ruleLabel;
+  if (label && row && document.documentElement.lang.toLowerCase() === label) {
+    row.querySelector("[data-rule-title]").textContent = event.target.value;
+  }
+});
+
+// A builder writes its condition when it is drawn, too; only what differs then is a change.
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (!formOf(field)) return;
+  if (field.matches("[data-cond-output]") && field.value === field.dataset.was) return;
+  if (field.matches("[data-cond-output]") && field.dataset.was === undefined) {
+    field.dataset.was = field.value;
+    return;
+  }
+  touch(field.closest("[data-rule-row]"));
+});
+
+// Dragging: the row follows over the others and stays where it is let go.
+document.addEventListener("pointerdown", (event) => {
+  const row = event.target.closest("[data-rule-handle]")?.closest("[data-rule-row]");
+  if (row) row.draggable = true;
+});
+
+document.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.("[data-rule-row]");
+  if (!dragged) return;
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setData("text/plain", "");
+  dragged.classList.add("rule-row-dragged");
+});
+
+document.addEventListener("dragover", (event) => {
+  const over = event.target.closest?.("[data-rule-row]");
+  if (!dragged || !over || over.parentElement !== dragged.parentElement) return;
+  event.preventDefault();
+  if (over === dragged) return;
+  const { top, height } = over.getBoundingClientRect();
+  if (event.clientY < top + height / 2) over.before(dragged);
+  else over.after(dragged);
+});
+
+document.addEventListener("drop", (event) => {
+  if (dragged) event.preventDefault();
+});
+
+document.addEventListener("dragend", () => {
+  if (!dragged) return;
+  dragged.draggable = false;
+  dragged.classList.remove("rule-row-dragged");
+  told(dragged);
+  dragged = null;
+});
+
+// What was typed and not saved.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.getResponseHeader("HX-Redirect")) isChanged = false;
+});
+document.addEventListener("submit", (event) => {
+  if (!formOf(event.target)) isChanged = false;
+});
+window.addEventListener("beforeunload", (event) => {
+  if (isChanged) event.preventDefault();
+});
