@@ -110,6 +110,11 @@ class LeadFilters:
         paths = self.paths(now=now)
         return paths == {order} or (len(self.stages) <= 1 and frozenset({*paths, order}) in _SERVED)
 
+    def may_stand_at_the_end(self, *, order: str, now: datetime) -> bool:
+        """Whether so many match that they are not counted, and may yet all be far from where a walk along the order begins."""
+        found = self.found(order=order, now=now)
+        return found is not None and found.is_more_than_counted and not self.is_served(order=order, now=now)
+
     def narrow(self, *, root: Root, now: datetime) -> QuerySet[Any, Any]:
         """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads."""
         rows: QuerySet[Any, Any] = root.objects.all()
@@ -172,15 +177,16 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
     return filters.narrow(root=Lead, now=now).values("pk"), False
 
 
-def page_rows(filters: LeadFilters, *, order: str, now: datetime) -> QuerySet[Any, Any]:
+def page_rows(filters: LeadFilters, *, order: str, now: datetime, by_set: bool = False) -> QuerySet[Any, Any]:
     """The rows among which a page is sought, of the table whose column (a path from a lead) gives its order; of leads where that
-    can't be asked."""
+    can't be asked. ``by_set``: past a set of those that match, however many these are."""
     root, found = table_of(order), filters.found(order=order, now=now)
     if found is not None and found.lead_ids is not None:
         few: QuerySet[Any, Any] = root.objects.filter(has_id(found.lead_ids))
         return few
     # A filter that stands in the order's own index says where that begins, which a set would not.
-    if found is not None and not found.is_more_than_counted and not filters.is_served(order=order, now=now):
+    is_counted = found is not None and not found.is_more_than_counted
+    if by_set or (is_counted and not filters.is_served(order=order, now=now)):
         members, _is_of_one_table = matching_set(filters, now=now)
         walked: QuerySet[Any, Any] = root.objects.filter(InSet(F("pk"), Subquery(members)))
         return walked

@@ -249,6 +249,35 @@ def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
                 assert found(**parameters, order=order, cursor=cursor) == whole[2:]
 
 
+@pytest.mark.parametrize("order", listing.ORDERS)
+def test_a_walk_that_takes_too_long_gives_way_to_a_set_of_all_that_match(
+    labelled_leads: list[Lead], monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    parameters = {"filter": '{"fact": "created_at", "op": "in_last_days", "value": 2}'}
+    matching = set(found(**parameters))
+    whole = [lead_id for lead_id in expected(labelled_leads, order) if lead_id in matching]
+    monkeypatch.setattr("leads.matching._BOUNDS", WAYS["many"])
+    page_rows, limits = listing.page_rows, []
+
+    def walk_slowly(*given: Any, by_set: bool, **more: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            limits.append((by_set, cursor.fetchone()[0]))
+            if limits[-1] == (False, "20ms"):
+                cursor.execute("SELECT pg_sleep(3)")
+        return page_rows(*given, by_set=by_set, **more)
+
+    monkeypatch.setattr(listing, "WALK_LIMIT_MS", 20)
+    monkeypatch.setattr(listing, "page_rows", walk_slowly)
+    first = read_list_query(parameters=parameters | {"order": order}, member=Membership(), size=2)
+    page = list_leads(query=first, now=NOW)
+    assert page.lead_ids == whole[:2]
+    assert found(**parameters, order=order, cursor=page.next_cursor or "") == whole[2:]
+    # An order that the filter's own index gives is never walked past others.
+    tried = [(False, "0")] if order.endswith("created_at") else [(False, "20ms"), (True, "0")]
+    assert limits == tried * 2
+
+
 def test_a_lead_that_comes_in_between_shifts_no_page() -> None:
     first, second, third = (make_lead(created_at=NOW - timedelta(days=day)) for day in (1, 2, 3))
     query = read_list_query(parameters={}, member=Membership(), size=2)
