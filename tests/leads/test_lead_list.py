@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from leads import listing
 from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
+from leads.matching import page_rows
 from leads.models import CustomField, CustomValue, Lead, LeadState, LeadTag, Origin
 from leads.rows import list_lead_rows
 from tenancy.models import Membership
@@ -257,7 +258,7 @@ def test_a_walk_that_takes_too_long_gives_way_to_a_set_of_all_that_match(
     matching = set(found(**parameters))
     whole = [lead_id for lead_id in expected(labelled_leads, order) if lead_id in matching]
     monkeypatch.setattr("leads.matching._BOUNDS", WAYS["many"])
-    page_rows, limits = listing.page_rows, []
+    limits: list[tuple[bool, str]] = []
 
     def walk_slowly(*given: Any, by_set: bool, **more: Any) -> Any:
         with connection.cursor() as cursor:
@@ -268,7 +269,7 @@ def test_a_walk_that_takes_too_long_gives_way_to_a_set_of_all_that_match(
         return page_rows(*given, by_set=by_set, **more)
 
     monkeypatch.setattr(listing, "WALK_LIMIT_MS", 20)
-    monkeypatch.setattr(listing, "page_rows", walk_slowly)
+    monkeypatch.setattr("leads.listing.page_rows", walk_slowly)
     first = read_list_query(parameters=parameters | {"order": order}, member=Membership(), size=2)
     page = list_leads(query=first, now=NOW)
     assert page.lead_ids == whole[:2]
