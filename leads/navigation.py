@@ -95,6 +95,15 @@ def register_places() -> None:
             order=30,
         ),
         NavigationItem(
+            key="imports",
+            label=_("Imports"),
+            icon="file-import",
+            url_name="import-list",
+            section="marketing",
+            right="import.run",
+            order=40,
+        ),
+        NavigationItem(
             key="held",
             label=_("Held leads"),
             icon="hand-stop",
@@ -115,6 +124,9 @@ def register_places() -> None:
         register_settings_page(page)
     register_acts(
         {
+            "import.started": _("Started the import of %(subject)s (%(rows)s rows)"),
+            "import.stopped": _("Stopped the import of %(subject)s"),
+            "import.resumed": _("Went on with the import of %(subject)s"),
             "held.lead_discarded": _("Gave up the held run of %(subject)s"),
             "held.submission_discarded": _("Gave up the held submission %(subject)s"),
         }

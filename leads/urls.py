@@ -22,6 +22,7 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("notifications/read/", home.notifications_read, name="notifications-read"),
     path("opportunities/", opportunities.opportunity_list, name="opportunity-list"),
     path("forms/", capture_form.form_list, name="form-list"),
+    path("imports/", include("leads.import_urls")),
     path("held/", held.held, name="held"),
     path("held/leads/<int:held_id>/retry/", held.held_lead_retry, name="held-lead-retry"),
     path("held/leads/<int:held_id>/discard/", held.held_lead_discard, name="held-lead-discard"),

@@ -106,6 +106,8 @@ def refuse_nul(request: HttpRequest) -> None:
     if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
         raise Invalid(_("The address holds a NUL character. Remove it."))
     if request.method == "POST" and request.content_type in _FORMS and not is_for_machines(request):
+        if takes_files(request):
+            return
         try:
             given = list(request.POST.lists())
         except (SuspiciousOperation, MultiPartParserError, UnreadablePostError) as error:
@@ -116,6 +118,13 @@ def refuse_nul(request: HttpRequest) -> None:
         if fields:
             problems = [FieldProblem(name, "nul", _("Remove the NUL character.")) for name in fields]
             raise Invalid(_("What was sent holds a NUL character. Remove it."), errors=problems)
+
+
+def takes_files(request: HttpRequest) -> bool:
+    """Whether the view takes files (``takes_files``): its form is read once it is known who sends it, and the view keeps no
+    text of it."""
+    match = match_of(request)
+    return match is not None and getattr(match.func, "takes_files", False)
 
 
 def readable(error: Exception) -> Problem:

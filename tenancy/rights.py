@@ -43,6 +43,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "outbox.read": frozenset({ADMIN, MANAGER, MARKETING}),
     # Send a message again that failed, or of which nobody knows whether it left.
     "outbox.send": frozenset({ADMIN, MARKETING}),
+    # Bring leads and outcomes from files, with stage and owners.
+    "import.run": frozenset({ADMIN, MARKETING}),
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
     "rules.read": EVERYONE,
     "rules.publish": frozenset({ADMIN, MARKETING}),

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
+from core.formulas import fuse
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from core.statistics import freshen_statistics
 from core.stored_files import copy_to, delete_files
@@ -29,7 +30,7 @@ from core.tasks import tenant_task, wake
 from leads.capture.assignment import Assignment
 from leads.capture.columns import DateFormat
 from leads.capture.detection import Detected, Detector
-from leads.capture.files import UnreadableFile, open_table
+from leads.capture.files import Row, UnreadableFile, open_table
 from leads.capture.imports import (
     Counts,
     ImportContext,
@@ -45,6 +46,7 @@ from leads.capture.lead_rows import LeadRows
 from leads.capture.mapping import InvalidOption
 from leads.capture.outcomes import OutcomeRows
 from leads.capture.readable_file import (
+    REFUSAL_COLUMN,
     AmbiguousDates,
     ReadableFile,
     as_decided,
@@ -158,16 +160,19 @@ def _read_into_rows(run: ImportRun, folder: Path, sheet: str, now: datetime) -> 
     digest = content_digest(path)
     if is_workbook(path):
         kind = "xlsx"
+        # The library goes by the name.
+        path = path.rename(path.with_suffix(".xlsx"))
         sheets = convert_workbook(path=path, target=folder / "sheet.csv", sheet=sheet)
         path = folder / "sheet.csv"
     table = open_table(path)
     if not table.row_count:
         raise UnreadableFile(_("The file has a header and no rows."))
     detector = Detector(table.columns)
+    read = table.rows() if REFUSAL_COLUMN not in table.columns else map(_as_it_stood, table.rows())
     rows = keep_rows(
         name=run.file_name,
         columns=table.columns,
-        rows=detector.watch(table.rows()),
+        rows=detector.watch(read),
         expires_at=now + kept_for(),
         now=now,
     )
@@ -185,6 +190,11 @@ def _read_into_rows(run: ImportRun, folder: Path, sheet: str, now: datetime) -> 
         headers=list(table.columns),
     )
     return detected, rows
+
+
+def _as_it_stood(row: Row) -> Row:
+    """A row of a file of refused rows, whose formulas were made harmless for the way."""
+    return row._replace(values={name: fuse(cell) for name, cell in row.values.items()})
 
 
 def layout_of(columns: Sequence[str]) -> str:

@@ -29,8 +29,10 @@ from leads.capture.readable_file import digest_of
 from leads.models import CustomField, ImportRun, ImportState
 from tenancy.audit import record
 from tenancy.errors import Conflict, NotFound
+from tenancy.keyset import Page, page_by_key
 from tenancy.models import Membership
 
+PAGE_SIZE: Final = 50
 MAX_UPLOAD_BYTES: Final = 100 << 20
 # So small a file is read and tried while its sender waits.
 AT_ONCE_BYTES: Final = 1 << 20
@@ -57,6 +59,12 @@ def get_import(*, import_id: int) -> ImportRun:
     if found is None:
         raise NoSuchImport(_("There is no such import."))
     return found
+
+
+def list_imports(*, cursor: str) -> Page[ImportRun]:
+    """A page of imports, the newest first. Raises CursorRefused."""
+    runs = ImportRun.objects.select_related("made_by")
+    return page_by_key(runs, keys=("-started_at", "-id"), cursor=cursor, size=PAGE_SIZE)
 
 
 # Steps of a person -------------------------------------------------------------------------------------------------
@@ -171,7 +179,7 @@ def remembered_for(run: ImportRun) -> Assignment | None:
 def _lock(run: ImportRun, states: frozenset[ImportState], *, needs_file: bool = True) -> None:
     """Lock an import and see it as it is now."""
     run.refresh_from_db(from_queryset=ImportRun.objects.select_for_update(of=("self",)))
-    if run.state not in states:
+    if run.state not in states or run.is_by_command:
         raise ImportMovedOn(_("The import has moved on. Load the page again."))
     if needs_file and run.rows_file_id is None:
         raise FileGone(

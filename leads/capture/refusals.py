@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from core.formulas import defuse
 from leads.capture.files import Table
 from leads.capture.readable_file import REFUSAL_COLUMN, ReadableFile
 from leads.capture.row_reader import ReadRow, Refusal
@@ -68,6 +69,21 @@ def write_refused_file(*, run: ImportRun, table: Table) -> Path | None:
                 raise
             return path
     return None
+
+
+def write_refused(*, run: ImportRun, file: TextIO) -> None:
+    """Write the refused rows of a run for download: as they stood, formulas made harmless, with a column that says why.
+
+    For an import by the pages, which takes the marks away again when such a file is uploaded.
+    """
+    columns: dict[str, None] = {}
+    for row, _errors in _list_refused(run):
+        columns |= dict.fromkeys(row)
+    columns.pop(REFUSAL_COLUMN, None)
+    writer = csv.writer(file)
+    writer.writerow([*map(defuse, columns), REFUSAL_COLUMN])
+    for row, errors in _list_refused(run):
+        writer.writerow([*(defuse(row.get(column, "")) for column in columns), say_refusal(errors)])
 
 
 def _columns_beyond_header(run: ImportRun, columns: Iterable[str]) -> list[str] | None:

@@ -112,7 +112,7 @@ class Describer:
             case FactType.DATE | FactType.DATETIME:
                 assert isinstance(value, date)
                 return show_time(value)
-            case FactType.CHOICE | FactType.MEMBER | FactType.STAGE:
+            case FactType.CHOICE | FactType.MEMBER | FactType.STAGE | FactType.TAGS:
                 return self.choice(leaf.fact, value)
             case _:
                 return str(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BigIntegerField, F, TextField
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from leads.conditions.fact_families import AnswerFacts, ConsentFacts, CustomFacts
@@ -16,6 +18,8 @@ from leads.conditions.operators import FactType, Label
 from leads.models import (
     FORWARD_STAGES,
     EmailKind,
+    ImportMark,
+    ImportRun,
     LeadTag,
     Origin,
     Seniority,
@@ -32,6 +36,8 @@ PERSON, COMPANY, SOURCE, STANDING, BEHAVIOUR = (
     _("Behaviour"),
 )
 MINOR_UNITS = 100
+# So many imports are offered by name; any other can be asked for by its number.
+RECENT_IMPORTS = 50
 
 
 def fold_origin(text: str) -> str:
@@ -139,6 +145,18 @@ def _source() -> list[Fact]:
             is_fast=True,
             is_always_known=True,
         ),
+        Fact(
+            key="imports",
+            label=_("Imports"),
+            group=SOURCE,
+            type=FactType.TAGS,
+            expression=lambda: ArraySubquery(_IMPORTS.of_lead().order_by("key").values("key")),
+            rows=_IMPORTS,
+            choices=_recent_imports,
+            suggests_choices=True,
+            is_fast=True,
+            is_always_known=True,
+        ),
     ]
 
 
@@ -242,6 +260,23 @@ def _tag_rows() -> Any:
 
 
 _TAGS = Rows(_tag_rows, "tag")
+
+
+def _import_rows() -> Any:
+    return ImportMark.objects.all()
+
+
+_IMPORTS = Rows(_import_rows, "key")
+
+
+def _recent_imports() -> list[Choice]:
+    """The imports of leads by the pages, the newest first."""
+    runs = ImportRun.objects.filter(subject=ImportRun.Subject.LEADS, made_by__isnull=False, file_hash__gt="")
+    newest = runs.order_by("-started_at").values_list("pk", "file_name", "started_at")[:RECENT_IMPORTS]
+    return [
+        Choice(str(pk), f"{name} ({date_format(localtime(at), 'SHORT_DATE_FORMAT')})")
+        for pk, name, at in newest
+    ]
 
 
 def _furthest_stage() -> Fragment:

@@ -139,6 +139,11 @@ class ImportRun(TenantModel):
     class Meta:
         indexes = [models.Index(fields=["tenant", "-started_at"], name="import_run_newest")]
 
+    @property
+    def is_by_command(self) -> bool:
+        """Whether a command ran it, in its own process: the pages can neither stop it nor go on with it."""
+        return self.detected is None and self.state in {ImportState.RUNNING, ImportState.DONE}
+
 
 class ImportMark(TenantModel):
     """A lead, or a deal, that an import by the pages has told of, with what first came of it.

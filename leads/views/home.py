@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from core.notifications import list_notifications, mark_read, text_of
+from core.notifications import list_notifications, mark_read, text_of, url_of
 from leads.clocks import broken_clock, list_urgent_faces
 from leads.conditions.language import parse_condition
 from leads.held import count_held
@@ -93,14 +93,17 @@ def home(request: TenantRequest) -> HttpResponse:
     waiting = [
         need.sentence for need in sorted(needs, key=lambda need: _LOUDNESS[need.tone]) if need.sentence
     ]
-    notices = [(row, text_of(row)) for row in list_notifications(member=member, limit=SHOWN_NOTICES)]
+    notices = [
+        (row, text_of(row), url_of(row, slug=tenant.slug))
+        for row in list_notifications(member=member, limit=SHOWN_NOTICES)
+    ]
     context = {
         "heading": ", ".join(waiting[:2]) if waiting else _("Nothing waits for you"),
         "needs": needs,
         "next_leads": _next_leads(member, tenant, now),
         "late": _late_leads(member, tenant, now),
         "notices": notices,
-        "has_unread": any(row.read_at is None for row, _text in notices),
+        "has_unread": any(row.read_at is None for row, _text, _url in notices),
     }
     return render(request, "leads/home.html", context)
 

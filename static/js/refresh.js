@@ -6,7 +6,7 @@
 const texts = JSON.parse(document.getElementById("ui-texts").textContent);
 const due = new WeakMap();
 
-const seconds = (part) => Math.max(5, Number(part.dataset.refreshEvery) || 15);
+const seconds = (part) => Math.max(2, Number(part.dataset.refreshEvery) || 15);
 
 function occupied(part) {
   if (document.hidden || document.querySelector(".modal.show, .offcanvas.show, .dropdown-menu.show")) return true;

@@ -13,7 +13,17 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
-from leads.models import CaptureForm, CustomField, HeldLead, Lead, RuleKind, Stage, Submission, SubmissionState
+from leads.capture.page_imports import upload_import
+from leads.models import (
+    CaptureForm,
+    CustomField,
+    HeldLead,
+    Lead,
+    RuleKind,
+    Stage,
+    Submission,
+    SubmissionState,
+)
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
 from leads.versions import save_draft
@@ -175,6 +185,12 @@ def _drafted(_world: World) -> str:
     return RuleKind.GRADING.value
 
 
+def _import(world: World) -> int:
+    content = b"E-mail;Nome\nana@x.test;Ana\n"
+    run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
+    return int(run.pk)
+
+
 def _held_submission(_world: World) -> int:
     held = Submission.objects.create(
         source=Submission.Source.API,
@@ -222,6 +238,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
+    "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",
     "name": lambda _world: "main",

@@ -42,7 +42,7 @@ def refused(answer: Any, address: Address, status: int) -> bool:
 @pytest.mark.parametrize(
     ("status", "more"),
     [
-        (413, {"CONTENT_LENGTH": str(10 * MAX_BODY_BYTES)}),
+        (413, {"CONTENT_LENGTH": str(1 << 31)}),
         (413, {"HTTP_X_LONG": "x" * 40_000}),
         (413, {"QUERY_STRING": "x" * 20_000}),
         (415, {"HTTP_CONTENT_ENCODING": "gzip"}),
@@ -69,7 +69,9 @@ def test_no_page_takes_a_form_with_a_nul_or_too_many_fields() -> None:
         torn = client.generic(
             "POST", path_of(address), b"--x\r\n", "multipart/form-data; boundary=x"
         ).status_code
-        if nul != 400 or torn >= 500:
+        # A form with a file is read once it is known who sends it.
+        refused_with = 302 if getattr(address.view, "takes_files", False) else 400
+        if nul != refused_with or torn >= 500:
             taken.append((address.route, nul, torn))
     assert taken == []
     assert (
