@@ -52,6 +52,10 @@ class Posted:
         """All values of a field that may be sent several times."""
         return self.data.getlist(f"{self.prefix}-{name}")
 
+    def lines(self, name: str) -> str:
+        """A text of several lines as it was typed; browsers end lines with two characters."""
+        return (self.data.get(f"{self.prefix}-{name}") or "").replace("\r\n", "\n")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -61,6 +65,9 @@ class Entry:
     label: Text = ""
     help: Text = ""
     width: int = 12
+    # Left out of the document where nothing was typed.
+    is_optional: bool = False
+    # A part of leads/rule_entry.html, or of a file of the engine's own.
     template: ClassVar[str] = "text"
 
     def read(self, posted: Posted) -> Json:
@@ -213,7 +220,8 @@ class DrawnEntry:
 
     @property
     def template(self) -> str:
-        return f"leads/rule_entry.html#{self.entry.template}"
+        own = self.entry.template
+        return own if ".html" in own else f"leads/rule_entry.html#{own}"
 
     @property
     def id(self) -> str:
@@ -259,7 +267,8 @@ class DrawnForm:
     @property
     def suggestions(self) -> list[tuple[str, Sequence[Option]]]:
         """The suggestions of the rows' entries, by the name of their list."""
-        entries = (entry for kind in self.form.row_kinds for entry in kind.entries)
+        of_rows = (entry for kind in self.form.row_kinds for entry in kind.entries)
+        entries = (*self.form.entries, *of_rows)
         return [
             (entry.list_name, entry.suggestions())
             for entry in entries
@@ -289,13 +298,19 @@ class DocumentForm:
     empty: Text = ""
     # Whether the order of the rows decides.
     is_ordered: bool = False
+    # The button and the page by which another document of the kind begins, where there may be several.
+    new_label: Text = ""
+    new_url: str = ""
+    # Whether rows name later ones, so that a new row has its id before it is saved.
+    has_jumps: bool = False
+    scripts: Sequence[str] = ()
+    styles: Sequence[str] = ()
 
     def read(self, data: QueryDict, *, base: Mapping[str, Json]) -> dict[str, Json]:
         """The document that was sent; what no field is about stays as in ``base``."""
         document = dict(base)
         whole = Posted(data, WHOLE)
-        for entry in self.entries:
-            _put(document, entry.path, entry.read(whole))
+        _read_into(document, self.entries, whole)
         prefixes = [each for each in data.getlist("row") if _ROW.fullmatch(each)]
         rows = [self._read_row(Posted(data, prefix)) for prefix in dict.fromkeys(prefixes[:MAX_ROWS])]
         _give_ids(rows)
@@ -306,8 +321,7 @@ class DocumentForm:
         key = posted.text("is")
         kind = next((each for each in self.row_kinds if each.key == key), self.row_kinds[0])
         row: dict[str, Json] = {}
-        for entry in kind.entries:
-            _put(row, entry.path, entry.read(posted))
+        _read_into(row, kind.entries, posted)
         return row
 
     def draw(
@@ -340,6 +354,13 @@ class DocumentForm:
         kind = kind or next((each for each in self.row_kinds if each.matches(row)), self.row_kinds[0])
         title = str(line.label) if line else ""
         return DrawnRow(prefix, kind, title, _draw_entries(kind.entries, prefix, row, faults), faults, line)
+
+
+def _read_into(values: dict[str, Json], entries: Sequence[Entry], posted: Posted) -> None:
+    for entry in entries:
+        value = entry.read(posted)
+        if value is not None or not entry.is_optional:
+            _put(values, entry.path, value)
 
 
 def _draw_entries(
@@ -400,6 +421,11 @@ _forms: dict[str, DocumentForm] = {}
 def register_document_form(form: DocumentForm) -> None:
     """Say once, when an app is ready, how documents of a kind are edited."""
     _forms[form.kind] = form
+
+
+def list_document_forms() -> list[DocumentForm]:
+    """How documents are edited, kind by kind."""
+    return list(_forms.values())
 
 
 def find_document_form(kind: str) -> DocumentForm | None:

@@ -56,6 +56,7 @@ class RuleGroup:
     intro: Text = ""
     lines: Sequence[RuleLine] = ()
     outro: Text = ""
+    is_numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,15 @@ def register_rule_lines(kind: RuleKind, groups: Callable[[Any], list[RuleGroup]]
 
 
 def list_published() -> list[RuleVersion]:
-    """What is published now, in the order of the kinds, then by name."""
+    """What is published now, and documents of which there is a first draft alone; in the order of the kinds, then by name."""
     order = list(RuleKind)
-    published = RuleVersion.objects.select_related("published_by").filter(status=VersionStatus.PUBLISHED)
+    versions = RuleVersion.objects.select_related("published_by").filter(
+        status__in=[VersionStatus.DRAFT, VersionStatus.PUBLISHED]
+    )
+    drafted = {(each.kind, each.name): each for each in versions if each.status == VersionStatus.DRAFT}
+    published = [each for each in versions if each.status == VersionStatus.PUBLISHED]
+    known = {(each.kind, each.name) for each in published}
+    published += [draft for document, draft in drafted.items() if document not in known]
     return sorted(published, key=lambda version: (order.index(RuleKind(version.kind)), version.name))
 
 
@@ -170,8 +177,9 @@ def find_rerun(version: RuleVersion) -> RerunProgress | None:
 
 
 def sentence(words: str) -> str:
-    """With a capital."""
-    return words[:1].upper() + words[1:]
+    """With a capital, also behind a bracket."""
+    start = len(words) - len(words.lstrip("("))
+    return words[:start] + words[start : start + 1].upper() + words[start + 1 :]
 
 
 def gates_in_words(rules: Gates) -> list[RuleGroup]:

@@ -12,6 +12,7 @@ class NurturingConfig(AppConfig):
         from leads.timeline import register_timeline_source
         from leads.versions import DocumentKind, register_document_kind
         from nurturing.default_pack import publish_default_sequences
+        from nurturing.editing import register_sequence_form
         from nurturing.facts import register_nurturing_facts
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.rulebook import register_sequence_rules
@@ -28,6 +29,7 @@ class NurturingConfig(AppConfig):
         register_due_kind(STEPS_DUE)
         register_nurturing_facts()
         register_sequence_rules()
+        register_sequence_form()
         register_panel(NURTURE_PANEL)
         register_timeline_source(list_story)
         register_acts({"message.sent_again": _("Sent a message to %(subject)s again")})

@@ -18,35 +18,30 @@ def sequence_in_words(rules: SequenceRules) -> list[RuleGroup]:
     outro = ""
     if rules.exit_when is not None:
         outro = _("Ends as soon as %(condition)s.") % {"condition": describe_condition(rules.exit_when)}
-    return [RuleGroup(lines=lines, outro=outro)]
+    return [RuleGroup(lines=lines, outro=outro, is_numbered=True)]
 
 
 def _line(index: int, step: Step, rules: SequenceRules) -> RuleLine:
-    effect = str(index + 1)
     match step:
         case EmailStep():
             return RuleLine(
                 label=_("E-mail: %(subject)s") % {"subject": _subject(step)},
-                effect=effect,
                 tone="act",
                 key=step.id,
                 unseen=json.dumps(step.texts, sort_keys=True),
             )
         case WaitStep():
-            return RuleLine(
-                label=_("Wait %(time)s") % {"time": _time(step.duration)}, effect=effect, key=step.id
-            )
+            return RuleLine(label=_("Wait %(time)s") % {"time": _time(step.duration)}, key=step.id)
         case ConditionStep():
             return RuleLine(
                 label=sentence(describe_condition(step.when)),
                 detail=_("If so %(one)s, otherwise %(other)s")
                 % {"one": _goes(step.then, index, rules), "other": _goes(step.otherwise, index, rules)},
-                effect=effect,
                 tone="soon",
                 key=step.id,
             )
         case ExitStep():
-            return RuleLine(label=_("End"), effect=effect, key=step.id)
+            return RuleLine(label=_("End"), key=step.id)
 
 
 def _subject(step: EmailStep) -> str:

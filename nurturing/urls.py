@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from nurturing import views
+from nurturing import sequence_pages, views
 
 tenant_urls = [
     path("outbox/", views.outbox, name="outbox"),
@@ -10,6 +10,8 @@ tenant_urls = [
     path("outbox/<int:message_id>/body/", views.outbox_body, name="outbox-body"),
     path("outbox/<int:message_id>/again/", views.outbox_again, name="outbox-again"),
     path("leads/<int:lead_id>/enrollments/", views.enroll, name="enroll"),
+    path("sequences/new/", sequence_pages.sequence_new, name="sequence-new"),
+    path("sequences/preview/", sequence_pages.email_preview, name="sequence-preview"),
     path("enrollments/<int:enrollment_id>/exit/", views.leave, name="enrollment-exit"),
 ]
 

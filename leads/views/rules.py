@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from leads.models import VersionStatus
-from leads.rule_forms import find_document_form
+from leads.rule_forms import find_document_form, list_document_forms
 from leads.rulebook import (
     find_rerun,
     find_version,
@@ -31,7 +31,14 @@ def rules(request: TenantRequest) -> HttpResponse:
     newest = max(
         (version.published_at for _title, version, _draft in published if version.published_at), default=None
     )
-    return render(request, "leads/rules.html", {"published": published, "newest": newest})
+    context = {
+        "published": published,
+        "count": sum(version.status == VersionStatus.PUBLISHED for _title, version, _draft in published),
+        "newest": newest,
+        "new_forms": [form for form in list_document_forms() if form.new_url],
+        "may_publish": may(request.member, "rules.publish"),
+    }
+    return render(request, "leads/rules.html", context)
 
 
 @tenant_page(right="rules.read")

@@ -22,13 +22,33 @@ function touch(row) {
   row?.classList.add("rule-row-touched");
 }
 
+const idOf = (row) => row.querySelector('input[type=hidden][name$="-id"]');
+
+// Where a branch may go on: the rows below it. What was chosen stays, so that the server can say what is wrong with it.
+function fillJumps(list) {
+  const rows = [...list.children];
+  const name = (row) => `${rows.indexOf(row) + 1}. ${row.querySelector("[data-rule-title]").textContent.trim()}`;
+  for (const select of list.querySelectorAll("[data-rule-jump]")) {
+    const own = rows.indexOf(select.closest("[data-rule-row]"));
+    const chosen = select.value;
+    while (select.options.length > 2) select.options[2].remove();
+    const targets = rows.filter((row, place) => place > own || (idOf(row).value === chosen && chosen));
+    for (const row of targets) select.add(new Option(name(row), idOf(row).value));
+    if (chosen && ![...select.options].some(({ value }) => value === chosen)) select.add(new Option(chosen, chosen));
+    select.value = chosen;
+  }
+}
+
 function add(form, key) {
   const template = form.querySelector(`template[data-rule-template="${key}"]`);
   lastNew += 1;
   const list = listOf(form);
   list.insertAdjacentHTML("beforeend", template.innerHTML.replaceAll("__row__", `n${lastNew}`));
   const row = list.lastElementChild;
+  // Steps are jumped to by their ids, also before they are saved.
+  if (list.hasAttribute("data-rule-jumps")) idOf(row).value = `step_${Date.now().toString(36)}`;
   row.dispatchEvent(new CustomEvent("leadsys:added", { bubbles: true }));
+  fillJumps(list);
   touch(row);
   row.scrollIntoView({ block: "nearest" });
   row.querySelector("input:not([type=hidden]), select")?.focus();
@@ -39,12 +59,14 @@ function remove(row) {
   const next = row.nextElementSibling ?? row.previousElementSibling;
   isChanged = true;
   row.remove();
+  fillJumps(list);
   say(list.dataset.removed);
   (next?.querySelector("summary") ?? formOf(list).querySelector("[data-rule-add]")).focus();
 }
 
 function told(row) {
   const rows = [...row.parentElement.children];
+  fillJumps(row.parentElement);
   touch(row);
   say(fill(texts.movedTo, { place: rows.indexOf(row) + 1, count: rows.length }));
 }
@@ -58,6 +80,10 @@ function move(row, step) {
   focused?.focus();
   told(row);
 }
+
+const fillAll = () => document.querySelectorAll("[data-rule-jumps]").forEach(fillJumps);
+fillAll();
+document.addEventListener("htmx:load", fillAll);
 
 document.addEventListener("click", (event) => {
   const adding = event.target.closest("[data-rule-add]");

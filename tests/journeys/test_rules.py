@@ -15,7 +15,7 @@ from tests.journeys.test_journeys import asked_for_a_demo
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
 
-EDITED = ("scoring", "grading", "gates", "routing")
+EDITED = ("scoring/main", "grading/main", "gates/main", "routing/main", "sequence/re_engagement")
 DEMO = "Form: demo, pricing or contact"
 
 
@@ -61,21 +61,23 @@ def test_a_scoring_rule_is_changed_published_and_every_lead_follows(
     expect(page.locator("#why-body")).to_contain_text(DEMO)
 
 
-@pytest.mark.parametrize("kind", EDITED)
+@pytest.mark.parametrize("document", EDITED)
 def test_looking_at_everything_and_saving_changes_nothing(
-    enter: Enter, cast: Cast, tenant: Tenant, kind: str
+    enter: Enter, cast: Cast, tenant: Tenant, document: str
 ) -> None:
     page = enter(cast.marketing)
-    page.goto(f"/t/horizonte/rules/{kind}/main/edit/")
+    page.goto(f"/t/horizonte/rules/{document}/edit/")
     for summary in page.locator("[data-rule-row] summary").all():
         summary.click()
-    assert page.locator("[data-rule-row] .cond-group").count() >= page.locator("[data-rule-row]").count()
+    built = page.locator("[data-rule-row] [data-cond-root]").count()
+    assert page.locator("[data-rule-row] [data-cond-root] > .cond-group").count() == built
     assert page.locator(".rule-row-touched").count() == 0
     assert list_axe_violations(page) == []
     page.get_by_role("button", name="Save the draft").click()
     expect(page.locator("#toasts")).to_contain_text("Nothing was changed")
+    kind, name = document.split("/")
     with tenant_scope(tenant.pk):
-        assert find_draft(kind=kind) is None
+        assert find_draft(kind=kind, name=name) is None
 
 
 def add_rule(page: Page, name: str, *, country: str) -> None:
@@ -131,3 +133,27 @@ def test_a_removed_row_that_was_not_finished_does_not_stand_in_the_way(
     expect(page.locator("[data-rule-row] summary").last).to_be_focused()
     page.get_by_role("button", name="Save the draft").click()
     expect(page.locator("#toasts")).to_contain_text("Nothing was changed")
+
+
+def test_a_step_is_added_jumped_to_and_its_email_looked_at_before_it_is_saved(
+    enter: Enter, cast: Cast, tenant: Tenant
+) -> None:
+    page = enter(cast.marketing)
+    page.goto("/t/horizonte/rules/sequence/re_engagement/edit/")
+    page.get_by_role("button", name="E-mail", exact=True).click()
+    new = page.locator("[data-rule-row]").last
+    new.locator("[data-mail-subject]").first.fill("One more thing")
+    new.locator("[data-mail-body]").first.fill("Hello {{ lead.first_name }}, *this* is it.")
+    new.get_by_role("button", name="Preview").first.click()
+    expect(new.frame_locator("iframe").first.locator("em")).to_have_text("this")
+    branch = page.locator("[data-rule-row]", has=page.locator("[data-rule-jump]"))
+    branch.locator("summary").click()
+    branch.get_by_label("If not, or if nobody knows").select_option(label="7. E-mail")
+    page.get_by_role("button", name="Save the draft").click()
+    page.wait_for_url("**/review/")
+    expect(page.locator("[data-change=new]")).to_contain_text("One more thing")
+    with tenant_scope(tenant.pk):
+        draft = find_draft(kind=RuleKind.SEQUENCE, name="re_engagement")
+    assert draft is not None
+    steps = draft.document["steps"]
+    assert steps[4]["else"] == steps[6]["id"]

@@ -15,7 +15,13 @@ from tests.builders import make_lead, make_member, make_rule, publish_rules
 from tests.conftest import NOW
 from tests.leads.sent_forms import fields_of
 
-EDITED = ("scoring", "grading", "gates", "routing")
+EDITED = {
+    "scoring": "main",
+    "grading": "main",
+    "gates": "main",
+    "routing": "main",
+    "sequence": "re_engagement",
+}
 PRICING = {
     "fact": "event_count",
     "event": "pricing_viewed",
@@ -54,11 +60,11 @@ def colleague(tenant: Any) -> Client:
         return sign_in(make_member(role="marketing", name="Davi"))
 
 
-def address(kind: str, page: str = "", name: str = "main") -> str:
-    return f"/t/horizonte/rules/{kind}/{name}/{page}"
+def address(kind: str, page: str = "", name: str = "") -> str:
+    return f"/t/horizonte/rules/{kind}/{name or EDITED[kind]}/{page}"
 
 
-def read(client: Client, kind: str, page: str = "", name: str = "main") -> str:
+def read(client: Client, kind: str, page: str = "", name: str = "") -> str:
     response = client.get(address(kind, page, name))
     assert response.status_code == 200, response.status_code
     return response.content.decode()
@@ -74,7 +80,7 @@ def send(client: Client, kind: str, fields: dict[str, list[str]]) -> Any:
 
 def drafted(tenant: Any, kind: str) -> RuleVersion | None:
     with tenant_scope(tenant.pk):
-        return find_draft(kind=kind)
+        return find_draft(kind=kind, name=EDITED[kind])
 
 
 def draft_of(tenant: Any, kind: str) -> Any:
@@ -128,12 +134,35 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+DOCUMENTS["sequence"] = {
+    "key": "re_engagement",
+    "label": {"en": "Back"},
+    "purpose": "news",
+    "from_name": "Ana from Horizonte",
+    "steps": [
+        {
+            "id": "hello",
+            "kind": "email",
+            "template": {
+                "pt-br": {"subject": "Olá", "body_markdown": "\n  Um\n\nDois\\\n{{ sender.name }}\n\n"}
+            },
+        },
+        {"id": "pause", "kind": "wait", "hours": 36},
+        {"id": "branch", "kind": "condition", "when": NESTED, "then": "last", "else": "exit"},
+        {"id": "second", "kind": "condition", "when": PRICING, "then": None, "else": "stop"},
+        {"id": "last", "kind": "wait", "days": 2},
+        {"id": "stop", "kind": "exit"},
+    ],
+    "exit_when": {"fact": "score", "op": "gte", "value": 80},
+}
+
+
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_nothing_of_a_document_is_lost_by_opening_and_saving_it(
     marketing: Client, tenant: Any, kind: str
 ) -> None:
     with tenant_scope(tenant.pk):
-        save_draft(kind=RuleKind(kind), document=DOCUMENTS[kind], by=None, now=NOW)
+        save_draft(kind=RuleKind(kind), name=EDITED[kind], document=DOCUMENTS[kind], by=None, now=NOW)
     assert send(marketing, kind, opened(marketing, kind)).status_code == 302
     kept = draft_of(tenant, kind)
     sent = json.loads(json.dumps(DOCUMENTS[kind]))
@@ -363,6 +392,70 @@ def test_a_draft_whose_target_is_gone_is_not_published(marketing: Client, tenant
 def test_kinds_without_an_editor_say_so(marketing: Client) -> None:
     assert marketing.get(address("qualification", "edit/", "bant")).status_code == 404
     assert 'data-key="e"' not in read(marketing, "qualification", "", "bant")
+
+
+def test_another_text_of_an_email_is_a_change_that_is_named(marketing: Client, tenant: Any) -> None:
+    sent = opened(marketing, "sequence")
+    sent["r0-template.en.body_markdown"] = ["Hello {{ lead.first_name }}"]
+    assert send(marketing, "sequence", sent).status_code == 302
+    review = read(marketing, "sequence", "review/")
+    assert "1 change since version 1" in review
+    assert "Its text is another one." in review
+
+
+def test_faults_of_a_text_are_told_by_line_at_the_step(marketing: Client) -> None:
+    sent = opened(marketing, "sequence")
+    sent["r0-template.en.body_markdown"] = ["Hello\n{{ lead.nothing }}"]
+    sent["r4-then"] = ["in_touch"]
+    answer = send(marketing, "sequence", sent)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Line 2" in page
+    assert "Name a later step" in page
+
+
+def test_a_new_sequence_begins_as_a_draft_of_its_own(marketing: Client, tenant: Any) -> None:
+    answer = marketing.post("/t/horizonte/sequences/new/", {"name": "After the webinar"})
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        address("sequence", "edit/", "after_the_webinar"),
+    )
+    sent = fields_of(read(marketing, "sequence", "edit/", "after_the_webinar"), form_id="rules-form")
+    assert (
+        send_to(marketing, "after_the_webinar", sent | {"whole-label.en": ["After the fair"]}).status_code
+        == 302
+    )
+    review = read(marketing, "sequence", "review/", "after_the_webinar")
+    assert "A first version, not published yet" in review
+    assert "Sequence: After the fair" in marketing.get("/t/horizonte/rules/").content.decode()
+    again = marketing.post("/t/horizonte/sequences/new/", {"name": "After the  webinar!"})
+    assert again.status_code == 422
+    assert "There is a sequence with this name" in again.content.decode()
+
+
+def send_to(client: Client, sequence: str, fields: dict[str, list[str]]) -> Any:
+    return client.post(address("sequence", "edit/", sequence), fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("Hello {{ lead.first_name }}, **read** this\r\n", "Hello Mariana, <strong>read</strong> this"),
+        ("One\n{{ lead.nothing }}", "Line 2"),
+        ("<script>alert(1)</script>", "&lt;script&gt;"),
+    ],
+)
+def test_an_email_is_shown_as_it_will_look_in_a_frame_where_nothing_runs(
+    marketing: Client, body: str, shown: str
+) -> None:
+    fields = {"subject": "Hi", "body": body, "language": "en", "from_name": ""}
+    answer = marketing.post("/t/horizonte/sequences/preview/", fields)
+    assert answer.status_code == 200
+    assert shown in answer.content.decode()
+    assert "<strong>Hi</strong>" in answer.content.decode() or "Line" in shown
+    assert answer["X-Frame-Options"] == "SAMEORIGIN"
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert "script-src" not in answer["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("language", ["pt-br", "en"])
