@@ -66,6 +66,8 @@ PAGES = {
         **{f"edit-{kind}": f"rules/{kind}/main/edit/" for kind in ("scoring", "grading", "gates", "routing")},
         "outbox": "outbox/",
         "forms": "forms/",
+        "imports": "imports/",
+        "import-new": "imports/new/",
     },
     "manager": {"home-manager": "", "funnel-by-sdr": "funnel/?by=sdr"},
     "admin": {

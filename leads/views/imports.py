@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leads.capture.assignment import InvalidAssignment, offer_assignment
@@ -140,11 +140,11 @@ def _count_of(name: str) -> Any:
 
 def _label(outcome: str) -> str:
     return {
-        "new": _("New"),
-        "updated": _("Updated"),
-        "unchanged": _("Unchanged"),
-        "duplicate": _("Duplicate"),
-        "refused": _("Refused"),
+        "new": pgettext("rows", "New"),
+        "updated": pgettext("rows", "Updated"),
+        "unchanged": pgettext("rows", "Unchanged"),
+        "duplicate": pgettext("rows", "Duplicate"),
+        "refused": pgettext("rows", "Refused"),
     }[outcome]
 
 
@@ -237,7 +237,11 @@ def leads_url(slug: str, import_id: int) -> str:
 
 def _outcomes(run: ImportRun) -> list[dict[str, Any]]:
     return [
-        {"label": _label(name), "value": listing.show_number(run.counts[name]), "tone": TONES[name]}
+        {
+            "label": _label(name),
+            "value": listing.show_number(run.counts[name]),
+            "tone": TONES[name] if run.counts[name] else "quiet",
+        }
         for name in OUTCOMES
         if name in run.counts
     ]
