@@ -12,6 +12,7 @@ _PATTERNS: Final = (
     (re.compile(r"[\w.+%'-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), f"{MASK}@{MASK}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     (re.compile(r"\blsk_\w+"), f"lsk_{MASK}"),
+    (re.compile(r"\bwhsec_[\w+/=]+"), f"whsec_{MASK}"),
     # Phone numbers in international form.
     (re.compile(r"\+\d[\d\s().-]{6,}\d"), f"+{MASK}"),
     # Secrets of links are 43 characters of base64; no word and no id is as long.

@@ -92,6 +92,12 @@ SUBMISSIONS: Final = Counter(
 MESSAGES: Final = Counter(
     "leadsys_messages", "Messages to leads that came into a state.", ["state"], registry=_own
 )
+WEBHOOKS: Final = Counter(
+    "leadsys_webhooks",
+    "Deliveries to other systems that came into a state, and attempts that failed.",
+    ["state"],
+    registry=_own,
+)
 
 
 @contextmanager

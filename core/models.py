@@ -1,5 +1,6 @@
 """What is due later, what people are told, files that are kept for a time, which processes live."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -107,3 +108,82 @@ class ProcessPulse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["host", "pid", "role"], name="process_pulse_once")]
+
+
+class WebhookEndpoint(TenantModel):
+    """An address of another system that wants to be told."""
+
+    url = models.CharField(_("address"), max_length=500)
+    description = models.CharField(_("what for"), max_length=200, blank=True)
+    event_types = ArrayField(models.CharField(max_length=64), verbose_name=_("tell of"))
+    is_on = models.BooleanField(_("switched on"), default=True)
+    # What happened before is not told: set when it is made, switched on, or wants other types.
+    listens_since = models.DateTimeField()
+    # Sealed (core.sealing): whoever reads the database alone cannot sign.
+    secret = models.TextField()
+    former_secret = models.TextField(null=True)
+    # Until then both secrets sign.
+    former_until = models.DateTimeField(null=True)
+    # The first of the failures since the last success.
+    failing_since = models.DateTimeField(null=True)
+    # Left alone until then: it did not answer.
+    paused_until = models.DateTimeField(null=True)
+    # Set when it was switched off for failing, until somebody switches it on again.
+    gave_up_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+
+
+class WebhookDelivery(TenantModel):
+    """One event that one endpoint is told: written with what happened, sent until it is taken or given up."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("On its way")
+        DELIVERED = "delivered", _("Delivered")
+        FAILED = "failed", _("Failed")
+
+    endpoint = TenantForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
+    # webhook-id on the wire: the same each time it is sent.
+    message_id = models.CharField(max_length=40)
+    event_type = models.CharField(max_length=64)
+    # What makes the event one: told once, however often it is found.
+    event_key = models.CharField(max_length=120)
+    occurred_at = models.DateTimeField()
+    payload = models.JSONField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    # Since it was made, or since it was sent again by hand.
+    attempts = models.SmallIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    # Of the attempt that is under way, and until when nobody else takes the delivery.
+    attempt_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "endpoint", "event_key"], name="webhook_delivery_once_per_event"
+            )
+        ]
+        indexes = [models.Index(fields=["tenant", "endpoint", "-id"], name="webhook_delivery_newest")]
+
+
+class WebhookAttempt(TenantModel):
+    """One time that a delivery was sent, and what came of it."""
+
+    delivery = TenantForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries")
+    at = models.DateTimeField()
+    milliseconds = models.IntegerField()
+    # Of the answer; null where there was none, and error says why.
+    status = models.SmallIntegerField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+    # The beginning of the answer.
+    body = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "delivery", "id"], name="webhook_attempt_of_delivery")]

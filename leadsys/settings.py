@@ -158,6 +158,7 @@ LEAD_PIPELINE = [
     "nurturing.steps.enroll",
     "routing.steps.time",
     "leads.steps.notify",
+    "leads.steps.announce",
 ]
 
 ROOT_URLCONF = "leadsys.urls"
@@ -245,6 +246,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# Only for development: other systems may be told at addresses inside our own network.
+WEBHOOKS_TO_INTERNAL = env_flag("LEADSYS_WEBHOOKS_TO_INTERNAL", default=False)
 
 # Of an API key; of a hosted form, by everybody together and by one address (tenancy.rates).
 RATES = {

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("leads.urls")),
     path("", include("nurturing.urls")),
     path("t/<slug:slug>/settings/", include("routing.urls")),
+    path("t/<slug:slug>/settings/", include("core.webhooks.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("t/<slug:slug>/", include("insights.urls")),
 ]

@@ -13,6 +13,10 @@ from django.conf import settings
 from django.db import models
 from django.test import Client
 
+from core.models import WebhookEndpoint
+from core.sealing import seal
+from core.webhooks.endpoints import send_test
+from core.webhooks.signing import make_secret
 from leads.capture.page_imports import upload_import
 from leads.models import (
     CaptureForm,
@@ -201,6 +205,21 @@ def _held_submission(_world: World) -> int:
     return int(held.pk)
 
 
+def _endpoint(_world: World) -> int:
+    made = WebhookEndpoint.objects.create(
+        url="https://crm.example.com/hooks",
+        event_types=["lead.created"],
+        listens_since=NOW,
+        secret=seal(make_secret()),
+    )
+    return int(made.pk)
+
+
+def _delivery(world: World) -> int:
+    endpoint = WebhookEndpoint.objects.get(pk=world.samples["endpoint_id"])
+    return int(send_test(endpoint=endpoint, by=None, now=NOW).pk)
+
+
 def _closure(_world: World) -> str:
     close_days(
         calendar=get_calendar(),
@@ -227,6 +246,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "lead_id": _lead,
     "field_id": row_of(CustomField),
     "calendar-reopen.key": _closure,
+    "endpoint_id": _endpoint,
+    "delivery_id": _delivery,
     "clock.kind": lambda _world: "first_contact",
     "add-reason.kind": lambda _world: "reject",
     "change-reason.kind": lambda _world: "reject",

@@ -216,6 +216,7 @@ def test_every_step_says_whether_it_runs_on_history(in_tenant: Any) -> None:
         "enroll": False,
         "time": False,
         "notify": False,
+        "announce": False,
     }
 
 
