@@ -8,6 +8,7 @@ from django.test import Client
 
 from leads.models import Rerun, RuleKind, RuleVersion, VersionStatus
 from leads.versions import find_draft, save_draft
+from scoring.documents import MAX_RULES
 from tenancy.audit import sentence_of
 from tenancy.models import AuditEntry, Membership, Team, TeamFunction, User
 from tenancy.scope import tenant_scope
@@ -471,3 +472,20 @@ def test_numbers_are_shown_and_read_as_the_language_writes_them(
     assert sent["r0-points"] == [shown]
     assert send(marketing, "scoring", sent).status_code == 302
     assert draft_of(tenant, "scoring")["rules"][0]["points"] == "2.5"
+
+
+def test_as_many_rules_as_a_document_takes_can_be_edited(marketing: Client, tenant: Any) -> None:
+    rules = [
+        make_rule(id=f"r{number}", label={"en": f"R{number}", "pt-br": f"R{number}"})
+        for number in range(MAX_RULES)
+    ]
+    with tenant_scope(tenant.pk):
+        document = {"rules": rules, "model_cap": None}
+        save_draft(kind=RuleKind.SCORING, document=document, by=None, now=NOW)
+    assert send(marketing, "scoring", opened(marketing, "scoring")).status_code == 302
+    assert len(draft_of(tenant, "scoring")["rules"]) == MAX_RULES
+
+
+def test_the_editor_of_the_default_rules_is_a_page_of_ordinary_size(marketing: Client) -> None:
+    sizes = {kind: len(read(marketing, kind, "edit/").encode()) for kind in EDITED}
+    assert {kind: size for kind, size in sizes.items() if size > 150_000} == {}
