@@ -2,13 +2,16 @@
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from typing import Final
 
 from benchmarks.place import LARGE, owner_connection
 from benchmarks.report import Finding
-from benchmarks.workers import workers
+from benchmarks.sweeper import DONE, GO, READY
+from benchmarks.workers import WORKERS, workers
 
 AT_ONCE: Final = int(os.environ.get("LEADSYS_BENCH_CLOCKS", "10000"))
 BATCH: Final = 1000
@@ -42,7 +45,7 @@ def measure_clocks(tenants: dict[str, int]) -> list[Finding]:
             f"{bare:,.0f}/s",
             bare / ours,
             3,
-            detail="with decision, notification and the next share's due row; bare: UPDATE … SKIP LOCKED",
+            detail=f"{WORKERS} workers, with decision, notification and the next share's due row; bare: UPDATE … SKIP LOCKED",
         ),
         Finding(
             "clocks, a sweep that finds nothing",
@@ -97,22 +100,18 @@ def measure_idle() -> float:
 
 
 def measure_many(tenant_id: int) -> tuple[float, float, int]:
-    """Clocks a second whose deadline has passed: by the bare statement, by one sweeping process, and how many there were."""
+    """Clocks a second whose deadline has passed: by the bare statement, by two sweeping processes, and how many there were."""
     from django.utils import timezone
 
     from core.due import sweep_tenant
-    from core.memory import keep_what_is_loaded
     from routing.models import Clock
     from tenancy.scope import tenant_scope
 
-    keep_what_is_loaded()  # as every worker does
     now = timezone.now()
     sweep_tenant(tenant_id=tenant_id, now=now)  # whatever else was due is out of the way
     clock_ids = let_deadlines_pass(tenant_id, count=AT_ONCE, at=now)
     bare = rate_of_bare(tenant_id, clock_ids, now)
-    began = time.perf_counter()
-    sweep_tenant(tenant_id=tenant_id, now=now)
-    ours = len(clock_ids) / (time.perf_counter() - began)
+    ours = len(clock_ids) / seconds_of_sweeping(tenant_id, now)
     with tenant_scope(tenant_id):
         broken = Clock.objects.filter(
             pk__in=clock_ids, state="broken", level=100, broken_at__isnull=False
@@ -120,6 +119,35 @@ def measure_many(tenant_id: int) -> tuple[float, float, int]:
     if broken != len(clock_ids):
         raise RuntimeError(f"Of {len(clock_ids)} clocks {broken} were broken.")
     return bare, ours, len(clock_ids)
+
+
+def seconds_of_sweeping(tenant_id: int, now: datetime) -> float:
+    """How long as many processes sweep the tenant as an installation has workers."""
+    command = [sys.executable, "-m", "benchmarks.sweeper", str(tenant_id), now.isoformat()]
+    sweepers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _number in range(WORKERS)
+    ]
+    await_word(sweepers, READY)
+    began = time.perf_counter()
+    for sweeper in sweepers:
+        assert sweeper.stdin is not None
+        sweeper.stdin.write(f"{GO}\n")
+        sweeper.stdin.flush()
+    await_word(sweepers, DONE)
+    seconds = time.perf_counter() - began
+    for sweeper in sweepers:
+        sweeper.communicate(timeout=PATIENCE_SECONDS)
+    return seconds
+
+
+def await_word(sweepers: list["subprocess.Popen[str]"], word: str) -> None:
+    """Read a line of each process, which is to be this word."""
+    for sweeper in sweepers:
+        assert sweeper.stdout is not None
+        said = sweeper.stdout.readline().strip()
+        if said != word:
+            raise RuntimeError(f"A sweeping process said {said!r} instead of {word!r}.")
 
 
 def let_deadlines_pass(tenant_id: int, *, count: int, at: datetime) -> list[int]:

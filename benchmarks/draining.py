@@ -2,21 +2,16 @@
 
 import os
 import random
-import signal
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.capture import new_lead
 from benchmarks.place import LARGE, SIZES
 from benchmarks.report import Finding, limited
+from benchmarks.workers import WORKERS, workers
 
 SUBMISSIONS = int(os.environ.get("LEADSYS_BENCH_SUBMISSIONS", "20000"))
-WORKERS = 2
 PROMISED_PER_SECOND = 2000
 VISIBLE_WITHIN_MS = 1000.0
 # How long the steady load lasts, and how it comes in.
@@ -156,25 +151,3 @@ def list_processed(tenant_id: int, submission_ids: list[int]) -> list[int]:
             [submission_ids],
         )
         return [submission_id for (submission_id,) in cursor.fetchall()]
-
-
-@contextmanager
-def workers() -> Iterator[None]:
-    """Two Celery workers, one of them with beat inside."""
-    command = [sys.executable, "-m", "celery", "-A", "leadsys.celery", "worker", "--pool", "solo"]
-    command += ["--loglevel", "ERROR", "--without-gossip", "--without-mingle"]
-    schedule = ["--beat", "--scheduler", "celery.beat:Scheduler"]
-    processes = [
-        subprocess.Popen(
-            [*command, *(schedule if number == 0 else []), "--hostname", f"bench-{number}@localhost"],
-            stdout=subprocess.DEVNULL,
-        )
-        for number in range(WORKERS)
-    ]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait(60)

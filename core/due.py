@@ -242,13 +242,22 @@ def _kinds_due(tenant_id: int, now: datetime) -> list[DueKind]:
         return []
 
 
+class _NotLightly(Exception):
+    """A batch cannot be acted on as if nothing ever failed or stood in the way; all of it is rolled back."""
+
+
 def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
+    """Act on one batch, first without savepoints. They cost more than two statements each: a row that is locked in one and
+    written in another keeps both in a list of its own, and its dead version is read again by every sweep until a vacuum."""
+    is_careful = False
     for _attempt in range(DEADLOCK_RETRIES):
         try:
             with tenant_scope(tenant_id):
-                return _claim_and_act(kind, now) if may_sweep(tenant_id) else 0
+                return _claim_and_act(kind, now, is_careful=is_careful) if may_sweep(tenant_id) else 0
         except TenantSuspended:  # this moment; what is due waits
             return 0
+        except _NotLightly:
+            is_careful = True
         except Exception as error:
             if not is_transient(error) or connection.in_atomic_block:
                 raise
@@ -257,34 +266,48 @@ def _sweep_batch(tenant_id: int, kind: DueKind, now: datetime) -> int:
     return 0
 
 
-def _claim_and_act(kind: DueKind, now: datetime) -> int:
-    claimed = _claim(kind, now)
+def _claim_and_act(kind: DueKind, now: datetime, *, is_careful: bool) -> int:
+    """Act on a batch; returns its size. Unless ``is_careful`` it raises _NotLightly for what needs savepoints."""
+    claimed = _claim(kind, now, is_careful=is_careful)
     subjects = sorted(claimed)
     if not subjects:
         return 0
     if not kind.goes_on:
         _forget(kind.name, subjects)
-
-    def failed(subject: int, error: Exception) -> None:
-        _put_back(kind, subject, claimed[subject] + 1, error, now)
-
-    run_bisected(subjects, lambda batch: kind.act(batch, now), failed)
+    if is_careful:
+        _act_by_halves(kind, claimed, now)
+    else:
+        try:
+            kind.act(subjects, now)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            raise _NotLightly from error
     if kind.goes_on:
         _forget(kind.name, subjects, due_by=now)
     DUE_ROWS.labels(kind.name).inc(len(subjects))
     return len(subjects)
 
 
-def _claim(kind: DueKind, now: datetime) -> dict[int, int]:
+def _act_by_halves(kind: DueKind, claimed: Mapping[int, int], now: datetime) -> None:
+    """Act on subjects; those that raise are found by halves, and put back."""
+
+    def failed(subject: int, error: Exception) -> None:
+        _put_back(kind, subject, claimed[subject] + 1, error, now)
+
+    run_bisected(sorted(claimed), lambda batch: kind.act(batch, now), failed)
+
+
+def _claim(kind: DueKind, now: datetime, *, is_careful: bool) -> dict[int, int]:
     """Attempts by subject of rows that are due, both the rows and what they are about locked.
 
     The row of a subject that somebody has in hand is let go of at once: they may be about to cancel it, and would wait for us
     while we wait for the leads or pools that they hold.
     """
     if kind.lanes == 1:
-        return _claim_free(kind, now)
+        return _claim_free(kind, now, is_careful=is_careful)
     for lane in random.sample(range(kind.lanes), kind.lanes):
-        if _may_enter(kind, lane) and (claimed := _claim_free(kind, now, lane)):
+        if _may_enter(kind, lane) and (claimed := _claim_free(kind, now, lane, is_careful=is_careful)):
             return claimed
     return {}
 
@@ -297,12 +320,17 @@ def _may_enter(kind: DueKind, lane: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _claim_free(kind: DueKind, now: datetime, lane: int | None = None) -> dict[int, int]:
+def _claim_free(kind: DueKind, now: datetime, lane: int | None = None, *, is_careful: bool) -> dict[int, int]:
+    if not is_careful:
+        claimed = _lock_due(kind, now, lane, None)
+        if set(_lock_subjects(kind, claimed)) != claimed.keys():
+            raise _NotLightly
+        return claimed
     free: Iterable[int] | None = None
     for _attempt in range(CLAIM_TRIES):
         mark = transaction.savepoint()
         claimed = _lock_due(kind, now, lane, free)
-        free = set(kind.lock(sorted(claimed))) if kind.lock and claimed else set(claimed)
+        free = set(_lock_subjects(kind, claimed))
         if free == claimed.keys():
             transaction.savepoint_commit(mark)
             return claimed
@@ -310,6 +338,11 @@ def _claim_free(kind: DueKind, now: datetime, lane: int | None = None) -> dict[i
         if not free:
             break
     return {}
+
+
+def _lock_subjects(kind: DueKind, claimed: Mapping[int, int]) -> Iterable[int]:
+    """Those of the subjects that nobody else has in hand, locked if the kind locks them."""
+    return kind.lock(sorted(claimed)) if kind.lock and claimed else list(claimed)
 
 
 def _lock_due(kind: DueKind, now: datetime, lane: int | None, among: Iterable[int] | None) -> dict[int, int]:
