@@ -18,7 +18,7 @@ from leads.gates import Gates
 from leads.models import Lead, Rerun, RuleKind, RuleVersion, Stage, VersionStatus
 from leads.qualification.frameworks import Framework
 from leads.reasons import Reasons
-from leads.versions import parse_document
+from leads.versions import InvalidDocument, parse_document
 from tenancy.errors import NotFound
 from tenancy.navigation import NavigationItem, register_navigation
 
@@ -148,7 +148,11 @@ def title_of(version: RuleVersion) -> str:
     kind = str(RuleKind(version.kind).label)
     if version.name == "main":
         return kind
-    rules = parse_document(kind=version.kind, document=version.document)
+    try:
+        rules = parse_document(kind=version.kind, document=version.document)
+    except InvalidDocument:
+        # Something that a draft names is gone since it was saved.
+        return f"{kind}: {version.name}"
     return f"{kind}: {getattr(rules, 'label', version.name)}"
 
 

@@ -111,7 +111,12 @@ def _show(
 
 
 def _lines_by_id(version: RuleVersion) -> dict[str, RuleLine]:
-    return {line.key: line for group in list_lines(version) for line in group.lines if line.key}
+    try:
+        groups = list_lines(version)
+    except InvalidDocument:
+        # What it names is gone since it was saved; the form shows it all the same, to be mended.
+        return {}
+    return {line.key: line for group in groups for line in group.lines if line.key}
 
 
 @tenant_page(right="rules.publish")
@@ -124,7 +129,15 @@ def rules_review(request: TenantRequest, kind: str, name: str) -> HttpResponse:
         raise NoSuchRules(_("There is no draft of these rules."))
     found = find_version(versions, None)
     published = found if found.status == "published" else None
-    groups = compare_versions(before=published, after=draft)
+    may_edit = find_document_form(kind) is not None
+    try:
+        groups = compare_versions(before=published, after=draft)
+    except InvalidDocument as invalid:
+        if not may_edit:
+            raise
+        told = "; ".join(str(error.message) for error in invalid.errors)
+        messages.error(request, _("The draft can't be read any more: %(faults)s") % {"faults": told})
+        return redirect("rules-edit", slug=request.tenant.slug, kind=kind, name=name)
     is_same = published is not None and published.content_hash == draft.content_hash
     context = {
         "title": title_of(draft),
@@ -133,7 +146,7 @@ def rules_review(request: TenantRequest, kind: str, name: str) -> HttpResponse:
         "groups": groups,
         "count": count_changes(groups),
         "is_same": is_same,
-        "may_edit": find_document_form(kind) is not None,
+        "may_edit": may_edit,
         "max_note_length": MAX_NOTE_LENGTH,
     }
     return render(request, "leads/rules_review.html", context)

@@ -390,6 +390,25 @@ def test_a_draft_whose_target_is_gone_is_not_published(marketing: Client, tenant
     assert "Not published. There is no such team in SDR." in answer.content.decode()
 
 
+def test_a_draft_that_names_what_is_gone_can_still_be_opened_and_mended(
+    marketing: Client, tenant: Any
+) -> None:
+    with tenant_scope(tenant.pk):
+        document = RuleVersion.objects.get(kind="gates").document
+        gone = {"fact": "answer.bant.nothing", "op": "is_true"}
+        rule = document["gates"][0] | {"when": gone}
+        draft = save_draft(kind=RuleKind.GATES, document=document, by=None, now=NOW)
+        RuleVersion.objects.filter(pk=draft.pk).update(document={"gates": [rule]})
+    answer = marketing.get(address("gates", "review/"), follow=True)
+    page = answer.content.decode()
+    assert answer.redirect_chain[-1][0] == address("gates", "edit/")
+    assert "can&#x27;t be read any more" in page
+    sent = fields_of(page, form_id="rules-form")
+    assert json.loads(sent["r0-when"][0]) == gone
+    mended = sent | {"r0-when": [json.dumps(PRICING)]}
+    assert send(marketing, "gates", mended).status_code == 302
+
+
 def test_kinds_without_an_editor_say_so(marketing: Client) -> None:
     assert marketing.get(address("qualification", "edit/", "bant")).status_code == 404
     assert 'data-key="e"' not in read(marketing, "qualification", "", "bant")
