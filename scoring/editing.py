@@ -1,6 +1,7 @@
 """How the scoring model and the grade criteria are edited."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from leads.conditions.event_types import event_words, list_event_types
 from leads.conditions.values import GRADES
@@ -133,7 +134,7 @@ GRADING_FORM = DocumentForm(
                 LabelEntry(path="label", label=_("Name")),
                 ChoiceEntry(
                     path="steps",
-                    label=_("Steps"),
+                    label=pgettext_lazy("of a grade", "Steps"),
                     help=_("A third of a letter each."),
                     options=_steps,
                     is_number=True,
