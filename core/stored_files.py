@@ -43,6 +43,13 @@ def store_pieces(*, name: str, pieces: Iterable[bytes], expires_at: datetime, no
     return file
 
 
+def add_piece(*, file: StoredFile, number: int, content: bytes) -> None:
+    """Keep one piece more of a file that is being built."""
+    StoredPiece.objects.create(file=file, number=number, content=content)
+    file.size_bytes += len(content)
+    file.save(update_fields=["size_bytes"])
+
+
 def read_piece(*, file_id: int, number: int) -> bytes | None:
     """One piece, counted from 0; None beyond the last, and when the file has expired."""
     pieces = StoredPiece.objects.filter(file=file_id, number=number)

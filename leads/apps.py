@@ -6,6 +6,7 @@ class LeadsConfig(AppConfig):
 
     def ready(self) -> None:
         import leads.capture.import_steps  # what workers do for imports by the pages
+        import leads.exports  # what workers do for files of leads
         import leads.reruns  # what happens to leads when rules are published
         import leads.steps  # noqa: F401 - due rows and notifications of the steps
         from leads.acts.owning import register_claims

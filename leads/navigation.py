@@ -124,6 +124,7 @@ def register_places() -> None:
         register_settings_page(page)
     register_acts(
         {
+            "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),
             "import.started": _("Started the import of %(subject)s (%(rows)s rows)"),
             "import.stopped": _("Stopped the import of %(subject)s"),
             "import.resumed": _("Went on with the import of %(subject)s"),

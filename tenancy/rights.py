@@ -45,6 +45,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "outbox.send": frozenset({ADMIN, MARKETING}),
     # Bring leads and outcomes from files, with stage and owners.
     "import.run": frozenset({ADMIN, MARKETING}),
+    # Take leads out as a file.
+    "lead.export": frozenset({ADMIN, MANAGER, MARKETING}),
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
     "rules.read": EVERYONE,
     "rules.publish": frozenset({ADMIN, MARKETING}),

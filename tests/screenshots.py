@@ -66,6 +66,7 @@ PAGES = {
         **{f"edit-{kind}": f"rules/{kind}/main/edit/" for kind in ("scoring", "grading", "gates", "routing")},
         "outbox": "outbox/",
         "forms": "forms/",
+        "export": "leads/export/?stage=mql",
         "imports": "imports/",
         "import-new": "imports/new/",
     },

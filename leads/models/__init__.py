@@ -15,6 +15,7 @@ from leads.models.consent import Consent
 from leads.models.custom import CustomField, CustomType, CustomValue
 from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
 from leads.models.event import Event, Touch
+from leads.models.export import ExportState, LeadExport
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.qualification import Answer
@@ -37,6 +38,7 @@ __all__ = [
     "DecisionKind",
     "EmailKind",
     "Event",
+    "ExportState",
     "Grade",
     "Handover",
     "HandoverAnswer",
@@ -47,6 +49,7 @@ __all__ = [
     "ImportState",
     "KeptPerson",
     "Lead",
+    "LeadExport",
     "LeadSearch",
     "LeadState",
     "LeadTag",

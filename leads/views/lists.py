@@ -148,6 +148,13 @@ def _chips(query: LeadListQuery, given: dict[str, str]) -> list[FilterChip]:
     return chips
 
 
+def filter_words(query: LeadListQuery, given: dict[str, str]) -> str:
+    """What narrows a list, in a line; empty for all leads."""
+    words = [str(stage.label) for stage in query.stages]
+    words += [f"“{query.q}”"] if query.q else []
+    return " · ".join([*words, *(str(chip.label) for chip in _chips(query, given))])
+
+
 def _owner_words(owner: int | str, given: str) -> str:
     if owner == NOBODY:
         return _("Nobody responsible")

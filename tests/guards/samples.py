@@ -18,6 +18,7 @@ from core.sealing import seal
 from core.webhooks.endpoints import send_test
 from core.webhooks.signing import make_secret
 from leads.capture.page_imports import upload_import
+from leads.exports import start_export
 from leads.models import (
     CaptureForm,
     CustomField,
@@ -189,6 +190,11 @@ def _drafted(_world: World) -> str:
     return RuleKind.GRADING.value
 
 
+def _export(world: World) -> int:
+    export = start_export(parameters={}, words="", columns="all", file_format="csv", by=world.admin, now=NOW)
+    return int(export.pk)
+
+
 def _import(world: World) -> int:
     content = b"E-mail;Nome\nana@x.test;Ana\n"
     run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
@@ -216,7 +222,8 @@ def _endpoint(_world: World) -> int:
 
 
 def _delivery(world: World) -> int:
-    endpoint = WebhookEndpoint.objects.get(pk=world.samples["endpoint_id"])
+    found = WebhookEndpoint.objects.filter(pk=world.samples.get("endpoint_id")).first()
+    endpoint = found or WebhookEndpoint.objects.get(pk=_endpoint(world))
     return int(send_test(endpoint=endpoint, by=None, now=NOW).pk)
 
 
@@ -259,6 +266,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
+    "export_id": _export,
     "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",

@@ -1,0 +1,165 @@
+"""Leads as rows of a file: the columns of the list, or all fields under the names by which an import takes them again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from leads.conditions.lead_facts import MINOR_UNITS
+from leads.models import CustomField, CustomType, CustomValue, Grade, Lead, LeadExport, LeadTag, Stage
+from leads.rows import LeadRow, list_lead_rows
+
+MILLIONTHS: Final = 1_000_000
+# Fields of a lead, and where each is kept, as paths from a lead.
+_PATHS: Final[Mapping[str, str]] = {
+    "external_id": "external_id",
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "name": "name",
+    "phone": "phone",
+    "job_title": "job_title",
+    "seniority": "seniority",
+    "company": "company__name",
+    "company_domain": "company__domain",
+    "company_size": "company__size",
+    "company_revenue": "company__revenue_minor",
+    "industry": "company__industry",
+    "cnpj": "company__cnpj",
+    "country": "country",
+    "state": "state",
+    "city": "city",
+    "postal_code": "postal_code",
+    "language": "language",
+    "time_zone": "time_zone",
+    "origin": "origin",
+    "campaign": "campaign",
+    "medium": "medium",
+    "landing_page": "landing_page",
+    "stage": "standing__stage",
+    "created_at": "created_at",
+}
+_OWNERS: Final = ("owner_sdr", "owner_sales")
+_STANDING: Final[Mapping[str, str]] = {
+    "score": "standing__score",
+    "grade": "standing__grade",
+    "stage_at": "standing__stage_at",
+    "last_event_at": "standing__last_event_at",
+}
+Cell = str | int | Decimal
+_TYPED: Final = {
+    CustomType.TEXT: "text_value",
+    CustomType.INTEGER: "integer_value",
+    CustomType.DECIMAL: "decimal_value",
+    CustomType.DATE: "date_value",
+}
+
+
+@dataclass(frozen=True)
+class _ListColumn:
+    label: str
+    value: Callable[[LeadRow], Any]
+
+
+def header_of(*, columns: str) -> list[str]:
+    """The names of the columns: as people read them for those of the list, else as an import knows them."""
+    if columns == LeadExport.Columns.LIST:
+        return [column.label for column in _list_columns()]
+    return ["id", *_PATHS, "tags", *_OWNERS, *_STANDING, *(f"custom.{name}" for name, _type in _custom())]
+
+
+def rows_of(*, lead_ids: Sequence[int], columns: str) -> list[list[Cell]]:
+    """The cells of these leads, in the order of the ids; instants are in the active zone."""
+    if columns == LeadExport.Columns.LIST:
+        shown = _list_columns()
+        return [[_cell(column.value(row)) for column in shown] for row in list_lead_rows(lead_ids=lead_ids)]
+    return _all_rows(lead_ids)
+
+
+def _list_columns() -> list[_ListColumn]:
+    return [
+        _ListColumn(_("Name"), lambda row: row.title),
+        _ListColumn(_("E-mail"), lambda row: row.email),
+        _ListColumn(_("Company"), lambda row: row.company),
+        _ListColumn(_("Stage"), lambda row: row.stage.label),
+        _ListColumn(_("Score"), lambda row: row.score),
+        _ListColumn(_("Grade"), lambda row: row.grade),
+        _ListColumn(_("Owner"), lambda row: row.owner),
+        _ListColumn(_("Origin"), lambda row: row.origin_label),
+        _ListColumn(_("Captured"), lambda row: row.created_at),
+    ]
+
+
+def _all_rows(lead_ids: Sequence[int]) -> list[list[Cell]]:
+    owners = [f"standing__{kind}_{who}__{name}" for who in ("sdr", "sales") for kind, name in _OWNER_PATHS]
+    paths = [*_PATHS.values(), *owners, *_STANDING.values()]
+    leads = Lead.objects.filter(pk__in=list(lead_ids))
+    found = {row["pk"]: row for row in leads.values("pk", *paths)}
+    tags: dict[int, list[str]] = {}
+    for lead_id, tag in (
+        LeadTag.objects.filter(lead__in=list(lead_ids)).order_by("tag").values_list("lead", "tag")
+    ):
+        tags.setdefault(lead_id, []).append(tag)
+    custom = _custom()
+    values = _custom_values(lead_ids)
+    return [
+        [
+            lead_id,
+            *(_cell(_plain(name, row[path])) for name, path in _PATHS.items()),
+            "; ".join(tags.get(lead_id, ())),
+            *(_owner(row, who) for who in ("sdr", "sales")),
+            *(_cell(_plain(name, row[path])) for name, path in _STANDING.items()),
+            *(_cell(values.get((lead_id, name))) for name, _type in custom),
+        ]
+        for lead_id in lead_ids
+        if (row := found.get(lead_id))
+    ]
+
+
+# A member by e-mail, so that an import finds them again; somebody else as a file named them.
+_OWNER_PATHS: Final = (("owner", "user__email"), ("kept", "text"))
+
+
+def _owner(row: Mapping[str, Any], who: str) -> str:
+    return next((text for kind, name in _OWNER_PATHS if (text := row[f"standing__{kind}_{who}__{name}"])), "")
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name == "company_revenue":
+        return Decimal(value) / MINOR_UNITS
+    if name == "grade":
+        return Grade(value).label
+    return Stage(value).value if name == "stage" else value
+
+
+def _custom() -> list[tuple[str, str]]:
+    """Own fields that are not retired, by name with their types."""
+    fields = CustomField.objects.filter(retired_at__isnull=True).order_by("label", "id")
+    return list(fields.values_list("name", "type"))
+
+
+def _custom_values(lead_ids: Sequence[int]) -> dict[tuple[int, str], Any]:
+    kept = CustomValue.objects.filter(lead__in=list(lead_ids)).select_related("field")
+    return {
+        (each.lead_id, each.field.name): Decimal(each.decimal_value) / MILLIONTHS
+        if each.field.type == CustomType.DECIMAL
+        else getattr(each, _TYPED[CustomType(each.field.type)])
+        for each in kept
+    }
+
+
+def _cell(value: Any) -> Cell:
+    """A value as a file holds it: a number, or a text that says one thing wherever it is opened."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return localtime(value).isoformat(" ", "minutes")[:16]
+    if isinstance(value, Decimal):
+        return value.normalize() if value else Decimal(0)
+    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,48 @@
+"""Leads as files to be downloaded."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.models import StoredFile
+from tenancy.fields import TenantForeignKey, TenantModel
+from tenancy.models import Membership
+
+
+class ExportState(models.TextChoices):
+    BUILDING = "build", _("Being built")
+    DONE = "done", _("Ready")
+    FAILED = "failed", _("Failed")
+
+
+class LeadExport(TenantModel):
+    """The leads of one list as a file for the one who asked for it: how far it has been built, and where it is."""
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        XLSX = "xlsx", "XLSX"
+
+    class Columns(models.TextChoices):
+        LIST = "list", _("The columns of the list")
+        ALL = "all", _("All fields")
+
+    made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    made_at = models.DateTimeField()
+    format = models.CharField(max_length=4, choices=Format.choices)
+    columns = models.CharField(max_length=4, choices=Columns.choices)
+    # The address of the list, as leads.listing.read_list_query takes it, and the same in words for the audit log.
+    query = models.JSONField()
+    query_words = models.TextField()
+    state = models.CharField(max_length=6, choices=ExportState.choices, default=ExportState.BUILDING)
+    # After which lead the next batch begins; empty at the first.
+    cursor = models.TextField(default="")
+    row_count = models.IntegerField(default=0)
+    # How many leads there were when it was asked for; null if that was not counted.
+    expected = models.IntegerField(null=True)
+    batch_count = models.IntegerField(default=0)
+    # What has been built: CSV as it is downloaded; rows as JSON for a workbook, which is written at the end.
+    file = TenantForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
+    finished_at = models.DateTimeField(null=True)
+    problem = models.TextField(default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "made_by", "-id"], name="lead_export_by_maker")]

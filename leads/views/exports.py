@@ -1,0 +1,144 @@
+"""Taking leads out as a file: what of them, the file while it is built, the file."""
+
+import json
+from typing import Any, Final
+
+from django import forms
+from django.http import HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from leads.exports import (
+    AT_ONCE,
+    LIST_PARAMETERS,
+    MAX_WORKBOOK_ROWS,
+    NoSuchExport,
+    file_name_of,
+    get_export,
+    list_exports,
+    read_export,
+    start_export,
+)
+from leads.listing import count_leads, read_list_query
+from leads.models import ExportState, LeadExport
+from leads.views.lists import filter_words
+from tenancy.fragments import redirect_htmx
+from tenancy.listing import show_number
+from tenancy.pages import tenant_page
+from tenancy.requests import TenantRequest
+
+PAGE: Final = "leads/export_detail.html"
+_TYPES: Final = {
+    LeadExport.Format.CSV: "text/csv; charset=utf-8",
+    LeadExport.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class ExportForm(forms.Form):
+    """Which columns, as which kind of file."""
+
+    columns = forms.ChoiceField(
+        label=gettext_lazy("Columns"),
+        choices=LeadExport.Columns.choices,
+        initial=LeadExport.Columns.LIST,
+        widget=forms.RadioSelect,
+    )
+    file_format = forms.ChoiceField(
+        label=gettext_lazy("File"),
+        choices=[
+            (LeadExport.Format.CSV.value, gettext_lazy("CSV, for any program")),
+            (LeadExport.Format.XLSX.value, gettext_lazy("XLSX, for Excel")),
+        ],
+        initial=LeadExport.Format.CSV,
+        widget=forms.RadioSelect,
+    )
+
+
+@tenant_page(right="lead.export")
+@require_http_methods(["GET", "HEAD", "POST"])
+def export_new(request: TenantRequest) -> HttpResponse:
+    """The leads of the list that the address means, as a file. Raises InvalidListQuery."""
+    now = timezone.now()
+    given = {name: request.GET[name] for name in LIST_PARAMETERS if name in request.GET}
+    query = read_list_query(parameters=given, member=request.member)
+    words = filter_words(query, given)
+    form = ExportForm(request.POST) if request.method == "POST" else ExportForm()
+    if form.is_bound and form.is_valid():
+        export = start_export(
+            parameters=given,
+            words=words,
+            columns=form.cleaned_data["columns"],
+            file_format=form.cleaned_data["file_format"],
+            by=request.member,
+            now=now,
+        )
+        return redirect("export-detail", slug=request.tenant.slug, export_id=export.pk)
+    count = count_leads(query=query, now=now)
+    listed = reverse("lead-list", kwargs={"slug": request.tenant.slug})
+    context = {
+        "form": form,
+        "words": words,
+        "count": count,
+        "count_text": show_number(count.value) if count else "",
+        "is_at_once": bool(count and count.exact and count.value <= AT_ONCE),
+        "most_text": show_number(MAX_WORKBOOK_ROWS),
+        "list_url": f"{listed}?{request.GET.urlencode()}" if request.GET else listed,
+        "earlier": list_exports(by=request.member),
+    }
+    return render(request, "leads/export_new.html", context, status=422 if form.is_bound else 200)
+
+
+@tenant_page(right="lead.export")
+@require_safe
+def export_detail(request: TenantRequest, export_id: int) -> HttpResponse:
+    """One export of one's own; while it is built, the page asks how far."""
+    export = get_export(export_id=export_id, by=request.member)
+    if request.headers.get("HX-Target") != "export-progress":
+        return render(request, PAGE, _context(export))
+    if export.state != ExportState.BUILDING:
+        return redirect_htmx(url=request.path)
+    etag = _etag(export)
+    if request.headers.get("If-None-Match") == etag:
+        response: HttpResponse = HttpResponseNotModified()
+        response["HX-Reswap"] = "none"
+    else:
+        response = render(request, f"{PAGE}#progress", _context(export))
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _etag(export: LeadExport) -> str:
+    return f'"{export.pk}-{export.state}-{export.batch_count}-{translation.get_language()}"'
+
+
+def _context(export: LeadExport) -> dict[str, Any]:
+    return {
+        "export": export,
+        "poll_headers": json.dumps({"If-None-Match": _etag(export)}),
+        "done_text": show_number(max(0, export.row_count)),
+        "file_name": file_name_of(export),
+        "has_file": export.state == ExportState.DONE and export.file_id is not None,
+        "size": export.file.size_bytes if export.file_id is not None and export.file else 0,
+    }
+
+
+@tenant_page(right="lead.export")
+@require_safe
+def export_file(request: TenantRequest, export_id: int) -> HttpResponse:
+    """The file, for whoever asked for it."""
+    export = get_export(export_id=export_id, by=request.member)
+    if export.state != ExportState.DONE or export.file_id is None:
+        raise NoSuchExport(_("There is no file any more. Export the list again."))
+    response = HttpResponse(
+        b"".join(read_export(export)), content_type=_TYPES[LeadExport.Format(export.format)]
+    )
+    disposition = content_disposition_header(as_attachment=True, filename=file_name_of(export))
+    response["Content-Disposition"] = disposition or "attachment"
+    response["Cache-Control"] = "private, no-store"
+    return response
