@@ -114,7 +114,7 @@ class WebhookEndpoint(TenantModel):
     """An address of another system that wants to be told."""
 
     url = models.CharField(_("address"), max_length=500)
-    description = models.CharField(_("what for"), max_length=200, blank=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
     event_types = ArrayField(models.CharField(max_length=64), verbose_name=_("tell of"))
     is_on = models.BooleanField(_("switched on"), default=True)
     # What happened before is not told: set when it is made, switched on, or wants other types.

@@ -181,7 +181,7 @@ class ClockForm(ActForm):
     is_on = forms.BooleanField(label=_("This clock runs"), required=False)
     amount = forms.IntegerField(label=_("Time"), min_value=1, max_value=100_000)
     unit = forms.ChoiceField(
-        label=_("in"),
+        label=_("Unit"),
         choices=[
             (DurationKind.WORKING_DAYS.value, _("working days")),
             ("working_hours", _("working hours")),

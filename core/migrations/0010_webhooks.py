@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("url", models.CharField(max_length=500, verbose_name="address")),
-                ("description", models.CharField(blank=True, max_length=200, verbose_name="what for")),
+                ("description", models.CharField(blank=True, max_length=200, verbose_name="description")),
                 (
                     "event_types",
                     django.contrib.postgres.fields.ArrayField(

@@ -17,7 +17,7 @@ from core.webhooks.addresses import host_of
 from core.webhooks.events import label_of
 from core.webhooks.forms import EndpointForm
 from tenancy.errors import Problem
-from tenancy.listing import CURSOR, Column, EmptyState, Listing, render_listing
+from tenancy.listing import CURSOR, Column, Count, EmptyState, Listing, render_listing
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -70,6 +70,7 @@ def webhook(request: TenantRequest, endpoint_id: int) -> HttpResponse:
             Column(key="occurred_at", label=_("When"), template=f"{PAGE}#at_cell"),
         ],
         words=lambda count: ngettext("%(count)s delivery", "%(count)s deliveries", count) % {"count": count},
+        count=None if page.next_cursor or page.previous_cursor else Count(value=len(page.rows)),
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
         empty=EmptyState(
