@@ -17,6 +17,7 @@ from django.http import QueryDict
 from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.text import slugify
+from django.utils.translation import get_language
 
 from leads.conditions.describe import describe_condition
 from leads.conditions.facts import EVENT, LEAD
@@ -332,8 +333,7 @@ class DocumentForm:
         lines: Mapping[str, RuleLine] | None = None,
     ) -> DrawnForm:
         """The document as fields with their faults, and each row as ``lines`` say it, by its id."""
-        rows = document.get(self.rows)
-        rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        rows = self.rows_of(document)
         own: list[FieldProblem] = list(faults)
         drawn = []
         for index, row in enumerate(rows):
@@ -342,6 +342,11 @@ class DocumentForm:
         blanks = [self._draw_row("__row__", kind.blank, [], None, kind) for kind in self.row_kinds]
         whole = _draw_entries(self.entries, WHOLE, document, own)
         return DrawnForm(self, whole, drawn, blanks, own)
+
+    def rows_of(self, document: Mapping[str, Json]) -> list[dict[str, Json]]:
+        """The rows of a document, as far as it has any."""
+        rows = document.get(self.rows)
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     def _draw_row(
         self,
@@ -352,8 +357,14 @@ class DocumentForm:
         kind: RowKind | None = None,
     ) -> DrawnRow:
         kind = kind or next((each for each in self.row_kinds if each.matches(row)), self.row_kinds[0])
-        title = str(line.label) if line else ""
+        title = str(line.label) if line else _words_of(row.get("label"))
         return DrawnRow(prefix, kind, title, _draw_entries(kind.entries, prefix, row, faults), faults, line)
+
+
+def _words_of(label: Json) -> str:
+    """A label in the active language, else in any."""
+    texts = label if isinstance(label, dict) else {"": label or ""}
+    return str(texts.get((get_language() or "").lower()) or next(iter(texts.values()), ""))
 
 
 def _read_into(values: dict[str, Json], entries: Sequence[Entry], posted: Posted) -> None:

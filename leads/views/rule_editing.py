@@ -103,20 +103,30 @@ def _show(
         "draft": base if base.status == "draft" else None,
         "replacing": replacing,
         "conflict": conflict,
-        "editor": form.draw(document, faults=faults, lines=_lines_by_id(base)),
+        "editor": form.draw(document, faults=faults, lines=_lines_of(form, base, document)),
         "vocabulary": builder_vocabulary(without=form.without),
     }
     template = "leads/rules_edit.html" + ("#editor" if request.headers.get("HX-Request") else "")
     return render(request, template, context, status=422 if faults or conflict else 200)
 
 
-def _lines_by_id(version: RuleVersion) -> dict[str, RuleLine]:
+def _lines_of(form: DocumentForm, base: RuleVersion, document: dict[str, Any]) -> dict[str, RuleLine]:
+    """How the rows of a document read, by id; where it has faults, those that are as they were opened."""
+    typed = RuleVersion(kind=base.kind, name=base.name, document=document)
     try:
-        groups = list_lines(version)
+        return _lines_by_id(typed)
     except InvalidDocument:
-        # What it names is gone since it was saved; the form shows it all the same, to be mended.
+        same = [row for row in form.rows_of(document) if row in form.rows_of(base.document)]
+    try:
+        lines = _lines_by_id(base)
+    except InvalidDocument:
+        # What a draft names is gone since it was saved; the form shows it all the same, to be mended.
         return {}
-    return {line.key: line for group in groups for line in group.lines if line.key}
+    return {row["id"]: lines[row["id"]] for row in same if row.get("id") in lines}
+
+
+def _lines_by_id(version: RuleVersion) -> dict[str, RuleLine]:
+    return {line.key: line for group in list_lines(version) for line in group.lines if line.key}
 
 
 @tenant_page(right="rules.publish")

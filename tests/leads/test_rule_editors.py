@@ -299,6 +299,9 @@ def test_who_saves_second_is_told_and_keeps_what_they_typed(
     assert answer.status_code == 422
     assert "Davi saved this draft after you opened it." in page
     assert 'value="-40"' in page
+    # The rows read as they were typed here, not as the other draft has them.
+    assert "−40" in page
+    assert "−30" not in page.split("careers_viewed")[1].split("</summary>")[0]
     draft = drafted(tenant, "scoring")
     assert draft is not None
     anyway = fields_of(page, form_id="rules-form") | {"anyway": [draft.content_hash]}
