@@ -19,11 +19,19 @@ from core.due import sweep_kind
 from core.models import DueRow, Notification, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from core.notifications import text_of
 from core.sealing import Unsealable, seal, unseal
-from core.webhooks import wire
+from core.webhooks import sending, wire
 from core.webhooks.addresses import InvalidUrl, is_public, read_url, resolve
 from core.webhooks.endpoints import make_endpoint, renew_secret, send_again, send_test, switch_endpoint
 from core.webhooks.events import SEND_KIND
-from core.webhooks.sending import GIVE_UP_AFTER, LEASE, PAUSES, TIDY_KIND, claim, send_deliveries
+from core.webhooks.sending import (
+    GIVE_UP_AFTER,
+    LEASE,
+    PAUSES,
+    TIDY_KIND,
+    claim,
+    send_deliveries,
+    send_webhooks,
+)
 from core.webhooks.signing import make_secret, signed_headers
 from leads.acts import win
 from leads.models import Lead
@@ -485,15 +493,19 @@ def test_a_delivery_in_somebodys_hands_is_not_sent_by_another(in_tenant: Any, to
 
 
 def test_due_rows_hand_deliveries_over_and_come_back_until_they_are_sent(
-    in_tenant: Any, tenant: Tenant, told: Receiver
+    in_tenant: Any, tenant: Tenant, told: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    woken: list[Any] = []
+    monkeypatch.setattr(sending, "wake", lambda task, **arguments: woken.append((task, arguments)))
     endpoint, _secret = listen(told.url)
     now = timezone.now()
     delivery = send_test(endpoint=endpoint, by=None, now=now)
     assert sweep_kind(kind=SEND_KIND, tenant_id=tenant.pk, now=now) == 1
+    [(task, arguments)] = woken
+    assert (task, arguments) == (send_webhooks, {"delivery_ids": [delivery.pk]})
     # Whoever was woken for it died: it is due again.
     assert DueRow.objects.get(kind=SEND_KIND).due_at == now + LEASE
-    deliver(tenant)
+    assert send_deliveries(tenant_id=tenant.pk, **arguments) == 1
     assert not DueRow.objects.filter(kind=SEND_KIND).exists()
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
