@@ -81,7 +81,7 @@ def test_all_fields_are_there_under_the_names_that_an_import_takes(clara: Member
 
 
 def test_what_was_exported_can_be_imported_again_and_changes_nothing(clara: Membership) -> None:
-    targets = {name: name for name in ("email", "name", "company", "origin", "created_at")}
+    targets: dict[str, Any] = {name: name for name in ("email", "name", "company", "origin", "created_at")}
     came = csv_bytes(
         "email,name,company,origin,created_at", "ana@x.test,Ana Souza,Empresa SA,Feira,2026-02-28"
     )

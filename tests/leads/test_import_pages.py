@@ -280,7 +280,7 @@ def test_a_nul_refuses_its_row_alone(clara: Membership) -> None:
 
 
 def test_a_workbook_is_read_with_its_numbers_and_dates(clara: Membership) -> None:
-    rows = [
+    rows: list[list[object]] = [
         ["Nome", "E-mail", "Celular", "Desde", "Receita", None],
         ["Ana", "ana@x.test", 11998887766, date(2026, 2, 3), 1.234, None],
         [None, None, None, None, None, None],
