@@ -90,7 +90,11 @@ def test_a_day_off_moves_the_deadlines_of_running_clocks(in_tenant: Any, tenant:
     told = Decision.objects.filter(lead_id=lead.pk, kind=DecisionKind.CLOCK).order_by("id").last()
     assert told is not None
     assert (told.result, told.detail["was_due_at"]) == ("recounted", THURSDAY_10.isoformat())
-    labels = [str(rule.label) for part in explain_part(part="clocks", lead_id=lead.pk, now=NOW) for rule in part.rules]
+    labels = [
+        str(rule.label)
+        for part in explain_part(part="clocks", lead_id=lead.pk, now=NOW)
+        for rule in part.rules
+    ]
     assert any(label.startswith("The calendar changed: due at") for label in labels)
 
 
