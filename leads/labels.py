@@ -29,8 +29,13 @@ class Label:
         return dict(self.texts)
 
 
-def read_label(raw: Any, *, path: str, problems: list[FieldProblem]) -> Label | None:
-    """A label given as a text or as ``{"en": …, "pt-br": …}``; what is wrong with it is added to ``problems``."""
+def read_label(
+    raw: Any, *, path: str, problems: list[FieldProblem], most: int = MAX_LABEL_LENGTH
+) -> Label | None:
+    """A label given as a text or as ``{"en": …, "pt-br": …}``; what is wrong with it is added to ``problems``.
+
+    ``most`` is how many characters each text may have.
+    """
     texts = {settings.LANGUAGE_CODE: raw} if isinstance(raw, str) else raw
     if not isinstance(texts, dict) or not texts:
         problems.append(path_problem(path, _("Give a label: a text, or one for each language.")))
@@ -42,9 +47,9 @@ def read_label(raw: Any, *, path: str, problems: list[FieldProblem]) -> Label | 
             message = _("%(language)s is not a language of LeadSys; use %(known)s.")
             values = {"language": language, "known": ", ".join(known)}
             problems.append(path_problem(f"{path}.{language}", message % values))
-        elif not isinstance(text, str) or not text.strip() or len(text) > MAX_LABEL_LENGTH:
+        elif not isinstance(text, str) or not text.strip() or len(text) > most:
             message = _("Give a text of 1 to %(count)s characters.")
-            problems.append(path_problem(f"{path}.{language}", message % {"count": MAX_LABEL_LENGTH}))
+            problems.append(path_problem(f"{path}.{language}", message % {"count": most}))
     if len(problems) > before:
         return None
     return Label(tuple((language, text.strip()) for language, text in texts.items()))

@@ -44,6 +44,8 @@ class Submission(TenantModel):
     attempts = models.SmallIntegerField(default=0)
     error = models.TextField(blank=True)
     processed_at = models.DateTimeField(null=True)
+    # A form's field that people don't see was filled in: refused, and kept for a look.
+    is_spam = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -62,6 +64,13 @@ class Submission(TenantModel):
             models.Index(
                 fields=["tenant", "lead"], condition=models.Q(lead__isnull=False), name="submission_by_lead"
             ),
+            # A form's submissions, the newest first, and how many came to what.
+            models.Index(
+                fields=["tenant", "form", "-received_at", "-id"],
+                include=["state", "response_status", "is_spam"],
+                condition=models.Q(form__isnull=False),
+                name="submission_by_form",
+            ),
         ]
 
 
@@ -72,7 +81,7 @@ class CaptureForm(TenantModel):
     # Known before a tenant is: resolved by an audited function.
     public_id = models.UUIDField(unique=True)
     name = models.CharField(_("name"), max_length=120)
-    # {"kind": "demo", "fields": [{"name", "label", "required"}], "consent": {"purpose", "text"}, "thanks": "…"}
+    # As leads.capture.form_documents reads it.
     document = models.JSONField()
     is_open = models.BooleanField(_("takes submissions"), default=True)
     created_at = models.DateTimeField(default=timezone.now)
