@@ -1,4 +1,4 @@
-"""What is due later, what people are told, files that are kept for a time, which processes live."""
+"""What is due later, what people are told, files that are kept for a time, which processes live, how lists are liked."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenancy.fields import TenantForeignKey, TenantKey, TenantModel
-from tenancy.models import Membership
+from tenancy.models import Membership, Team
 
 
 class DueRow(TenantModel):
@@ -187,3 +187,52 @@ class WebhookAttempt(TenantModel):
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "delivery", "id"], name="webhook_attempt_of_delivery")]
+
+
+class SavedView(TenantModel):
+    """A list as somebody likes to see it: what narrows it, its order, its columns. With a filter it is a segment."""
+
+    class Sharing(models.TextChoices):
+        ME = "me", _("Only me")
+        TEAM = "team", _("A team")
+        EVERYONE = "all", _("Everyone")
+
+    # The key of the list (core.saved_views.kinds).
+    kind = models.CharField(max_length=20)
+    name = models.CharField(_("name"), max_length=60)
+    made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    sharing = models.CharField(_("who sees it"), max_length=4, choices=Sharing.choices, default=Sharing.ME)
+    # With which team it is shared; a view of a team that is gone is its maker's.
+    team = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, related_name="+")
+    # As the address of the list has them, those that are empty left out.
+    parameters = models.JSONField(default=dict)
+    # Keys of columns in their order; empty for those of the list.
+    columns = models.JSONField(default=list)
+    made_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "kind", "made_by", "name"], name="saved_view_name_once_per_maker"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListPreference(TenantModel):
+    """How one member likes one list: the view with which it opens, and the columns where they are not a view's."""
+
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20)
+    # Null: it opens with everything.
+    opens_with = TenantForeignKey(SavedView, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Keys of columns by the id of a view that is somebody else's, and by "" where no view is open.
+    columns = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "member", "kind"], name="list_preference_once")
+        ]
