@@ -197,9 +197,9 @@ def _find_page(query: LeadListQuery, position: _Position | None, now: datetime) 
     if not query.may_stand_at_the_end(order=_ORDERS[query.order.removeprefix("-")].value, now=now):
         return _read_page(query, position, now)
     try:
-        with _limited_to(WALK_LIMIT_MS):
+        with limited_to(WALK_LIMIT_MS):
             return _read_page(query, position, now)
-    except _TookTooLong:
+    except TookTooLong:
         return _read_page(query, position, now, by_set=True)
 
 
@@ -281,21 +281,21 @@ def _time_limit(query: LeadListQuery) -> Iterator[None]:
         yield
         return
     try:
-        with _limited_to(SLOW_LIMIT_MS):
+        with limited_to(SLOW_LIMIT_MS):
             yield
-    except _TookTooLong as error:
+    except TookTooLong as error:
         raise ListTooSlow(
             _("Add a filter that narrows the list first, such as a stage or an owner, and try again.")
         ) from error
 
 
-class _TookTooLong(Exception):
+class TookTooLong(Exception):
     """The database gave up on a statement."""
 
 
 @contextmanager
-def _limited_to(milliseconds: int) -> Iterator[None]:
-    """Let the database give up on statements that take longer. Raises _TookTooLong; the transaction goes on."""
+def limited_to(milliseconds: int) -> Iterator[None]:
+    """Let the database give up on statements that take longer. Raises TookTooLong; the transaction goes on."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
@@ -308,7 +308,7 @@ def _limited_to(milliseconds: int) -> Iterator[None]:
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != _QUERY_CANCELED:
             raise
-        raise _TookTooLong from error
+        raise TookTooLong from error
 
 
 def _read_stages(raw: str, problems: list[FieldProblem]) -> tuple[Stage, ...]:
