@@ -17,8 +17,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from holidays import country_holidays
-
 # [open, close) in minutes after local midnight; 1440 is the midnight that ends the day.
 Window = tuple[int, int]
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -29,7 +27,6 @@ LAST_YEAR: Final = 2200
 YEARS_AHEAD: Final = 10
 # A span of windows kept in memory is not stretched beyond this for one stray old instant.
 _KEPT_YEARS: Final = 40
-_HOLIDAY_YEARS: Final = 50
 
 _MINUTE: Final = 60_000_000
 _SECOND: Final = 1_000_000
@@ -49,10 +46,6 @@ class InvalidDuration(ValueError):
 
 class NoOpenTime(ValueError):
     """The calendar does not open often enough within the years that are looked at."""
-
-
-class UnknownHolidays(ValueError):
-    """No national holidays are known for the country or the years asked for."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -461,30 +454,3 @@ def _on_day(pieces: list[_Piece], local: int) -> int:
         if piece.opens <= local - piece.offset < piece.closes:
             return local - piece.offset
     return max(closed_before) if closed_before else pieces[0].opens
-
-
-# Holidays ---------------------------------------------------------------------------------------------------------
-
-
-def national_holidays(
-    *, country: str, years: Iterable[int], subdivision: str | None = None
-) -> frozenset[date]:
-    """The public holidays of a country (ISO 3166 alpha-2) in these years, as the ``holidays`` package knows them.
-
-    With ``subdivision`` (the package's code, as SP) those of this state or region too. Raises UnknownHolidays for a country or
-    subdivision without a list, for more than fifty years, and for years outside 1900–2200.
-    """
-    wanted = tuple(sorted(set(years)))
-    if not wanted:
-        return frozenset()
-    if len(wanted) > _HOLIDAY_YEARS or wanted[0] < FIRST_YEAR or wanted[-1] > LAST_YEAR:
-        raise UnknownHolidays(f"ask for at most {_HOLIDAY_YEARS} years between {FIRST_YEAR} and {LAST_YEAR}")
-    return _national_holidays(country.upper(), subdivision, wanted)
-
-
-@lru_cache(maxsize=128)
-def _national_holidays(country: str, subdivision: str | None, years: tuple[int, ...]) -> frozenset[date]:
-    try:
-        return frozenset(country_holidays(country, subdiv=subdivision, years=years))
-    except NotImplementedError as error:
-        raise UnknownHolidays(f"no national holidays are known for country {country!r}") from error

@@ -8,25 +8,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
-from holidays import country_holidays, list_supported_countries
 
 from routing.business_time import (
     FIRST_YEAR,
     LAST_YEAR,
     InvalidCalendar,
-    UnknownHolidays,
-    national_holidays,
     parse_week,
 )
 from routing.business_time import Calendar as OpenHours
 from routing.calendars import EVERY, days_of_years
 from routing.models import Calendar
+from routing.national_holidays import UnknownHolidays, named_holidays, national_holidays
 from routing.recounting import start_recount
 from tenancy.audit import record
 from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
@@ -220,7 +216,9 @@ def list_days_off(*, calendar: Calendar, year: int) -> list[DayOff]:
     """What closes in a year beside the weekdays, in order: the country's holidays by name, and the own list."""
     found = [
         DayOff(on, on, name, "national")
-        for on, name in _named_holidays(calendar.holiday_country, calendar.holiday_subdivision, year).items()
+        for on, name in named_holidays(
+            country=calendar.holiday_country, subdivision=calendar.holiday_subdivision, year=year
+        )
     ]
     zone = ZoneInfo(calendar.time_zone)
     for closure in calendar.closures:
@@ -238,28 +236,3 @@ def list_days_off(*, calendar: Calendar, year: int) -> list[DayOff]:
             hours = "" if is_whole else f"{begin:%H:%M}–{end:%H:%M}"
             found.append(DayOff(begin.date(), last, label, "own", hours, key))
     return sorted(found)
-
-
-def _named_holidays(country: str | None, subdivision: str | None, year: int) -> dict[date, str]:
-    if not country:
-        return {}
-    known = country_holidays(country, subdiv=subdivision)
-    language = to_locale(get_language() or "en")
-    spoken = [each for each in known.supported_languages if each.split("_")[0] == language.split("_")[0]]
-    named = country_holidays(country, subdiv=subdivision, years=year, language=spoken[0] if spoken else None)
-    return dict(sorted(named.items()))
-
-
-@cache
-def list_countries() -> tuple[str, ...]:
-    """The codes (ISO 3166 alpha-2) of the countries whose holidays are known."""
-    return tuple(sorted(code for code in list_supported_countries() if len(code) == 2))
-
-
-@cache
-def list_subdivisions(country: str) -> tuple[tuple[str, str], ...]:
-    """Code and name of the states or regions of a country that have holidays of their own, by name."""
-    names = country_holidays(country).get_subdivision_aliases() if country in list_countries() else {}
-    return tuple(
-        sorted(((code, names[code][0] if names[code] else code) for code in names), key=lambda each: each[1])
-    )

@@ -9,13 +9,12 @@ from zoneinfo import ZoneInfo
 from routing.business_time import (
     WEEKDAYS,
     Closure,
-    UnknownHolidays,
-    national_holidays,
     parse_week,
     working_seconds_between,
 )
 from routing.business_time import Calendar as OpenHours
 from routing.models import Calendar
+from routing.national_holidays import UnknownHolidays, national_holidays
 from tenancy.models import Tenant
 
 # In a closure: the month and day of each year.

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from leads.forms import ActForm
 from routing import business_time
 from routing.business_time import MINUTES_A_DAY, Duration, DurationKind, InvalidDuration
-from routing.calendar_changes import list_countries, list_subdivisions
 from routing.models import Calendar
+from routing.national_holidays import list_countries, list_subdivisions
 from routing.policies import BREACH, MAX_SHARE, MAX_WARNINGS
 from tenancy.forms import check_time_zone
 

@@ -7,7 +7,6 @@ class TenancyConfig(AppConfig):
     verbose_name = _("Tenants and people")
 
     def ready(self) -> None:
-        import tenancy.api_schema  # noqa: F401 - found by being imported
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_navigation(

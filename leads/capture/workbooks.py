@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import structlog
 from django.utils.translation import gettext as _
-from openpyxl import load_workbook
 
 from leads.capture.files import UnreadableFile
 
@@ -89,6 +88,9 @@ def convert_workbook(*, path: Path, target: Path, sheet: str = "") -> Sheets:
 
     Rows keep their numbers. Raises UnreadableFile.
     """
+    # A library for workbooks alone, which a process that never sees one does without.
+    from openpyxl import load_workbook
+
     refuse_bomb(path)
     try:
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)

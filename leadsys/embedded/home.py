@@ -16,6 +16,8 @@ from leadsys.embedded.errors import EmbeddedError, folder_errors_explained
 PROJECT = Path(__file__).resolve().parents[2]
 LOCK_PATIENCE_SECONDS = 300.0
 LOG_LIMIT_BYTES = 10_000_000
+# In a folder of collected static files: what they were collected from.
+COLLECTED_MARK = ".collected"
 
 
 def _new_secret() -> str:
@@ -51,6 +53,11 @@ class Home:
     def logs(self) -> Path:
         """Folder of the servers' and the run's log files."""
         return self.folder / "log"
+
+    @property
+    def static(self) -> Path:
+        """Folder of the collected static files that a run serves."""
+        return self.folder / "static"
 
     def make(self) -> None:
         """Create the folders. Raises EmbeddedError if they can't be made or written to."""

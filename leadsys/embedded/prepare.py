@@ -14,6 +14,8 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+from leadsys.embedded.home import COLLECTED_MARK
+
 # Files of other packages that no page of ours asks for; compressing them would take half a minute.
 UNUSED_FILES = ["rest_framework", "django_htmx", "*.map", "xregexp.js", "jquery.js", "*.full.js", "src"]
 
@@ -36,7 +38,7 @@ def main() -> None:
 def collect_static_files() -> None:
     """Collect and compress the static files unless none has changed since the last time: compressing takes seconds."""
     root = Path(str(settings.STATIC_ROOT))
-    mark = root / ".collected"
+    mark = root / COLLECTED_MARK
     fingerprint = _fingerprint()
     if mark.exists() and mark.read_text("ascii") == fingerprint:
         return

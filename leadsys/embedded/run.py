@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from leadsys.embedded.errors import EmbeddedError
-from leadsys.embedded.home import PROJECT, Home, find_home
+from leadsys.embedded.home import COLLECTED_MARK, PROJECT, Home, find_home
 from leadsys.embedded.parts import Part
 from leadsys.embedded.presence import RunPresence
 from leadsys.embedded.processes import last_lines, port_is_free
@@ -54,12 +54,11 @@ class Run:
         self._wait_for_port()
         try:
             self._start_servers()
-            people = self._prepare()
             web, others = self._list_parts()
+            people = self._prepare_beside(web)
             say(f"Starting the web server and the worker; logs are in {self.home.logs}")
-            # One after the other: each takes a core for seconds to load its code, and people wait for the first.
-            self._start_parts([web])
             self._wait_for_web()
+            # Not before: the worker takes a core for seconds to load its code, and people wait for the web server.
             self._start_parts(others)
             say(f"Ready http://localhost:{self.port}")
             for line in people:
@@ -107,10 +106,25 @@ class Run:
             "DJANGO_SETTINGS_MODULE": "leadsys.settings",
             "LEADSYS_HOME": str(self.home.folder),
             "LEADSYS_METRICS_FOLDER": str(self.home.folder / "run" / "metrics"),
-            "LEADSYS_STATIC_ROOT": str(self.home.folder / "static"),
+            "LEADSYS_STATIC_ROOT": str(self.home.static),
             "PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _prepare_beside(self, web: Part) -> list[str]:
+        """Prepare, in a home that was prepared before while the web server loads its code; the lines about the demo persons.
+
+        The server says that it is ready only when the database is.
+        """
+        collected = self._static_files()
+        if collected:
+            self._start_parts([web])
+        lines = self._prepare()
+        if self._static_files() != collected:  # one that has begun with the files of before begins again
+            web.ask_to_stop()
+            web.stop()
+            self._start_parts([web])
+        return lines
 
     def _prepare(self) -> list[str]:
         """Migrate, collect static files, make the demo persons; their lines."""
@@ -137,6 +151,11 @@ class Run:
                 f"The database could not be prepared. The end of {log}:\n{last_lines(log, count=25)}"
             )
         return lines
+
+    def _static_files(self) -> str:
+        """What tells the collected static files from those of before; empty where there are none yet."""
+        mark = self.home.static / COLLECTED_MARK
+        return mark.read_text("ascii") if mark.exists() else ""
 
     def _list_parts(self) -> tuple[Part, list[Part]]:
         """The web server, and what works behind it."""
@@ -167,7 +186,7 @@ class Run:
     def _start_parts(self, parts: Sequence[Part]) -> None:
         for part in parts:
             part.start(self.environment)
-        self.parts += parts
+        self.parts += [part for part in parts if part not in self.parts]
 
     def _wait_for_web(self) -> None:
         web = self.parts[0]

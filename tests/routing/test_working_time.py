@@ -20,7 +20,6 @@ from routing.calendar_changes import (
     get_calendar,
     key_of,
     list_days_off,
-    list_subdivisions,
     open_days,
 )
 from routing.calendars import open_hours
@@ -28,6 +27,7 @@ from routing.clock_changes import change_policy, read_policies
 from routing.clocks import SHARE_KIND
 from routing.forms import read_hours
 from routing.models import Calendar, Clock, ClockKind
+from routing.national_holidays import list_subdivisions
 from routing.year_view import show_year
 from tenancy.models import AuditEntry, Membership, Role, Tenant
 from tenancy.scope import tenant_scope

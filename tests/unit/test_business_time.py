@@ -20,18 +20,17 @@ from routing.business_time import (
     InvalidCalendar,
     InvalidDuration,
     NoOpenTime,
-    UnknownHolidays,
     add_working_seconds,
     deadline,
     deadline_after_pause,
     instant_at_share,
     is_open,
-    national_holidays,
     next_opening,
     parse_week,
     time_left,
     working_seconds_between,
 )
+from routing.national_holidays import UnknownHolidays, national_holidays
 
 OFFICE_HOURS = {day: [["09:00", "18:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
 LUNCH_HOURS = {day: [["08:00", "12:00"], ["13:30", "17:30"]] for day in ("mon", "tue", "wed", "thu", "fri")}
