@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field, inline_serializer
 from rest_framework import serializers as s
 
-from leads.capture.fields import MAX_EVENTS
+from leads.capture.event_fields import MAX_EVENTS
 from leads.models import Stage, SubmissionState
 
 

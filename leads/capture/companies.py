@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from leads.capture.fields import LeadInput
+from leads.capture.inputs import LeadInput
 from leads.capture.writing import as_json
 from leads.conditions.statements import Statement
 from leads.models import EmailKind

@@ -8,7 +8,9 @@ from typing import Any, Final
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from leads.capture.fields import EventInput, IntakeRules, LeadInput, read_event, read_submission
+from leads.capture.event_fields import read_event
+from leads.capture.fields import read_submission
+from leads.capture.inputs import EventInput, IntakeRules, LeadInput
 from leads.capture.intake import take_in
 from leads.capture.rules import open_rules
 from leads.events import NewEvent, record_events

@@ -20,8 +20,8 @@ from django.db import DatabaseError, connection, transaction
 from core.bisection import is_transient
 from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
-from leads.capture.fields import IntakeRules
 from leads.capture.files import Table, open_table
+from leads.capture.inputs import IntakeRules
 from leads.capture.lanes import FIRST, LAST, SECOND, Normalise
 from leads.capture.readable_file import (
     ImportOptions,

@@ -19,7 +19,8 @@ from leads.capture.companies import (
     find_or_make_companies,
     is_about_current_company,
 )
-from leads.capture.fields import EventInput, LeadInput, make_sort_key
+from leads.capture.fields import make_sort_key
+from leads.capture.inputs import EventInput, LeadInput
 from leads.events import NewEvent, record_events
 from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline

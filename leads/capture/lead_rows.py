@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from leads.capture.columns import FieldType
-from leads.capture.fields import LEAD_FIELDS, IntakeRules, LeadInput, read_row
+from leads.capture.fields import LEAD_FIELDS, read_row
 from leads.capture.imports import ImportContext, Taken, TakenBatch
+from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import Intake, PreparedCompany, prepare_companies, take_in
 from leads.capture.lanes import Normalise
 from leads.capture.people import find_people

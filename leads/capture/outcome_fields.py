@@ -9,15 +9,9 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from leads.capture.columns import CUSTOM, MILLION, FieldType
-from leads.capture.fields import (
-    MAX_OWNER,
-    IntakeRules,
-    Unfit,
-    read_instant,
-    read_millionths,
-    read_row,
-    read_text,
-)
+from leads.capture.fields import MAX_OWNER, read_row
+from leads.capture.inputs import IntakeRules
+from leads.capture.scalars import Unfit, read_instant, read_millionths, read_text
 from leads.models import OpportunityOutcome
 from leads.money import InvalidAmount, read_amount, read_currency
 from tenancy.errors import FieldProblem

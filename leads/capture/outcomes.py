@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.capture import writing
 from leads.capture.columns import MILLION, FieldType
-from leads.capture.fields import IntakeRules, LeadInput
 from leads.capture.imports import ImportContext, Taken, TakenBatch
+from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import Intake, contradiction
 from leads.capture.lanes import Normalise
 from leads.capture.outcome_fields import OUTCOME_FIELDS, OutcomeInput, read_outcome

@@ -22,8 +22,8 @@ from leads.capture.columns import (
     FieldType,
     TypeDecider,
 )
-from leads.capture.fields import IntakeRules
 from leads.capture.files import Row
+from leads.capture.inputs import IntakeRules
 from leads.capture.lanes import LEAST_ROWS, MOST_ROWS, LaneScan, Normalise
 from leads.capture.mapping import ColumnPlan, InvalidOption, plan_columns
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from itertools import compress, islice
 from typing import Any, Final, NamedTuple
 
-from leads.capture.fields import IntakeRules
 from leads.capture.files import Row
+from leads.capture.inputs import IntakeRules
 from leads.capture.readable_file import ReadableFile
 from tenancy.errors import FieldProblem
 

@@ -5,7 +5,7 @@ import zoneinfo
 
 from django.db import connection
 
-from leads.capture.fields import IntakeRules
+from leads.capture.inputs import IntakeRules
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
 

@@ -21,7 +21,8 @@ from core.bisection import is_transient, run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import SUBMISSIONS
 from core.together import Together
-from leads.capture.fields import IntakeRules, LeadInput, read_submission
+from leads.capture.fields import read_submission
+from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import Intake, run_after_intake, take_in
 from leads.capture.receiving import DUE_KIND, LANES, MOST_TOGETHER
 from leads.capture.rules import open_rules

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
 
-from leads.capture.fields import LeadInput
+from leads.capture.inputs import LeadInput
 from leads.conditions.statements import Statement
 from leads.events import EVENT_COLUMNS, NewEvent
 from leads.lifecycle import furthest_ordinal

@@ -17,7 +17,8 @@ from django.db import transaction
 
 from core.due import hold_sweeps, sweep_tenant
 from leads import acts
-from leads.capture.fields import IntakeRules, LeadInput, read_submission
+from leads.capture.fields import read_submission
+from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import run_after_intake, take_in
 from leads.capture.rules import open_rules
 from leads.events import NewEvent, record_events

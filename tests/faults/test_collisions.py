@@ -16,7 +16,7 @@ from core.bisection import is_transient
 from core.due import DueKind, register_due_kind, schedule, sweep_tenant
 from core.models import DueRow
 from leads.capture import intake, submissions
-from leads.capture.fields import LeadInput
+from leads.capture.inputs import LeadInput
 from leads.capture.intake import Intake
 from leads.capture.receiving import DUE_KIND, Raw, receive
 from leads.capture.submissions import process_now

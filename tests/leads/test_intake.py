@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from leads.capture.fields import LeadInput, read_submission
+from leads.capture.fields import read_submission
+from leads.capture.inputs import LeadInput
 from leads.capture.intake import Intake, OtherExternalId, TwoLeads, take_in
 from leads.capture.rules import open_rules
 from leads.models import Company, CustomField, CustomValue, Event, Lead, LeadState, LeadTag, Origin, Touch
