@@ -35,4 +35,4 @@ def test_a_broker_that_is_away_is_no_error_and_hardly_a_delay() -> None:
     began = time.monotonic()
     for _time in range(20):
         send(sweep_due_rows, {})
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # a pause at each would be twenty and more

@@ -478,7 +478,7 @@ def test_an_answer_that_comes_drop_by_drop_is_cut_off(
     told.instead = drip
     begun = time.monotonic()
     outcome = wire.post(url=told.url, body=b"{}", headers={"webhook-id": "x"})
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 6  # of the ten that it would take
     assert outcome.status is None
     assert outcome.error
 
