@@ -10,10 +10,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from leads.conditions.lead_facts import MINOR_UNITS
-from leads.models import CustomField, CustomType, CustomValue, Grade, Lead, LeadExport, LeadTag, Stage
+from leads.models import CustomField, CustomValue, Grade, Lead, LeadExport, LeadTag, Stage
+from leads.row_details import plain_value
 from leads.rows import LeadRow, list_lead_rows
 
-MILLIONTHS: Final = 1_000_000
 # Fields of a lead, and where each is kept, as paths from a lead.
 _PATHS: Final[Mapping[str, str]] = {
     "external_id": "external_id",
@@ -51,12 +51,6 @@ _STANDING: Final[Mapping[str, str]] = {
     "last_event_at": "standing__last_event_at",
 }
 Cell = str | int | Decimal
-_TYPED: Final = {
-    CustomType.TEXT: "text_value",
-    CustomType.INTEGER: "integer_value",
-    CustomType.DECIMAL: "decimal_value",
-    CustomType.DATE: "date_value",
-}
 
 
 @dataclass(frozen=True)
@@ -146,12 +140,7 @@ def _custom() -> list[tuple[str, str]]:
 
 def _custom_values(lead_ids: Sequence[int]) -> dict[tuple[int, str], Any]:
     kept = CustomValue.objects.filter(lead__in=list(lead_ids)).select_related("field")
-    return {
-        (each.lead_id, each.field.name): Decimal(each.decimal_value) / MILLIONTHS
-        if each.field.type == CustomType.DECIMAL
-        else getattr(each, _TYPED[CustomType(each.field.type)])
-        for each in kept
-    }
+    return {(each.lead_id, each.field.name): plain_value(each) for each in kept}
 
 
 def _cell(value: Any) -> Cell:

@@ -34,7 +34,14 @@ from core.notifications import Notice, NotificationKind, register_notification_k
 from core.stored_files import add_piece, delete_files, read_pieces, store_file, store_pieces
 from core.tasks import tenant_task, wake
 from leads.export_fields import Cell, header_of, rows_of
-from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
+from leads.listing import (
+    LIST_PARAMETERS,
+    InvalidListQuery,
+    ListTooSlow,
+    count_leads,
+    list_leads,
+    read_list_query,
+)
 from leads.models import ExportState, LeadExport
 from tenancy.audit import record
 from tenancy.errors import NotFound
@@ -52,9 +59,6 @@ MAX_WORKBOOK_ROWS: Final = 100_000
 MAX_FILE_BYTES: Final = 1 << 30
 FALLBACK: Final = timedelta(seconds=15)
 RETRY_PAUSE: Final = timedelta(seconds=10)
-LIST_PARAMETERS: Final = (
-    *("stage", "owner", "origin", "score_min", "grade_min", "q", "external_id", "email", "filter", "order"),
-)
 
 
 class NoSuchExport(NotFound):

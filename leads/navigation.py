@@ -3,8 +3,10 @@
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from core.saved_views.kinds import register_list
 from leads.held import count_held
 from leads.models import LeadState, Stage
+from leads.views.lists import LEADS
 from tenancy.audit import register_acts
 from tenancy.models import Membership
 from tenancy.navigation import Badge, NavigationItem, register_navigation
@@ -122,6 +124,7 @@ def register_places() -> None:
         ),
     ):
         register_settings_page(page)
+    register_list(LEADS)
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),

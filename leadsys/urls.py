@@ -12,6 +12,7 @@ from tenancy.preferences import save_preferences
 urlpatterns = [
     # First: programs ask far more often than people, and each row before theirs is tried at each of their requests.
     path("api/v1/", include("leads.api.urls")),
+    path("api/v1/", include("core.saved_views.api")),
     path("api/v1/", include("insights.api")),
     path("api/v1/schema/", schema, name="schema"),
     path("healthz", healthz, name="healthz"),
@@ -25,6 +26,7 @@ urlpatterns = [
     path("", include("nurturing.urls")),
     path("t/<slug:slug>/settings/", include("routing.urls")),
     path("t/<slug:slug>/settings/", include("core.webhooks.urls")),
+    path("t/<slug:slug>/lists/", include("core.saved_views.urls")),
     path("preferences/", save_preferences, name="preferences"),
     path("t/<slug:slug>/", include("insights.urls")),
 ]

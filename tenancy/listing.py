@@ -20,7 +20,9 @@ Text = str | Promise
 SEARCH: Final = "q"
 ORDER: Final = "order"
 CURSOR: Final = "cursor"
+VIEW: Final = "view"
 ROWS_TEMPLATE: Final = "components/list.html#rows"
+COLUMNS_TEMPLATE: Final = "components/list_columns.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +104,53 @@ class ActiveChip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ViewLink:
+    """One view in the menu of a list."""
+
+    name: str
+    url: str
+    is_current: bool = False
+    is_shared: bool = False
+    is_default: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewMenu:
+    """The views of a list: those to choose from, and what can be done with the one that is open (``name``, empty for none).
+
+    ``everything`` is what the address must say where the list opens with a view and shall not; ``narrows`` says that the open
+    view shows less than everything. ``save_url`` is empty where the open view is not this person's to change.
+    """
+
+    links: Sequence[ViewLink]
+    name: str
+    everything_url: str
+    everything: str
+    narrows: bool
+    is_changed: bool
+    save_url: str
+    new_url: str
+    manage_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnMenu:
+    """The columns to choose from, in order: each with whether it is shown, and whether it always is."""
+
+    options: Sequence[tuple[Column, bool, bool]]
+    view_name: str = ""
+    is_for_everyone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """One list on one page.
 
     ``key`` names it within the page. ``words`` puts a number into words ("12 leads"). ``filter_template`` draws the fields of
     the filter panel inside a GET form, asked for when the panel is opened: what only they need is given as functions.
-    ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are opaque.
+    ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are opaque. ``address`` is what the list
+    shows where that is more than its request says, because a view is open (see ``core.saved_views``); ``everything_label`` is
+    what it shows without one. ``columns_url`` takes the columns that were chosen from ``column_menu``.
     """
 
     key: str
@@ -127,6 +170,16 @@ class Listing:
     empty: EmptyState | None = None
     error: ListError | None = None
     caption: Text = ""
+    address: QueryDict | None = None
+    views: ViewMenu | None = None
+    everything_label: Text = ""
+    column_menu: Callable[[], ColumnMenu] | None = None
+    columns_url: str = ""
+
+    @property
+    def columns_id(self) -> str:
+        """Of the place in the panel of the columns for what can be chosen, which comes when it is opened."""
+        return f"{self.key}-columns-fields"
 
     @property
     def rows_id(self) -> str:
@@ -214,12 +267,15 @@ class Listing:
         for name, value in changes.items():
             if value:
                 query[name] = value
+        if self.views and changes and set(query) <= {VIEW} and self.views.narrows:
+            # Nothing of the view is left, and its name alone would mean all of it.
+            query = QueryDict(f"{VIEW}={self.views.everything}" if self.views.everything else "")
         encoded = query.urlencode()
         return f"{self.path}?{encoded}" if encoded else self.path
 
     @property
     def _query(self) -> QueryDict:
-        return self.request.GET
+        return self.request.GET if self.address is None else self.address
 
     def _head(self, column: Column) -> Head:
         if not column.sort:
@@ -241,10 +297,12 @@ def show_number(number: int) -> str:
 def render_listing(
     request: HttpRequest, template: str, context: Mapping[str, Any], *, listing: Listing
 ) -> HttpResponse:
-    """The page that shows a list (as ``listing``), or what HTMX asked for: its rows, or the fields of its filter panel."""
+    """The page that shows a list (as ``listing``), or what HTMX asked for: its rows, or what is in a panel."""
     shown = {**context, "listing": listing}
     if listing.filter_template and request.headers.get("HX-Target") == listing.filter_id:
         response = render(request, listing.filter_template, shown)
+    elif listing.column_menu and request.headers.get("HX-Target") == listing.columns_id:
+        response = render(request, COLUMNS_TEMPLATE, {"listing": listing, "menu": listing.column_menu()})
     elif wants_rows(request, listing):
         response = render(request, ROWS_TEMPLATE, shown)
         response["HX-Push-Url"] = listing.url

@@ -45,6 +45,9 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "outbox.send": frozenset({ADMIN, MARKETING}),
     # Bring leads and outcomes from files, with stage and owners.
     "import.run": frozenset({ADMIN, MARKETING}),
+    # Let others see a view of a list that one has made; change and delete those of others.
+    "view.share": frozenset({ADMIN, MANAGER, MARKETING}),
+    "view.manage": frozenset({ADMIN, MANAGER}),
     # Take leads out as a file.
     "lead.export": frozenset({ADMIN, MANAGER, MARKETING}),
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),

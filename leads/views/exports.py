@@ -15,7 +15,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from leads.exports import (
     AT_ONCE,
-    LIST_PARAMETERS,
     MAX_WORKBOOK_ROWS,
     NoSuchExport,
     file_name_of,
@@ -24,7 +23,7 @@ from leads.exports import (
     read_export,
     start_export,
 )
-from leads.listing import count_leads, read_list_query
+from leads.listing import LIST_PARAMETERS, count_leads, read_list_query
 from leads.models import ExportState, LeadExport
 from leads.views.lists import filter_words
 from tenancy.fragments import redirect_htmx

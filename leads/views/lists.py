@@ -1,31 +1,38 @@
 """The list of leads."""
 
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
+from core.saved_views.kinds import ListKind, Parameters
+from core.saved_views.showing import read_shown
 from leads.clocks import list_urgent_faces
 from leads.conditions.builder import builder_vocabulary
 from leads.conditions.describe import describe_condition
 from leads.listing import (
+    LIST_PARAMETERS,
     MYSELF,
     InvalidListQuery,
     LeadListQuery,
     LeadPage,
     ListTooSlow,
+    count_exactly,
     count_leads,
     list_leads,
     read_list_query,
 )
 from leads.matching import NOBODY
 from leads.models import Grade, Stage
+from leads.row_details import list_details
 from leads.rows import list_lead_rows
-from leads.views.lead_columns import lead_columns, listed_leads
+from leads.views.lead_columns import USUAL, lead_columns, listed_leads
 from tenancy.errors import FieldProblem
 from tenancy.listing import (
     EmptyState,
@@ -50,7 +57,8 @@ FILTERS: Final = ("filter", "owner", "score_min", "grade_min", "origin")
 def lead_list(request: TenantRequest) -> HttpResponse:
     """Leads by stage, search, filters; the same query as the API's list."""
     now = timezone.now()
-    given = {name: request.GET.get(name, "") for name in request.GET}
+    shown = read_shown(request=request, kind=LEADS, member=request.member, slug=request.tenant.slug)
+    given = shown.given
     problems: tuple[FieldProblem, ...] = ()
     error: ListError | None = None
     query, page = LeadListQuery(), LeadPage([], None, None)
@@ -62,15 +70,18 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
     except ListTooSlow:
         error = too_slow()
+    known_columns = lead_columns()
+    columns = shown.pick(known_columns)
+    details = list_details(lead_ids=page.lead_ids, keys={column.key for column in columns})
     faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
-    rows = listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, slug=request.tenant.slug)
+    rows = listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, details, slug=request.tenant.slug)
     count = None if error else count_leads(query=query, now=now)
     chips = _chips(query, given)
     listing = Listing(
         key="leads",
         request=request,
         caption=_("Leads"),
-        columns=lead_columns(),
+        columns=columns,
         rows=rows,
         words=_words,
         count=count,
@@ -83,6 +94,11 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         filter_parameters=FILTERS,
         error=error,
         empty=_empty(request, query),
+        address=shown.address,
+        views=shown.menu(),
+        everything_label=_("All leads"),
+        column_menu=partial(shown.column_menu, known_columns),
+        columns_url=shown.columns_url,
     )
     context = {
         "query": query,
@@ -98,6 +114,36 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         "myself": MYSELF,
     }
     return render_listing(request, PAGE, context, listing=listing)
+
+
+def _check(parameters: Parameters, member: Membership) -> None:
+    read_list_query(parameters=parameters, member=member)
+
+
+def _in_words(parameters: Parameters, member: Membership) -> str:
+    """What a view of the list shows; nothing where it is not known any more, such as a field that is gone."""
+    try:
+        return filter_words(read_list_query(parameters=parameters, member=member), dict(parameters))
+    except InvalidListQuery as invalid:
+        return str(invalid.detail)
+
+
+def _count(parameters: Parameters, member: Membership, now: datetime) -> int | None:
+    return count_exactly(query=read_list_query(parameters=parameters, member=member), now=now)
+
+
+LEADS: Final = ListKind(
+    key="leads",
+    label=gettext_lazy("Leads"),
+    url_name="lead-list",
+    right="lead.read",
+    parameters=LIST_PARAMETERS,
+    columns=lead_columns,
+    usual=USUAL,
+    check=_check,
+    words=_in_words,
+    count=_count,
+)
 
 
 def _words(count: int) -> str:

@@ -14,6 +14,8 @@ from django.db import models
 from django.test import Client
 
 from core.models import WebhookEndpoint
+from core.saved_views.kinds import get_kind
+from core.saved_views.services import make_view
 from core.sealing import seal
 from core.webhooks.endpoints import send_test
 from core.webhooks.signing import make_secret
@@ -195,6 +197,20 @@ def _export(world: World) -> int:
     return int(export.pk)
 
 
+def _view(world: World) -> int:
+    view = make_view(
+        kind=get_kind("leads"),
+        name="Everything",
+        parameters={},
+        columns=[],
+        sharing="all",
+        team_id=None,
+        by=world.admin,
+        now=NOW,
+    )
+    return int(view.pk)
+
+
 def _import(world: World) -> int:
     content = b"E-mail;Nome\nana@x.test;Ana\n"
     run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
@@ -267,6 +283,14 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
     "export_id": _export,
+    "view_id": _view,
+    **{
+        f"{name}.kind": lambda _world: "leads"
+        for name in (
+            *("list-columns", "view-list", "view-new", "view-change"),
+            *("view-save", "view-default", "view-delete", "view-count"),
+        )
+    },
     "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",

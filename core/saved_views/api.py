@@ -1,0 +1,220 @@
+"""Views of lists over HTTP: a program sees its own and those shared with everyone, and may keep and change them."""
+
+from typing import Any, ClassVar, Final
+
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers as s
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.models import SavedView
+from core.saved_views import services
+from core.saved_views.kinds import get_kind, list_kinds
+from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid
+from tenancy.models import Scope
+from tenancy.rights import require
+
+_NAME = s.CharField(max_length=60)
+_SHARING = s.ChoiceField(SavedView.Sharing.values, required=False, help_text="“me” if left out.")
+_TEAM = s.IntegerField(required=False, allow_null=True, help_text="Of the team, where sharing is “team”.")
+_PARAMETERS = s.DictField(child=s.CharField(), required=False, help_text="As the list's address takes them.")
+_COLUMNS = s.ListField(child=s.CharField(), required=False, help_text="Keys; none for the usual ones.")
+VIEW = inline_serializer(
+    "SavedView",
+    {
+        "id": s.IntegerField(),
+        "list": s.CharField(),
+        "name": _NAME,
+        "made_by": s.CharField(),
+        "sharing": s.ChoiceField(SavedView.Sharing.values),
+        "team": s.IntegerField(allow_null=True),
+        "parameters": s.DictField(child=s.CharField()),
+        "columns": s.ListField(child=s.CharField()),
+    },
+)
+_CHANGES: Final[dict[str, s.Field[Any, Any, Any, Any]]] = {
+    "sharing": _SHARING,
+    "team": _TEAM,
+    "parameters": _PARAMETERS,
+    "columns": _COLUMNS,
+}
+NEW_VIEW = inline_serializer("NewView", {"list": s.CharField(), "name": _NAME, **_CHANGES})
+VIEW_CHANGE = inline_serializer(
+    "ViewChange", {"name": s.CharField(required=False, max_length=60), **_CHANGES}
+)
+VIEWS = inline_serializer("SavedViews", {"results": s.ListField(child=VIEW)})
+VIEW_COUNT = inline_serializer("ViewCount", {"count": s.IntegerField(allow_null=True)})
+_BAD = OpenApiResponse(description="A name, parameter or column is not known or not allowed.")
+_TAKEN = OpenApiResponse(description="There is a view of this name.")
+_KEYS = frozenset({"name", "sharing", "team", "parameters", "columns"})
+
+
+class ViewCollectionView(TenantAPIView):
+    """The views of a list."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ, "POST": Scope.LEADS_WRITE}
+
+    @extend_schema(
+        operation_id="views_list",
+        parameters=[OpenApiParameter("list", str, description="Which list; “leads” if left out.")],
+        responses={200: VIEWS},
+        tags=["views"],
+    )
+    def get(self, request: Request) -> Response:
+        """The views that are shared with everyone, and the key's own."""
+        kind = get_kind(request.query_params.get("list", "leads"))
+        require(self.member, kind.right)
+        views = services.list_views(kind=kind, member=self.member)
+        return Response({"results": [view_json(view) for view in views]})
+
+    @extend_schema(
+        operation_id="view_create",
+        request=NEW_VIEW,
+        responses={201: VIEW, 400: _BAD, 409: _TAKEN},
+        tags=["views"],
+    )
+    def post(self, request: Request) -> Response:
+        """Keep a filter, an order and columns under a name."""
+        body = _body(request, _KEYS | {"list"})
+        if "list" not in body:
+            message = _("Give one of %(values)s.") % {"values": ", ".join(list_kinds())}
+            raise Invalid(message, errors=[FieldProblem("list", "required", message)])
+        kind = get_kind(_text(body, "list"))
+        require(self.member, kind.right)
+        view = services.make_view(
+            kind=kind,
+            name=_text(body, "name"),
+            parameters=_texts(body),
+            columns=_columns(body),
+            sharing=_text(body, "sharing") or SavedView.Sharing.ME,
+            team_id=_team(body),
+            by=self.member,
+            now=timezone.now(),
+        )
+        return Response(view_json(view), status=201)
+
+
+class ViewView(TenantAPIView):
+    """One view."""
+
+    scopes: ClassVar[dict[str, Scope]] = {
+        "GET": Scope.LEADS_READ,
+        "PATCH": Scope.LEADS_WRITE,
+        "DELETE": Scope.LEADS_WRITE,
+    }
+
+    @extend_schema(operation_id="view", responses={200: VIEW}, tags=["views"])
+    def get(self, request: Request, view_id: int) -> Response:
+        """What a view shows: its rows are those of the list with ``parameters``."""
+        return Response(view_json(services.get_view(view_id=view_id, member=self.member)))
+
+    @extend_schema(
+        operation_id="view_change",
+        request=VIEW_CHANGE,
+        responses={200: VIEW, 400: _BAD, 409: _TAKEN},
+        tags=["views"],
+    )
+    def patch(self, request: Request, view_id: int) -> Response:
+        """Change what is given."""
+        body = _body(request, _KEYS)
+        view = services.get_view(view_id=view_id, member=self.member)
+        has_sharing = "sharing" in body or "team" in body
+        services.change_view(
+            view=view,
+            name=_text(body, "name") if "name" in body else None,
+            sharing=(_text(body, "sharing") or view.sharing) if has_sharing else None,
+            team_id=_team(body) if "team" in body else view.team_id,
+            parameters=_texts(body) if "parameters" in body else None,
+            columns=_columns(body) if "columns" in body else None,
+            by=self.member,
+            now=timezone.now(),
+        )
+        return Response(view_json(view))
+
+    @extend_schema(operation_id="view_delete", responses={204: None}, tags=["views"])
+    def delete(self, request: Request, view_id: int) -> Response:
+        """Delete a view."""
+        view = services.get_view(view_id=view_id, member=self.member)
+        services.delete_view(view=view, by=self.member, now=timezone.now())
+        return Response(status=204)
+
+
+class ViewCountView(TenantAPIView):
+    """How many rows a view shows."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+
+    @extend_schema(operation_id="view_count", responses={200: VIEW_COUNT}, tags=["views"])
+    def get(self, request: Request, view_id: int) -> Response:
+        """The exact count; null where counting takes too long."""
+        view = services.get_view(view_id=view_id, member=self.member)
+        kind = get_kind(view.kind)
+        require(self.member, kind.right)
+        return Response({"count": kind.count(view.parameters, self.member, timezone.now())})
+
+
+def view_json(view: SavedView) -> dict[str, Any]:
+    """A view in the shape of the API."""
+    return {
+        "id": view.pk,
+        "list": view.kind,
+        "name": view.name,
+        "made_by": view.made_by.name,
+        "sharing": view.sharing,
+        "team": view.team_id,
+        "parameters": view.parameters,
+        "columns": view.columns,
+    }
+
+
+def _body(request: Request, known: frozenset[str]) -> dict[str, Any]:
+    body = request.data
+    if not isinstance(body, dict):
+        raise Invalid(_("Send a JSON object."))
+    if unknown := [name for name in body if name not in known]:
+        message = _("There is no such field.")
+        raise Invalid(message, errors=[FieldProblem(unknown[0][:80], "unknown", message)])
+    return body
+
+
+def _refuse(name: str, message: str) -> Invalid:
+    return Invalid(message, errors=[FieldProblem(name, "type", message)])
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or "\x00" in value:
+        raise _refuse(name, _("Give a text."))
+    return value
+
+
+def _team(body: dict[str, Any]) -> int | None:
+    value = body.get("team")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63):
+        raise _refuse("team", _("Give a whole number."))
+    return value
+
+
+def _texts(body: dict[str, Any]) -> dict[str, str]:
+    value = body.get("parameters", {})
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise _refuse("parameters", _("Give an object of texts."))
+    return value
+
+
+def _columns(body: dict[str, Any]) -> list[str]:
+    value = body.get("columns", [])
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _refuse("columns", _("Give a list of texts."))
+    return value
+
+
+urlpatterns = [
+    path("views/", ViewCollectionView.as_view(), name="api-views"),
+    path("views/<int:view_id>/", ViewView.as_view(), name="api-view"),
+    path("views/<int:view_id>/count/", ViewCountView.as_view(), name="api-view-count"),
+]

@@ -1,0 +1,73 @@
+/*
+  Lists. Columns (templates/components/list_columns.html) are moved by buttons, by Alt and an arrow, or by dragging the handle; the
+  order of the rows is the order in which they are sent. The first column always comes first.
+*/
+const say = (text) => {
+  document.getElementById("live-region").textContent = text;
+};
+const isFirst = (row) => row?.querySelector("input")?.disabled;
+let dragged = null;
+
+function told(row) {
+  const rows = [...row.parentElement.children];
+  say(`${row.textContent.trim()}: ${rows.indexOf(row) + 1} / ${rows.length}`);
+}
+
+function move(row, step) {
+  const other = step < 0 ? row.previousElementSibling : row.nextElementSibling;
+  if (!other || isFirst(other) || isFirst(row)) return;
+  const focused = document.activeElement;
+  if (step < 0) other.before(row);
+  else other.after(row);
+  focused?.focus();
+  row.scrollIntoView({ block: "nearest" });
+  told(row);
+}
+
+document.addEventListener("click", (event) => {
+  const moving = event.target.closest("[data-column-move]");
+  if (moving) move(moving.closest("[data-column]"), Number(moving.dataset.columnMove));
+});
+
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const row = event.target.closest("[data-column]");
+  if (!step || !event.altKey || !row) return;
+  event.preventDefault();
+  move(row, step);
+});
+
+document.addEventListener("pointerdown", (event) => {
+  const row = event.target.closest("[data-column-handle]")?.closest("[data-column]");
+  if (row && !isFirst(row)) row.draggable = true;
+});
+
+document.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.("[data-column]");
+  if (!dragged) return;
+  event.dataTransfer.effectAllowed = "move";
+  event.dataTransfer.setData("text/plain", "");
+  dragged.classList.add("column-dragged");
+});
+
+document.addEventListener("dragover", (event) => {
+  const over = event.target.closest?.("[data-column]");
+  if (!dragged || !over || over.parentElement !== dragged.parentElement) return;
+  event.preventDefault();
+  if (over === dragged) return;
+  const { top, height } = over.getBoundingClientRect();
+  if (event.clientY < top + height / 2 && !isFirst(over)) over.before(dragged);
+  else over.after(dragged);
+});
+
+document.addEventListener("drop", (event) => {
+  if (dragged) event.preventDefault();
+});
+
+document.addEventListener("dragend", () => {
+  if (!dragged) return;
+  dragged.draggable = false;
+  dragged.classList.remove("column-dragged");
+  told(dragged);
+  dragged = null;
+});
