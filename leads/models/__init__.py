@@ -1,5 +1,6 @@
 """The hub's tables, by topic."""
 
+from leads.models.bulk import BulkLead, BulkOutcome, BulkRun, BulkState
 from leads.models.capture import (
     CaptureForm,
     HeldLead,
@@ -27,6 +28,10 @@ __all__ = [
     "FORWARD_STAGES",
     "OPEN_STAGES",
     "Answer",
+    "BulkLead",
+    "BulkOutcome",
+    "BulkRun",
+    "BulkState",
     "CaptureForm",
     "Company",
     "Consent",
