@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from leads.views import (
     acts,
+    capture_door,
     capture_form,
     conditions,
     desk,
@@ -22,7 +23,7 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("notifications/read/", home.notifications_read, name="notifications-read"),
     path("opportunities/", opportunities.opportunity_list, name="opportunity-list"),
-    path("forms/", capture_form.form_list, name="form-list"),
+    path("forms/", include("leads.form_urls")),
     path("imports/", include("leads.import_urls")),
     path("held/", held.held, name="held"),
     path("held/leads/<int:held_id>/retry/", held.held_lead_retry, name="held-lead-retry"),
@@ -67,5 +68,6 @@ tenant_urls: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("f/<uuid:public_id>/", capture_form.capture_form, name="capture-form"),
     path("f/<uuid:public_id>/thanks/", capture_form.capture_form_thanks, name="capture-form-thanks"),
+    path("f/<uuid:public_id>/submissions/", capture_door.capture_submissions, name="capture-submissions"),
     path("t/<slug:slug>/", include(tenant_urls)),
 ]

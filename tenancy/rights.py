@@ -51,6 +51,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     # Take leads out as a file.
     "lead.export": frozenset({ADMIN, MANAGER, MARKETING}),
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
+    # Make, change, open and close forms; take what was sent out of spam.
+    "form.edit": frozenset({ADMIN, MARKETING}),
     "rules.read": EVERYONE,
     "rules.publish": frozenset({ADMIN, MARKETING}),
     "held.resolve": frozenset({ADMIN}),

@@ -1,81 +1,39 @@
-"""Hosted forms: found by their public id, read from what a stranger's browser sends, and the two that a tenant starts with.
-
-The document of a form::
-
-    {"kind": "contact",                                       # left out: the form does not ask to be called
-     "title": label, "intro": label, "submit": label, "thanks": label,
-     "fields": [{"name": "email", "label": label, "required": true}, …],      # names of lead fields, or custom.NAME
-     "consent": {"purpose": "marketing", "version": "1", "text": label, "required": false}}
-
-A label is a text, or one for each language (``leads.labels``).
-"""
+"""Hosted forms: found by their public id, read from what a stranger's browser sends, and the two that a tenant starts with."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import connection
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from leads.capture.columns import CUSTOM
-from leads.capture.fields import LEAD_FIELDS, read_submission
+from leads.capture.fields import read_submission
+from leads.capture.form_documents import SOURCE_FIELDS, HostedForm, parse_form, read_site
+from leads.capture.form_questions import Question, list_questions
 from leads.capture.receiving import Raw, receive, wake_processing
 from leads.capture.rules import open_rules
-from leads.events import CONTACT_KINDS, FORM_SUBMITTED
-from leads.labels import Label, read_label
-from leads.models import CaptureForm, Submission
-from leads.versions import InvalidDocument, path_problem
-from tenancy.errors import FieldProblem, NotFound
+from leads.events import FORM_SUBMITTED
+from leads.models import CaptureForm, Submission, SubmissionState
+from tenancy.errors import FieldProblem, Forbidden, NotFound
 from tenancy.models import Membership, Tenant
 from tenancy.scope import TenantSuspended, tenant_scope
 
-MAX_FIELDS: Final = 30
 MAX_BROWSER: Final = 400
-# Set by the link that led to the form; a person does not see them.
-SOURCE_FIELDS: Final = ("origin", "campaign", "medium")
-# What a stranger may not say of themselves.
-_NOT_ASKED: Final = frozenset(
-    {"stage", "owner_sdr", "owner_sales", "consent", "created_at", "tags", "external_id"}
-)
+MAX_PAGE: Final = 500
 
 
 class FormNotFound(NotFound):
     """There is no such form, or it takes no submissions."""
 
 
-@dataclass(frozen=True)
-class FormField:
-    """One question: the lead field it fills, its words, whether it must be answered."""
-
-    name: str
-    label: Label
-    is_required: bool
-
-
-@dataclass(frozen=True)
-class FormConsent:
-    """What a person may agree to; ``version`` names the text, which is kept in full as proof."""
-
-    purpose: str
-    version: str
-    text: Label
-    is_required: bool
-
-
-@dataclass(frozen=True)
-class HostedForm:
-    """A parsed document."""
-
-    kind: str
-    title: Label
-    intro: Label | None
-    submit: Label | None
-    thanks: Label | None
-    fields: tuple[FormField, ...]
-    consent: FormConsent | None
+class SiteNotAllowed(Forbidden):
+    """The form is sent from a site that it is not meant for."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +43,20 @@ class OpenForm:
     tenant: Tenant
     row: CaptureForm
     form: HostedForm
+    questions: Sequence[Question]
 
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent a form, as far as a browser tells: what proves a consent."""
+    """Who sent a form, as far as a browser tells: what proves a consent.
+
+    ``page`` is the address at which the form was filled in, of ours or of the site that shows it, ``referrer`` what led there.
+    """
 
     address: str
     browser: str
     page: str
+    referrer: str = ""
 
 
 def find_form(*, public_id: uuid.UUID) -> OpenForm:
@@ -108,101 +71,88 @@ def find_form(*, public_id: uuid.UUID) -> OpenForm:
     try:
         with tenant_scope(tenant_id):
             row = CaptureForm.objects.get(pk=form_id)
+            form = parse_form(row.document)
+            questions = list_questions(form=form)
     except TenantSuspended as suspended:
         # What became of a customer of ours is no business of a visitor's.
         raise FormNotFound(_("This form does not exist, or is closed.")) from suspended
-    return OpenForm(tenant, row, parse_form(row.document))
+    return OpenForm(tenant, row, form, questions)
 
 
-def parse_form(document: Any) -> HostedForm:
-    """The typed form of a document. Raises InvalidDocument naming every fault by its JSON path."""
-    if not isinstance(document, dict):
-        raise InvalidDocument(_("Give a form as an object."))
-    problems: list[FieldProblem] = []
-
-    def label(name: str) -> Label | None:
-        return read_label(document[name], path=name, problems=problems) if document.get(name) else None
-
-    title = read_label(document.get("title"), path="title", problems=problems)
-    kind = document.get("kind") or ""
-    if kind and kind not in CONTACT_KINDS:
-        valid = ", ".join(sorted(CONTACT_KINDS))
-        problems.append(path_problem("kind", _("Give one of %(values)s, or none.") % {"values": valid}))
-    intro, submit, thanks = label("intro"), label("submit"), label("thanks")
-    fields = _read_fields(document.get("fields"), problems)
-    consent = _read_consent(document.get("consent"), problems)
-    if problems or title is None:
-        raise InvalidDocument(_("The form has faults."), errors=problems)
-    return HostedForm(kind, title, intro, submit, thanks, fields, consent)
+def own_origins(request_origin: str) -> set[str]:
+    """This installation's own origins: as the request came, and those that its operator names."""
+    return {request_origin, settings.PUBLIC_URL.rstrip("/"), *settings.CSRF_TRUSTED_ORIGINS}
 
 
-def _read_fields(raw: Any, problems: list[FieldProblem]) -> tuple[FormField, ...]:
-    if not isinstance(raw, list) or not 1 <= len(raw) <= MAX_FIELDS:
-        problems.append(path_problem("fields", _("Give 1 to %(count)s fields.") % {"count": MAX_FIELDS}))
-        return ()
-    fields = []
-    for index, item in enumerate(raw):
-        path = f"fields[{index}]"
-        name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not _may_ask(name):
-            problems.append(
-                path_problem(f"{path}.name", _("Name a field of a lead that a person can fill in."))
-            )
-            continue
-        label = read_label(item.get("label"), path=f"{path}.label", problems=problems)
-        if label is not None:
-            fields.append(FormField(name, label, item.get("required") is True))
-    return tuple(fields)
+def require_site(*, found: OpenForm, origin: str | None, own: Collection[str]) -> None:
+    """Raise SiteNotAllowed unless a form may be sent from this origin: our own, or one that the form names.
+
+    Every browser says the origin of a POST; without one it is no browser that asks, and there is no site to protect.
+    """
+    if origin is not None and origin not in own and origin not in found.form.origins:
+        raise SiteNotAllowed(
+            _("This form may not be sent from this site. Its owner names the sites that may.")
+        )
 
 
-def _may_ask(name: str) -> bool:
-    """Whether a form may ask for this field."""
-    return name.startswith(CUSTOM) or (name in LEAD_FIELDS and name not in _NOT_ASKED)
+def page_of(*, text: str, own: Collection[str], found: OpenForm) -> str:
+    """An address that a page tells of itself, without what follows the path; nothing for one of a site not allowed."""
+    page = _plain_address(text)
+    site = read_site("/".join(page.split("/", 3)[:3])) if page else None
+    return page if site and (site in own or site in found.form.origins) else ""
 
 
-def _read_consent(raw: Any, problems: list[FieldProblem]) -> FormConsent | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, dict) or not isinstance(raw.get("purpose"), str):
-        problems.append(path_problem("consent", _("Give purpose, version and text.")))
-        return None
-    text = read_label(raw.get("text"), path="consent.text", problems=problems)
-    if text is None:
-        return None
-    return FormConsent(raw["purpose"], str(raw.get("version") or "1"), text, raw.get("required") is True)
+def _plain_address(text: str) -> str:
+    """An http address without query and fragment, which may hold what is nobody's business; else nothing."""
+    try:
+        parts = urlsplit(text.strip())
+        fits = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"[:MAX_PAGE] if fits else ""
 
 
 def build_payload(
-    *, found: OpenForm, values: Mapping[str, str], has_consented: bool, sender: Sender
+    *, found: OpenForm, values: Mapping[str, str], agreed: Collection[str], sender: Sender
 ) -> dict[str, Any]:
-    """The submission that filled-in values make: fields, event, consent with the words agreed to, and its proof."""
+    """The submission that filled-in values make: fields, event, consents with the words agreed to, and their proof.
+
+    ``values`` by field, ``agreed`` the purposes that were agreed to.
+    """
     names = {field.name for field in found.form.fields}.union(SOURCE_FIELDS)
-    payload: dict[str, Any] = {"language": get_language(), "landing_page": sender.page[:500]}
+    payload: dict[str, Any] = {"language": get_language(), "landing_page": sender.page[:MAX_PAGE]}
     custom = {}
-    for name, value in values.items():
-        if name not in names or not value.strip():
-            continue
-        if name.startswith(CUSTOM):
+    for name, value in {**found.form.defaults, **_answered(values)}.items():
+        if name.startswith(CUSTOM) and name in names:
             custom[name.removeprefix(CUSTOM)] = value
-        else:
+        elif name in names:
             payload[name] = value
     if custom:
         payload["custom"] = custom
-    properties = {"form": found.row.key, "name": found.row.name}
-    payload["event"] = {
-        "type": FORM_SUBMITTED,
-        "properties": properties | ({"kind": found.form.kind} if found.form.kind else {}),
-    }
-    consent = found.form.consent
-    if consent is not None and has_consented:
-        payload["consent"] = [{"purpose": consent.purpose, "basis": "consent", "text": str(consent.text)}]
+    properties = {"form": found.row.key, "name": found.row.name, "page": sender.page[:MAX_PAGE]}
+    if found.form.kind:
+        properties["kind"] = found.form.kind
+    if referrer := _plain_address(sender.referrer):
+        properties["referrer"] = referrer
+    payload["event"] = {"type": FORM_SUBMITTED, "properties": properties}
+    consents = [consent for consent in found.form.consents if consent.purpose in agreed]
+    if consents:
+        payload["consent"] = [
+            {"purpose": consent.purpose, "basis": "consent", "text": str(consent.text)}
+            for consent in consents
+        ]
         payload["proof"] = {
             "address": sender.address,
             "browser": sender.browser[:MAX_BROWSER],
             "form": found.row.key,
-            "text_version": consent.version,
+            "page": sender.page[:MAX_PAGE],
+            "text_version": ", ".join(f"{consent.purpose} {consent.version}" for consent in consents),
         }
     return payload
+
+
+def _answered(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value.strip()}
 
 
 def check_payload(*, tenant: Tenant, payload: Mapping[str, Any], now: datetime) -> Sequence[FieldProblem]:
@@ -222,6 +172,20 @@ def receive_form(*, found: OpenForm, payload: Mapping[str, Any], sending: str, n
     )
     receive(tenant_id=found.tenant.pk, raws=[raw], now=now, due_at=now)
     wake_processing(tenant_id=found.tenant.pk)
+
+
+def keep_spam(*, found: OpenForm, payload: Mapping[str, Any], now: datetime) -> None:
+    """Keep what no person sent where it can be looked at; nothing is made of it."""
+    with tenant_scope(found.tenant.pk):
+        Submission.objects.create(
+            source=Submission.Source.FORM,
+            payload=dict(payload),
+            received_at=now,
+            form_id=found.row.pk,
+            state=SubmissionState.REFUSED,
+            is_spam=True,
+            processed_at=now,
+        )
 
 
 # The default pack ------------------------------------------------------------------------------------------------
@@ -255,15 +219,16 @@ def default_forms() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
             _field("company", "Company", "Empresa"),
             _field("job_title", "Job title", "Cargo"),
         ],
-        "consent": consent,
+        "consents": [consent],
     }
     newsletter = {
+        "kind": "newsletter",
         "title": _both("Get our content", "Receba nossos conteúdos"),
         "intro": _both("Articles and guides, now and then.", "Artigos e guias, de vez em quando."),
         "submit": _both("Sign me up", "Quero receber"),
         "thanks": _both("Thank you! You are on the list.", "Obrigado! Você está na lista."),
         "fields": [first, email, _field("company", "Company", "Empresa")],
-        "consent": consent | {"required": True},
+        "consents": [consent | {"required": True}],
     }
     return {
         "contact": (_both("Contact", "Contato"), contact),

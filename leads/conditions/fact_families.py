@@ -107,8 +107,10 @@ class ConsentFacts:
 
     def facts(self) -> list[Fact]:
         """Marketing, and the purposes that the tenant's forms ask for."""
-        asked = CaptureForm.objects.values_list("document__consent__purpose", flat=True)
-        purposes = dict.fromkeys(["marketing", *(purpose for purpose in asked if isinstance(purpose, str))])
+        purposes = dict.fromkeys(["marketing"])
+        for document in CaptureForm.objects.order_by("pk").values_list("document", flat=True):
+            asked = [*document.get("consents", ()), document.get("consent") or {}]
+            purposes |= dict.fromkeys(consent["purpose"] for consent in asked if consent.get("purpose"))
         return [fact for purpose in purposes if (fact := self.find(purpose))]
 
 

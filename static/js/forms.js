@@ -3,7 +3,8 @@
   is disabled until the answer is there. Also focuses the first wrong field after an error, and the confirm dialog.
 
   Confirm: data-confirm="Delete the key “CRM”?" on a submit button or a form, with data-confirm-act="Delete the key" for the
-  button's words. Works for plain forms and for HTMX (hx-confirm is not needed).
+  button's words. Works for plain forms and for HTMX (hx-confirm is not needed). A form with data-download is answered by a file,
+  and the page stays.
 */
 const { Modal } = window.tabler ?? window.bootstrap;
 
@@ -23,7 +24,7 @@ function setBusy(form, pressed, busy) {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.matches("[data-theme-form]") || form.method.toLowerCase() === "get") return;
+  if (event.defaultPrevented || form.matches("[data-theme-form], [data-download]") || form.method.toLowerCase() === "get") return;
   if (form.dataset.sending) {
     event.preventDefault();
     event.stopImmediatePropagation();

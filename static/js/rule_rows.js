@@ -61,7 +61,7 @@ function remove(row) {
   row.remove();
   fillJumps(list);
   say(list.dataset.removed);
-  (next?.querySelector("summary") ?? formOf(list).querySelector("[data-rule-add]")).focus();
+  (next?.querySelector("summary") ?? formOf(list).querySelector("[data-rule-add], [data-form-add]")).focus();
 }
 
 function told(row) {

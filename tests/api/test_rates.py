@@ -105,7 +105,7 @@ def test_an_address_is_what_the_trusted_proxy_saw(tenant: Tenant, settings: Any)
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     forged = [post("198.51.100.1, 203.0.113.9"), post("198.51.100.2, 203.0.113.9"), post("203.0.113.10")]
     assert forged == [302, 429, 302], "only what the proxy appended counts"
-    agreed = FILLED | {"consent": "on"}
+    agreed = FILLED | {"consent.marketing": "on"}
     Client(headers={"X-Forwarded-For": "x, 203.0.113.11"}).post(path, agreed)
     with tenant_scope(tenant.pk):
         assert Submission.objects.latest("pk").payload["proof"]["address"] == "203.0.113.11"

@@ -7,6 +7,7 @@ means another thing.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -243,6 +244,33 @@ def _delivery(world: World) -> int:
     return int(send_test(endpoint=endpoint, by=None, now=NOW).pk)
 
 
+def _sent_to_form(_world: World, *, is_spam: bool = False) -> int:
+    """Something sent to the form that ``form_id`` is."""
+    state = SubmissionState.REFUSED if is_spam else SubmissionState.RECEIVED
+    sent = Submission.objects.create(
+        source=Submission.Source.FORM,
+        form=CaptureForm.objects.order_by("pk").first(),
+        payload={"email": "ana@empresa.com.br"},
+        state=state,
+        is_spam=is_spam,
+    )
+    return int(sent.pk)
+
+
+def _closure(_world: World) -> str:
+    close_days(
+        calendar=get_calendar(),
+        label="Carnaval",
+        first=NOW.date(),
+        last=NOW.date(),
+        hours=None,
+        is_yearly=False,
+        by=None,
+        now=NOW,
+    )
+    return key_of(get_calendar().closures[-1])
+
+
 def _closure(_world: World) -> str:
     close_days(
         calendar=get_calendar(),
@@ -282,6 +310,9 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
+    "form_id": row_of(CaptureForm),
+    "form-submission.submission_id": _sent_to_form,
+    "form-not-spam.submission_id": partial(_sent_to_form, is_spam=True),
     "export_id": _export,
     "view_id": _view,
     **{

@@ -221,15 +221,15 @@ def test_a_hosted_form_keeps_what_was_sent_and_the_proof_of_consent(tenant: Tena
     wrong = stranger.post(address, typed)
     assert wrong.status_code == 422
     assert 'value="Rita"' in wrong.content.decode()
-    typed |= {"email": "rita@moinho.com.br", "consent": "on", "origin": "paid_search"}
+    typed |= {"email": "rita@moinho.com.br", "consent.marketing": "on", "origin": "paid_search"}
     for _time in range(2):
         assert stranger.post(address, typed).status_code == 302
     assert stranger.post(address, typed | {"sending": "s2", "website": "http://spam"}).status_code == 302
     with tenant_scope(tenant.pk):
-        assert Submission.objects.filter(source="form").count() == 1
+        assert Submission.objects.filter(source="form", is_spam=False).count() == 1
     sweep(now=timezone.now() + timedelta(seconds=1))
     with tenant_scope(tenant.pk):
-        [submission] = Submission.objects.filter(source="form")
+        [submission] = Submission.objects.filter(source="form", is_spam=False)
         assert (submission.state, submission.error) == ("processed", "")
         assert LeadState.objects.get(pk=submission.lead_id).stage == "mql"
         consent = Consent.objects.get(lead=submission.lead_id)
