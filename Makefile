@@ -27,7 +27,7 @@ erase: ## stop them and delete their data, every lead in it
 	@if [ -x $(PY) ]; then $(PY) -m leadsys.embedded.stop --erase; fi
 
 test: install-dev ## every test; ARGS="tests/unit -k clock" for some of them
-	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadgroup --durations 30 --durations-min 3 $(ARGS)
 
 check: check-format check-lint check-types check-imports check-templates check-migrations check-translations ## everything that needs no database
 
