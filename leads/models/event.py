@@ -53,4 +53,16 @@ class Touch(TenantModel):
     landing_page = models.CharField(max_length=500, null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "lead", "at"], name="touch_by_lead")]
+        indexes = [
+            models.Index(fields=["tenant", "lead", "at"], name="touch_by_lead"),
+            models.Index(
+                fields=["tenant", "campaign", "lead"],
+                condition=models.Q(campaign__isnull=False),
+                name="touch_by_campaign",
+            ),
+            models.Index(
+                fields=["tenant", "origin", "lead"],
+                condition=models.Q(origin__isnull=False),
+                name="touch_by_origin",
+            ),
+        ]

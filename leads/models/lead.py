@@ -126,6 +126,11 @@ class Lead(TenantModel):
                 condition=models.Q(company__isnull=False),
                 name="lead_by_company",
             ),
+            models.Index(
+                fields=["tenant", "campaign"],
+                condition=models.Q(campaign__isnull=False),
+                name="lead_by_campaign",
+            ),
         ]
 
     def __str__(self) -> str:
