@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from core.due import DueKind, register_due_kind, schedule
 from core.models import StoredFile, StoredPiece
 from tenancy.errors import TooLarge
+from tenancy.scope import tenant_scope
 
 EXPIRE_KIND: Final = "core.expire_file"
 PIECE_BYTES: Final = 1 << 20
@@ -61,6 +62,19 @@ def read_pieces(*, file_id: int) -> Iterator[bytes]:
     """The content of a file, a piece at a time; empty if it has expired."""
     for number in count():
         piece = read_piece(file_id=file_id, number=number)
+        if piece is None:
+            return
+        yield piece
+
+
+def stream_pieces(*, tenant_id: int, file_id: int) -> Iterator[bytes]:
+    """The content of a file, for an answer that is sent while it is read: each piece in a scope and transaction of its own.
+
+    A file that is deleted meanwhile ends early.
+    """
+    for number in count():
+        with tenant_scope(tenant_id):
+            piece = read_piece(file_id=file_id, number=number)
         if piece is None:
             return
         yield piece

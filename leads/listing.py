@@ -46,11 +46,14 @@ DEFAULT_ORDER: Final = "-created_at"
 _SALT: Final = "leads.listing"
 _QUERY_CANCELED: Final = "57014"
 MAX_SEARCH_LENGTH: Final = 200
+# That can be marked by hand: an address holds no more.
+MOST_IDS: Final = 500
 # Somebody asked for it and waits.
 EXACT_LIMIT_MS: Final = 10_000
 # What an address of the list says, but for the page.
 LIST_PARAMETERS: Final = (
-    *("stage", "owner", "origin", "score_min", "grade_min", "q", "external_id", "email", "filter", "order"),
+    *("stage", "owner", "origin", "score_min", "grade_min", "q"),
+    *("external_id", "email", "ids", "filter", "order"),
 )
 
 
@@ -127,8 +130,9 @@ def read_list_query(
     *, parameters: Mapping[str, str], member: Membership, size: int = PAGE_SIZE
 ) -> LeadListQuery:
     """The query that an address means: ``stage`` (several apart by commas), ``owner`` (id, e-mail, ``me``, ``none``),
-    ``origin``, ``score_min``, ``grade_min`` (a letter or its ordinal), ``q``, ``external_id``, ``email``, ``filter`` (a condition
-    as JSON), ``order``, ``cursor``. Empty ones count as left out. Raises InvalidListQuery naming every fault.
+    ``origin``, ``score_min``, ``grade_min`` (a letter or its ordinal), ``q``, ``external_id``, ``email``, ``ids`` (apart by
+    commas), ``filter`` (a condition as JSON), ``order``, ``cursor``. Empty ones count as left out. Raises InvalidListQuery
+    naming every fault.
     """
     given = {name: value.strip() for name, value in parameters.items() if value.strip()}
     problems: list[FieldProblem] = []
@@ -141,6 +145,7 @@ def read_list_query(
         q=given.get("q", "")[:MAX_SEARCH_LENGTH],
         external_id=given.get("external_id"),
         email=given["email"].lower() if "email" in given else None,
+        lead_ids=_read_ids(given["ids"], problems) if "ids" in given else None,
         condition=_read_condition(given.get("filter"), problems),
         order=_read_order(given.get("order", DEFAULT_ORDER), problems),
         cursor=given.get("cursor", ""),
@@ -356,6 +361,17 @@ def _read_whole(name: str, raw: str | None, problems: list[FieldProblem]) -> int
         return max(0, min(int(raw), 2**31 - 1))
     problems.append(FieldProblem(name, "invalid", _("Give a whole number.")))
     return None
+
+
+def _read_ids(raw: str, problems: list[FieldProblem]) -> tuple[int, ...]:
+    ids = [part.strip() for part in raw.split(",") if part.strip()]
+    if not 1 <= len(ids) <= MOST_IDS or not all(
+        part.isascii() and part.isdigit() and len(part) < 19 for part in ids
+    ):
+        message = _("Give at most %(most)s ids of leads, apart by commas.") % {"most": MOST_IDS}
+        problems.append(FieldProblem("ids", "invalid", message))
+        return ()
+    return tuple(sorted({int(part) for part in ids}))
 
 
 def _read_grade(raw: str, problems: list[FieldProblem]) -> int | None:

@@ -82,6 +82,8 @@ class LeadFilters:
     q: str = ""
     external_id: str | None = None
     email: str | None = None
+    # Those that were marked by hand; None for any.
+    lead_ids: tuple[int, ...] | None = None
     condition: Condition | None = None
 
     @cached_property
@@ -161,6 +163,8 @@ class LeadFilters:
             yield "external_id", "exact", self.external_id
         if self.email is not None:
             yield "email", "exact", self.email
+        if self.lead_ids is not None:
+            yield "pk", "in", self.lead_ids
 
 
 def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, Any], bool]:

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from core.saved_views.kinds import register_list
+from leads.bulk.acts import register_hub_bulk_acts
 from leads.held import count_held
 from leads.models import LeadState, Stage
 from leads.views.lists import LEADS
@@ -125,9 +126,13 @@ def register_places() -> None:
     ):
         register_settings_page(page)
     register_list(LEADS)
+    register_hub_bulk_acts()
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),
+            "bulk.done": _("%(subject)s: %(applied)s of %(total)s leads (%(leads)s)"),
+            "bulk.stopped": _("Stopped: %(subject)s, after %(applied)s of %(total)s leads (%(leads)s)"),
+            "bulk.failed": _("Failed: %(subject)s, after %(applied)s of %(total)s leads (%(leads)s)"),
             "import.started": _("Started the import of %(subject)s (%(rows)s rows)"),
             "import.stopped": _("Stopped the import of %(subject)s"),
             "import.resumed": _("Went on with the import of %(subject)s"),

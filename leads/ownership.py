@@ -9,7 +9,7 @@ A lead has at most one owner in each function; the one whose function holds the 
 - while marketing or nobody holds the stage (new, nurture, disqualified) any function's people count in the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -87,6 +87,32 @@ def may_act_on(*, member: Membership, state: LeadState) -> bool:
     return any(_is_in_my_hands(member, state, function) for function in asked)
 
 
+def in_hands_of(*, member: Membership, states: Iterable[LeadState]) -> set[int]:
+    """The ids of those leads on which a member may do what their role includes: ``may_act_on`` for many, in three queries."""
+    asked = list(states)
+    if oversees_all(member):
+        return {state.pk for state in asked}
+    mine = functions_of(member)
+    teams = set(member.team_places.values_list("team_id", flat=True))
+    led: dict[str, set[int]] = {}
+    for function, person in Team.objects.filter(lead_member=member).values_list(
+        "function", "places__member_id"
+    ):
+        led.setdefault(function, set()).add(person)
+
+    def is_mine(state: LeadState, function: TeamFunction) -> bool:
+        owner, team = owner_id(state, function), team_id(state, function)
+        if owner is None:
+            return team is None or team in teams
+        return owner == member.pk or owner in led.get(function.value, ())
+
+    def are_asked(state: LeadState) -> frozenset[TeamFunction]:
+        holder = function_of(state.stage)
+        return mine & {holder} if holder in {TeamFunction.SDR, TeamFunction.SALES} else mine
+
+    return {state.pk for state in asked if any(is_mine(state, function) for function in are_asked(state))}
+
+
 def _is_in_my_hands(member: Membership, state: LeadState, function: TeamFunction) -> bool:
     owner, team = owner_id(state, function), team_id(state, function)
     if owner == member.pk:
@@ -125,6 +151,71 @@ def give_lead(
         changes[f"{TEAM_COLUMN[function]}_id"] = _team_for(to, function, team_id(state, function))
     _change_state(state, changes)
     _decide(lead_ids=[state.pk], function=function, to=to, how=how, by=by, now=now)
+
+
+def give_leads(
+    *, states: Sequence[LeadState], to: Membership, how: OwnedBy, by: Membership, now: datetime
+) -> dict[int, dict[str, Any]]:
+    """As ``give_lead`` for many locked leads, each in the function that holds its stage, in a few statements.
+
+    Returns for each how it was before: ``{"function", "owner", "kept", "team"}``, as ``put_owners_back`` takes it.
+    """
+    before: dict[int, dict[str, Any]] = {}
+    alike: dict[tuple[TeamFunction, int | None], list[int]] = {}
+    for state in states:
+        function = function_of(state.stage)
+        assert function is not None, "somebody holds the stage"
+        before[state.pk] = _owning(state, function)
+        alike.setdefault((function, team_id(state, function)), []).append(state.pk)
+    for (function, team), lead_ids in alike.items():
+        changes: dict[str, Any] = {f"{OWNER_COLUMN[function]}_id": to.pk, "claimed_until": None}
+        if function in TEAM_COLUMN:
+            changes[f"{KEPT_COLUMN[function]}_id"] = None
+            changes[f"{TEAM_COLUMN[function]}_id"] = _team_for(to, function, team)
+        LeadState.objects.filter(pk__in=lead_ids).update(**changes)
+        _decide(lead_ids=lead_ids, function=function, to=to, how=how, by=by, now=now)
+    return before
+
+
+def put_owners_back(
+    *,
+    states: Sequence[LeadState],
+    before: Mapping[int, Mapping[str, Any]],
+    given_to: int,
+    by: Membership,
+    now: datetime,
+) -> set[int]:
+    """Give locked leads back to whom they belonged before ``give_leads``, with the decisions; returns those that were.
+
+    One that is not with ``given_to`` any more, or that another function holds now, is left alone.
+    """
+    alike: dict[tuple[str, int | None, int | None, int | None], list[int]] = {}
+    for state in states:
+        was = before[state.pk]
+        function = TeamFunction(was["function"])
+        if function_of(state.stage) is function and owner_id(state, function) == given_to:
+            key = (was["function"], was["owner"], was["kept"], was["team"])
+            alike.setdefault(key, []).append(state.pk)
+    people = Membership.objects.in_bulk({key[1] for key in alike if key[1] is not None})
+    for (name, owner, kept, team), lead_ids in alike.items():
+        function = TeamFunction(name)
+        changes: dict[str, Any] = {f"{OWNER_COLUMN[function]}_id": owner if owner in people else None}
+        if function in TEAM_COLUMN:
+            changes |= {f"{KEPT_COLUMN[function]}_id": kept, f"{TEAM_COLUMN[function]}_id": team}
+        LeadState.objects.filter(pk__in=lead_ids).update(**changes)
+        to = people.get(owner) if owner else None
+        _decide(lead_ids=lead_ids, function=function, to=to, how=OwnedBy.ASSIGN, by=by, now=now)
+    return {lead_id for lead_ids in alike.values() for lead_id in lead_ids}
+
+
+def _owning(state: LeadState, function: TeamFunction) -> dict[str, Any]:
+    kept = KEPT_COLUMN.get(function)
+    return {
+        "function": function.value,
+        "owner": owner_id(state, function),
+        "kept": getattr(state, f"{kept}_id") if kept else None,
+        "team": team_id(state, function),
+    }
 
 
 def lend_lead(*, state: LeadState, to: Membership, until: datetime, now: datetime) -> None:

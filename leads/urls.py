@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from leads.views import (
     acts,
+    bulk,
     capture_door,
     capture_form,
     conditions,
@@ -45,6 +46,10 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("leads/export/", exports.export_new, name="export-new"),
     path("exports/<int:export_id>/", exports.export_detail, name="export-detail"),
     path("exports/<int:export_id>/file/", exports.export_file, name="export-file"),
+    path("leads/bulk/<slug:kind>/", bulk.bulk_new, name="bulk-new"),
+    path("bulk/<int:run_id>/", bulk.bulk_detail, name="bulk-detail"),
+    path("bulk/<int:run_id>/stop/", bulk.bulk_stop, name="bulk-stop"),
+    path("bulk/<int:run_id>/undo/", bulk.bulk_undo, name="bulk-undo"),
     path("leads/new/", lead.lead_new, name="lead-new"),
     path("leads/<int:lead_id>/", lead.lead_detail, name="lead-detail"),
     path("leads/<int:lead_id>/edit/", lead.lead_edit, name="lead-edit"),

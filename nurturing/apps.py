@@ -11,6 +11,7 @@ class NurturingConfig(AppConfig):
         from leads.panels import register_panel
         from leads.timeline import register_timeline_source
         from leads.versions import DocumentKind, register_document_kind
+        from nurturing.bulk import register_bulk_acts
         from nurturing.default_pack import publish_default_sequences
         from nurturing.editing import register_sequence_form
         from nurturing.facts import register_nurturing_facts
@@ -30,6 +31,7 @@ class NurturingConfig(AppConfig):
         register_nurturing_facts()
         register_sequence_rules()
         register_sequence_form()
+        register_bulk_acts()
         register_panel(NURTURE_PANEL)
         register_timeline_source(list_story)
         register_acts({"message.sent_again": _("Sent a message to %(subject)s again")})

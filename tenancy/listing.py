@@ -143,6 +143,24 @@ class ColumnMenu:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MarkAct:
+    """What can be done with marked rows: its page takes ``ids`` (apart by commas), or what narrows the list."""
+
+    label: Text
+    icon: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marking:
+    """Rows that can be marked. ``row_id`` and ``row_name`` of a row; ``acts`` are offered as soon as one is marked."""
+
+    row_id: Callable[[Any], int]
+    row_name: Callable[[Any], str]
+    acts: Sequence[MarkAct]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """One list on one page.
 
@@ -175,6 +193,7 @@ class Listing:
     everything_label: Text = ""
     column_menu: Callable[[], ColumnMenu] | None = None
     columns_url: str = ""
+    marking: Marking | None = None
 
     @property
     def columns_id(self) -> str:
@@ -249,6 +268,13 @@ class Listing:
             for value in values
             if value and name != CURSOR
         ]
+
+    @property
+    def narrowing(self) -> str:
+        """What the address says of the list but for its page and view, encoded."""
+        said = QueryDict(mutable=True)
+        said.update({name: value for name, value in self.state if name != VIEW})
+        return said.urlencode()
 
     @property
     def count_text(self) -> str:

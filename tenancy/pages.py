@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from tenancy.requests import TenantRequest
 from tenancy.rights import RIGHTS, require
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 def tenant_page(
     *, right: str
-) -> Callable[[Callable[Concatenate[TenantRequest, P], HttpResponse]], Callable[..., HttpResponse]]:
+) -> Callable[[Callable[Concatenate[TenantRequest, P], HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Make a view under ``/t/<slug>/`` a page that needs a row of the rights table.
 
     The middleware has resolved tenant and member and opened the scope, so the view gets the address's other parts without
@@ -29,9 +29,11 @@ def tenant_page(
     """
     RIGHTS[right]
 
-    def decorate(view: Callable[Concatenate[TenantRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(
+        view: Callable[Concatenate[TenantRequest, P], HttpResponseBase],
+    ) -> Callable[..., HttpResponseBase]:
         @functools.wraps(view)
-        def page(request: TenantRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        def page(request: TenantRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             require(request.member, right)
             return view(request, *args, **kwargs)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts
+from leads.api import acts, bulk
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
 
@@ -23,6 +23,11 @@ urlpatterns = [
     path("leads/<int:lead_id>/promote/", acts.PromoteView.as_view(), name="api-lead-promote"),
     path("leads/<int:lead_id>/reopen/", acts.ReopenView.as_view(), name="api-lead-reopen"),
     path("leads/<int:lead_id>/assign/", acts.AssignView.as_view(), name="api-lead-assign"),
+    path("bulk/", bulk.BulkCollectionView.as_view(), name="api-bulk"),
+    path("bulk/<int:run_id>/", bulk.BulkView.as_view(), name="api-bulk-run"),
+    path("bulk/<int:run_id>/refused/", bulk.BulkRefusedView.as_view(), name="api-bulk-refused"),
+    path("bulk/<int:run_id>/stop/", bulk.BulkStopView.as_view(), name="api-bulk-stop"),
+    path("bulk/<int:run_id>/undo/", bulk.BulkUndoView.as_view(), name="api-bulk-undo"),
     path("events/", EventIntakeView.as_view(), name="api-events"),
     path("submissions/<int:submission_id>/", SubmissionView.as_view(), name="api-submission"),
 ]

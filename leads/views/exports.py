@@ -4,7 +4,8 @@ import json
 from typing import Any, Final
 
 from django import forms
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from core.stored_files import stream_pieces
 from leads.exports import (
     AT_ONCE,
     MAX_WORKBOOK_ROWS,
@@ -20,12 +22,11 @@ from leads.exports import (
     file_name_of,
     get_export,
     list_exports,
-    read_export,
     start_export,
 )
+from leads.list_words import filter_words
 from leads.listing import LIST_PARAMETERS, count_leads, read_list_query
 from leads.models import ExportState, LeadExport
-from leads.views.lists import filter_words
 from tenancy.fragments import redirect_htmx
 from tenancy.listing import show_number
 from tenancy.pages import tenant_page
@@ -129,14 +130,17 @@ def _context(export: LeadExport) -> dict[str, Any]:
 
 @tenant_page(right="lead.export")
 @require_safe
-def export_file(request: TenantRequest, export_id: int) -> HttpResponse:
+def export_file(request: TenantRequest, export_id: int) -> HttpResponseBase:
     """The file, for whoever asked for it."""
     export = get_export(export_id=export_id, by=request.member)
     if export.state != ExportState.DONE or export.file_id is None:
         raise NoSuchExport(_("There is no file any more. Export the list again."))
-    response = HttpResponse(
-        b"".join(read_export(export)), content_type=_TYPES[LeadExport.Format(export.format)]
+    # The scope of the request ends with the view; a file may be far larger than what a process should hold.
+    response = StreamingHttpResponse(
+        stream_pieces(tenant_id=request.tenant.pk, file_id=export.file_id),
+        content_type=_TYPES[LeadExport.Format(export.format)],
     )
+    response["Content-Length"] = export.file.size_bytes
     disposition = content_disposition_header(as_attachment=True, filename=file_name_of(export))
     response["Content-Disposition"] = disposition or "attachment"
     response["Cache-Control"] = "private, no-store"

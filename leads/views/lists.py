@@ -8,14 +8,15 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.http import require_safe
 
 from core.saved_views.kinds import ListKind, Parameters
 from core.saved_views.showing import read_shown
+from leads.bulk.kinds import list_bulk_acts
 from leads.clocks import list_urgent_faces
 from leads.conditions.builder import builder_vocabulary
-from leads.conditions.describe import describe_condition
+from leads.list_words import filter_chips, filter_words
 from leads.listing import (
     LIST_PARAMETERS,
     MYSELF,
@@ -36,9 +37,10 @@ from leads.views.lead_columns import USUAL, lead_columns, listed_leads
 from tenancy.errors import FieldProblem
 from tenancy.listing import (
     EmptyState,
-    FilterChip,
     ListError,
     Listing,
+    MarkAct,
+    Marking,
     render_listing,
     show_number,
     too_slow,
@@ -76,7 +78,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
     faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
     rows = listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, details, slug=request.tenant.slug)
     count = None if error else count_leads(query=query, now=now)
-    chips = _chips(query, given)
+    chips = filter_chips(query, given)
     listing = Listing(
         key="leads",
         request=request,
@@ -99,6 +101,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         everything_label=_("All leads"),
         column_menu=partial(shown.column_menu, known_columns),
         columns_url=shown.columns_url,
+        marking=_marking(request),
     )
     context = {
         "query": query,
@@ -114,6 +117,25 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         "myself": MYSELF,
     }
     return render_listing(request, PAGE, context, listing=listing)
+
+
+def _marking(request: TenantRequest) -> Marking | None:
+    """Rows can be marked by whoever may do something with many leads."""
+    slug = request.tenant.slug
+    acts = [
+        MarkAct(
+            label=act.label, icon=act.icon, url=reverse("bulk-new", kwargs={"slug": slug, "kind": act.key})
+        )
+        for act in list_bulk_acts(member=request.member)
+    ]
+    if may(request.member, "lead.export"):
+        label = pgettext("act", "Export")
+        acts.append(
+            MarkAct(label=label, icon="file-export", url=reverse("export-new", kwargs={"slug": slug}))
+        )
+    if not acts:
+        return None
+    return Marking(row_id=lambda row: row.lead.id, row_name=lambda row: row.lead.title, acts=acts)
 
 
 def _check(parameters: Parameters, member: Membership) -> None:
@@ -169,45 +191,6 @@ def _tabs(listing: Listing, query: LeadListQuery) -> list[dict[str, Any]]:
         }
         for stage in Stage
     ]
-
-
-def _chips(query: LeadListQuery, given: dict[str, str]) -> list[FilterChip]:
-    chips = []
-    if query.condition is not None:
-        chips.append(FilterChip(label=describe_condition(query.condition), without=["filter"]))
-    if query.owner is not None:
-        chips.append(FilterChip(label=_owner_words(query.owner, given.get("owner", "")), without=["owner"]))
-    if query.origin is not None:
-        chips.append(
-            FilterChip(label=_("Origin: %(origin)s") % {"origin": given["origin"]}, without=["origin"])
-        )
-    if query.score_min is not None:
-        chips.append(
-            FilterChip(label=_("Score from %(score)s") % {"score": query.score_min}, without=["score_min"])
-        )
-    if query.grade_min is not None:
-        label = _("Grade from %(grade)s") % {"grade": Grade(query.grade_min).label}
-        chips.append(FilterChip(label=label, without=["grade_min"]))
-    for name, value in (("email", query.email), ("external_id", query.external_id)):
-        if value is not None:
-            chips.append(FilterChip(label=f"{name}: {value}", without=[name]))
-    return chips
-
-
-def filter_words(query: LeadListQuery, given: dict[str, str]) -> str:
-    """What narrows a list, in a line; empty for all leads."""
-    words = [str(stage.label) for stage in query.stages]
-    words += [f"“{query.q}”"] if query.q else []
-    return " · ".join([*words, *(str(chip.label) for chip in _chips(query, given))])
-
-
-def _owner_words(owner: int | str, given: str) -> str:
-    if owner == NOBODY:
-        return _("Nobody responsible")
-    if given == MYSELF:
-        return _("Mine")
-    name = Membership.objects.filter(pk=owner).values_list("name", flat=True).first()
-    return _("Owner: %(name)s") % {"name": name or given}
 
 
 def _people() -> list[tuple[int, str]]:

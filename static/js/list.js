@@ -1,6 +1,9 @@
 /*
   Lists. Columns (templates/components/list_columns.html) are moved by buttons, by Alt and an arrow, or by dragging the handle; the
   order of the rows is the order in which they are sent. The first column always comes first.
+
+  Rows are marked by their boxes, with Shift a whole range; then the acts appear, which take the ids of the marked rows, or what
+  narrows the list when all that match are meant.
 */
 const say = (text) => {
   document.getElementById("live-region").textContent = text;
@@ -70,4 +73,49 @@ document.addEventListener("dragend", () => {
   dragged.classList.remove("column-dragged");
   told(dragged);
   dragged = null;
+});
+
+const boxes = (list) => [...list.querySelectorAll("[data-mark]")];
+let lastMarked = null;
+
+function showMarked(list, isAll = false) {
+  const bar = list.querySelector("[data-marked]");
+  const marked = boxes(list).filter((box) => box.checked);
+  const words = bar.querySelector("[data-marked-count]");
+  bar.hidden = !marked.length;
+  const some = marked.length === 1 ? words.dataset.one : words.dataset.many.replace("{count}", marked.length);
+  words.textContent = isAll ? words.dataset.all : some;
+  const query = isAll ? bar.dataset.narrowing : `ids=${marked.map((box) => box.value).join(",")}`;
+  for (const act of bar.querySelectorAll("[data-mark-act]")) act.href = `${act.dataset.markAct}?${query}`;
+  const page = list.querySelector("[data-mark-page]");
+  page.checked = marked.length > 0 && marked.length === boxes(list).length;
+  page.indeterminate = marked.length > 0 && !page.checked;
+}
+
+document.addEventListener("click", (event) => {
+  const list = event.target.closest(".list-rows");
+  if (!list) return;
+  const box = event.target.closest("[data-mark]");
+  if (box) {
+    const all = boxes(list);
+    if (event.shiftKey && all.includes(lastMarked)) {
+      const [from, to] = [all.indexOf(lastMarked), all.indexOf(box)].sort((a, b) => a - b);
+      for (const each of all.slice(from, to + 1)) each.checked = box.checked;
+    }
+    lastMarked = box;
+    showMarked(list);
+  }
+  if (event.target.matches("[data-mark-page]")) {
+    for (const each of boxes(list)) each.checked = event.target.checked;
+    showMarked(list);
+  }
+  if (event.target.closest("[data-mark-all]")) {
+    for (const each of boxes(list)) each.checked = true;
+    showMarked(list, true);
+  }
+  if (event.target.closest("[data-mark-none]")) {
+    for (const each of boxes(list)) each.checked = false;
+    showMarked(list);
+    list.querySelector("[data-mark-page]")?.focus();
+  }
 });

@@ -82,15 +82,32 @@ def role_names(member: Membership) -> str:
 @register.simple_tag(takes_context=True)
 def list_rows(context: template.Context, listing: Listing) -> SafeString:
     """The rows of a list, cell by cell. A loop here and not in the template: a page has hundreds of cells."""
+    mark = _mark_drawer(listing)
     drawers = [(_cell_start(column), _cell_drawer(column, context)) for column in listing.columns]
     drawn = []
     for row in listing.rows:
         drawn.append("<tr>")
+        drawn.append(mark(row))
         for start, draw in drawers:
             drawn += (start, conditional_escape(draw(row)), "</td>")
         drawn.append("</tr>\n")
     # Every part is ours or has just been escaped.
     return mark_safe("".join(drawn))  # noqa: S308
+
+
+def _mark_drawer(listing: Listing) -> Callable[[Any], str]:
+    """What draws the box by which a row is marked; nothing where rows can't be."""
+    marking = listing.marking
+    if marking is None:
+        return lambda row: ""
+    words = _("Mark %(name)s")
+
+    def draw(row: Any) -> str:
+        name = words % {"name": marking.row_name(row)}
+        cell = '<td class="cell-mark"><input type="checkbox" class="form-check-input" data-mark value="{}" aria-label="{}"></td>'
+        return format_html(cell, marking.row_id(row), name)
+
+    return draw
 
 
 def _cell_start(column: Column) -> SafeString:

@@ -20,6 +20,8 @@ from core.saved_views.services import make_view
 from core.sealing import seal
 from core.webhooks.endpoints import send_test
 from core.webhooks.signing import make_secret
+from leads.bulk.kinds import get_bulk_act
+from leads.bulk.runs import start_bulk
 from leads.capture.page_imports import upload_import
 from leads.exports import start_export
 from leads.models import (
@@ -212,6 +214,18 @@ def _view(world: World) -> int:
     return int(view.pk)
 
 
+def _bulk_run(world: World) -> int:
+    run = start_bulk(
+        act=get_bulk_act("add_tag"),
+        values={"tag": "feira"},
+        parameters={},
+        query_words="",
+        by=world.admin,
+        now=NOW,
+    )
+    return int(run.pk)
+
+
 def _import(world: World) -> int:
     content = b"E-mail;Nome\nana@x.test;Ana\n"
     run = upload_import(name="leads.csv", subject="leads", content=[content], by=world.admin, now=NOW)
@@ -322,6 +336,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
             *("view-save", "view-default", "view-delete", "view-count"),
         )
     },
+    "bulk-new.kind": lambda _world: "add_tag",
+    "run_id": _bulk_run,
     "import_id": _import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",

@@ -203,7 +203,9 @@ def test_from_the_list_to_the_file(client: Client, tenant: Tenant) -> None:
     assert "The file is ready" in client.get(place).content.decode()
     file = client.get(f"{place}file/")
     assert file["Content-Disposition"].startswith('attachment; filename="leads-')
-    assert ("Ana" in file.content.decode(), "Bia" in file.content.decode()) == (True, False)
+    content = file.getvalue()
+    assert (file.streaming, file["Content-Length"]) == (True, str(len(content)))
+    assert (b"Ana" in content, b"Bia" in content) == (True, False)
     with tenant_scope(tenant.pk):
         assert LeadExport.objects.get().query == {"stage": "mql"}
 
@@ -246,5 +248,5 @@ def test_a_filter_by_condition_is_kept(client: Client, tenant: Tenant) -> None:
     answer = client.post(
         "/t/horizonte/leads/export/", {"columns": "all", "file_format": "csv"}, query_params={"filter": asked}
     )
-    content = client.get(f"{answer['Location']}file/").content.decode()
+    content = client.get(f"{answer['Location']}file/").getvalue().decode()
     assert ("a@x.test" in content, "b@x.test" in content) == (True, False)
