@@ -1,9 +1,12 @@
 """Whether the process lives, and whether it can do its work."""
 
+from functools import cache
+
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -32,9 +35,14 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def pending_migrations() -> int:
-    """How many migrations the database lacks."""
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    """How many migrations of this code the database lacks."""
+    return len(_known_migrations().difference(MigrationRecorder(connection).applied_migrations()))
+
+
+@cache
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    """The migrations that came with the code, by app and name; reading them takes half a second."""
+    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 def role_can_bypass() -> bool:
