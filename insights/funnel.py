@@ -64,6 +64,24 @@ class Funnel:
     flagged: int
 
 
+@dataclass(frozen=True)
+class FunnelCell:
+    """One number of a funnel: those of one group in one stage, or of all groups. A key of None is the group without value."""
+
+    stage: Stage = Stage.NEW
+    is_of_all: bool = True
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class CellPage:
+    """The leads behind a number, the newest known first: how many there are in all, one page of ids, where the next begins."""
+
+    count: int
+    lead_ids: list[int]
+    next_before: int | None
+
+
 def parse_question(*, mode: str, first_day: str, last_day: str, by: str) -> FunnelQuestion:
     """The question from texts as they come from a URL; empty means not given. Raises FunnelQuestionInvalid."""
     problems = []
@@ -111,6 +129,31 @@ def get_funnel(*, tenant: Tenant, question: FunnelQuestion) -> Funnel:
                 flagged = is_flagged
     ordered = sorted(rows.values(), key=lambda row: (-row.reached["new"], row.key is None, row.key or ""))
     return Funnel(question, ordered if question.by else [], total, flagged)
+
+
+def list_cell(
+    *, tenant: Tenant, question: FunnelQuestion, cell: FunnelCell, before: int | None, size: int
+) -> CellPage:
+    """The very leads that ``get_funnel`` counts in a cell, with ids below ``before``. Raises FunnelQuestionInvalid."""
+    source = _grouping(question.by)
+    since, until = _instants(tenant, question)
+    parameters = {
+        "since": since,
+        "until": until,
+        "stage": cell.stage.value,
+        "ordinal": FORWARD_STAGES.index(cell.stage),
+        "is_of_all": cell.is_of_all,
+        "key": cell.key,
+        "before": before,
+        "size": size + 1,
+        **source.parameters,
+    }
+    statement = _COHORT_CELL if question.mode == "cohort" else _FLOW_CELL
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(key=source.key, label=source.label, joins=source.joins), parameters)
+        count, lead_ids = cursor.fetchone()
+    page = lead_ids[:size]
+    return CellPage(count, page, page[-1] if len(lead_ids) > size else None)
 
 
 def days_from_microseconds(median: float | None) -> float | None:
@@ -194,35 +237,16 @@ def _stage_values(stages: Sequence[Stage]) -> str:
 
 
 # Only constants and the fixed fragments above are put into these texts; values are parameters.
-# A lead counts in a stage if it came that far, by whichever way; only known times, not before the lead, make medians.
-_COHORT: Final = f"""
-WITH cohort AS (
-    SELECT lead.id, lead.created_at, state.furthest_stage, {{key}} AS key, {{label}} AS label
+_COHORT_LEADS: Final = """
+    SELECT lead.id, lead.created_at, state.furthest_stage, {key} AS key, {label} AS label
     FROM leads_lead lead
     JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
-    {{joins}}
+    {joins}
     WHERE (%(since)s::timestamptz IS NULL OR lead.created_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR lead.created_at < %(until)s)
-), entered AS (
-    SELECT change.lead_id, change.to_stage, min(change.at) AS at
-    FROM leads_stagechange change JOIN cohort ON cohort.id = change.lead_id
-    GROUP BY change.lead_id, change.to_stage
-), counted AS (
-    SELECT cohort.key, cohort.label, stage.name AS stage, entered.at < cohort.created_at AS is_early,
-           EXTRACT(EPOCH FROM entered.at - cohort.created_at) * 1000000 AS microseconds
-    FROM cohort
-    JOIN (VALUES {_stage_values(FORWARD_STAGES)}) AS stage (name, ordinal) ON cohort.furthest_stage >= stage.ordinal
-    LEFT JOIN entered ON entered.lead_id = cohort.id AND entered.to_stage = stage.name
-)
-SELECT GROUPING(key) = 1, key, min(label), stage, count(*),
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY microseconds) FILTER (WHERE NOT is_early),
-       count(*) FILTER (WHERE is_early)
-FROM counted
-GROUP BY GROUPING SETS ((key, stage), (stage))
-"""  # noqa: S608
+"""
 
-_FLOW: Final = f"""
-WITH moved AS (
+_MOVES: Final = f"""
     SELECT change.lead_id, change.to_stage AS stage, min(change.at) AS at
     FROM leads_stagechange change
     WHERE change.to_stage IN ({", ".join(f"'{stage.value}'" for stage in TIMED_STAGES)})
@@ -234,17 +258,64 @@ WITH moved AS (
     FROM leads_lead lead
     WHERE (%(since)s::timestamptz IS NULL OR lead.created_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR lead.created_at < %(until)s)
-), counted AS (
-    SELECT {{key}} AS key, {{label}} AS label, moved.stage, moved.at < lead.created_at AS is_early,
-           EXTRACT(EPOCH FROM moved.at - lead.created_at) * 1000000 AS microseconds
+"""  # noqa: S608
+
+_MOVED_LEADS: Final = """
     FROM moved
     JOIN leads_lead lead ON lead.id = moved.lead_id
     JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
-    {{joins}}
-)
+    {joins}
+"""
+
+_FIGURES: Final = """
 SELECT GROUPING(key) = 1, key, min(label), stage, count(*),
        percentile_cont(0.5) WITHIN GROUP (ORDER BY microseconds) FILTER (WHERE NOT is_early),
        count(*) FILTER (WHERE is_early)
 FROM counted
 GROUP BY GROUPING SETS ((key, stage), (stage))
+"""
+
+# A lead counts in a stage if it came that far, by whichever way; only known times, not before the lead, make medians.
+_COHORT: Final = f"""
+WITH cohort AS ({_COHORT_LEADS}), entered AS (
+    SELECT change.lead_id, change.to_stage, min(change.at) AS at
+    FROM leads_stagechange change JOIN cohort ON cohort.id = change.lead_id
+    GROUP BY change.lead_id, change.to_stage
+), counted AS (
+    SELECT cohort.key, cohort.label, stage.name AS stage, entered.at < cohort.created_at AS is_early,
+           EXTRACT(EPOCH FROM entered.at - cohort.created_at) * 1000000 AS microseconds
+    FROM cohort
+    JOIN (VALUES {_stage_values(FORWARD_STAGES)}) AS stage (name, ordinal) ON cohort.furthest_stage >= stage.ordinal
+    LEFT JOIN entered ON entered.lead_id = cohort.id AND entered.to_stage = stage.name
+)
+{_FIGURES}
+"""  # noqa: S608
+
+_FLOW: Final = f"""
+WITH moved AS ({_MOVES}), counted AS (
+    SELECT {{key}} AS key, {{label}} AS label, moved.stage, moved.at < lead.created_at AS is_early,
+           EXTRACT(EPOCH FROM moved.at - lead.created_at) * 1000000 AS microseconds
+    {_MOVED_LEADS}
+)
+{_FIGURES}
+"""  # noqa: S608
+
+_CELL: Final = """
+SELECT (SELECT count(*) FROM found), ARRAY(
+    SELECT id FROM found WHERE %(before)s::bigint IS NULL OR id < %(before)s ORDER BY id DESC LIMIT %(size)s
+)
+"""
+_COHORT_CELL: Final = f"""
+WITH cohort AS ({_COHORT_LEADS}), found AS (
+    SELECT id FROM cohort
+    WHERE furthest_stage >= %(ordinal)s AND (%(is_of_all)s OR key IS NOT DISTINCT FROM %(key)s::text)
+)
+{_CELL}
+"""  # noqa: S608
+_FLOW_CELL: Final = f"""
+WITH moved AS ({_MOVES}), found AS (
+    SELECT lead.id {_MOVED_LEADS}
+    WHERE moved.stage = %(stage)s AND (%(is_of_all)s OR {{key}} IS NOT DISTINCT FROM %(key)s::text)
+)
+{_CELL}
 """  # noqa: S608

@@ -1,7 +1,9 @@
-"""The funnel as a page: each number opens the leads behind it."""
+"""The funnel as a page and as a file: each number opens the leads behind it."""
 
+import csv
+import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,24 +11,32 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_safe
 
+from core.formulas import defuse
 from insights.funnel import (
     GROUPINGS,
     TIMED_STAGES,
     Funnel,
+    FunnelCell,
     FunnelQuestion,
+    FunnelQuestionInvalid,
     FunnelRow,
     get_funnel,
+    list_cell,
     parse_question,
 )
+from leads.clocks import list_urgent_faces
 from leads.models import FORWARD_STAGES, CustomField, Stage
+from leads.rows import list_lead_rows
+from leads.views.lead_columns import USUAL, lead_columns, listed_leads
 from tenancy.components import Chart, Series
-from tenancy.listing import EmptyState
+from tenancy.errors import FieldProblem
+from tenancy.listing import CURSOR, Count, EmptyState, Listing, render_listing, show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -37,6 +47,9 @@ GROUPING_LABELS: Final[dict[str, Promise]] = {
     "sdr": gettext_lazy("SDR"),
     "sales_rep": gettext_lazy("Sales rep"),
 }
+# So many groups are shown, the largest; the file has all.
+SHOWN_GROUPS: Final = 50
+PAGE_SIZE: Final = 50
 CAPTURED: Final = pgettext_lazy("first bar of the funnel", "Captured")
 
 
@@ -64,12 +77,7 @@ class TableRow:
 def funnel(request: TenantRequest) -> HttpResponse:
     """How far leads came: cohort or flow, in a period, by a grouping."""
     given = request.GET
-    question = parse_question(
-        mode=given.get("mode", "cohort"),
-        first_day=given.get("from", ""),
-        last_day=given.get("to", ""),
-        by=given.get("by", "origin"),
-    )
+    question = read_question(given)
     answer = get_funnel(tenant=request.tenant, question=question)
     addresses = Addresses(request.tenant.slug, question)
     context = {
@@ -77,7 +85,9 @@ def funnel(request: TenantRequest) -> HttpResponse:
         "funnel": answer,
         "chart": funnel_chart(answer, addresses),
         "cards": cards(answer, addresses),
-        "rows": [table_row(row, addresses) for row in answer.rows],
+        "rows": [table_row(row, addresses) for row in answer.rows[:SHOWN_GROUPS]],
+        "hidden_groups": max(0, len(answer.rows) - SHOWN_GROUPS),
+        "file_url": reverse("funnel-file", kwargs={"slug": request.tenant.slug}) + with_query(given),
         "stages": [CAPTURED, *(stage.label for stage in TIMED_STAGES)],
         "groupings": grouping_choices(),
         "grouping_label": grouping_choices().get(question.by or "", ""),
@@ -89,6 +99,93 @@ def funnel(request: TenantRequest) -> HttpResponse:
         ),
     }
     return render(request, "insights/funnel.html", context)
+
+
+@tenant_page(right="funnel.read")
+@require_safe
+def funnel_file(request: TenantRequest) -> HttpResponse:
+    """The table with all its groups as CSV: counts, and median days from the lead to each stage."""
+    question = read_question(request.GET)
+    answer = get_funnel(tenant=request.tenant, question=question)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    medians = [f"days_to_{stage.value}" for stage in TIMED_STAGES]
+    writer.writerow([question.by or "", "label", *(stage.value for stage in FORWARD_STAGES), *medians])
+    for row in [*answer.rows, answer.total]:
+        figures = [
+            *(row.reached[stage] for stage in FORWARD_STAGES),
+            *(row.median_days[stage] for stage in TIMED_STAGES),
+        ]
+        writer.writerow([defuse(row.key or ""), defuse(str(row.label)), *figures])
+    response = HttpResponse(file.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="funnel-{question.mode}.csv"'
+    return response
+
+
+@tenant_page(right="lead.read")
+@require_safe
+def funnel_leads(request: TenantRequest) -> HttpResponse:
+    """The leads behind one number of the funnel."""
+    given, now = request.GET, timezone.now()
+    question, cell = read_question(given), read_cell(given)
+    before = given.get(CURSOR, "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        problem = FieldProblem(CURSOR, "invalid", _("This page does not exist."))
+        raise FunnelQuestionInvalid(_("The funnel cannot be asked like this."), errors=[problem])
+    page = list_cell(
+        tenant=request.tenant,
+        question=question,
+        cell=cell,
+        before=int(before) if before else None,
+        size=PAGE_SIZE,
+    )
+    faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
+    listing = Listing(
+        key="funnel-leads",
+        request=request,
+        caption=_("Leads"),
+        columns=[replace(column, sort="") for column in lead_columns() if column.key in USUAL],
+        rows=listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, {}, slug=request.tenant.slug),
+        words=lambda n: ngettext("%(count)s lead", "%(count)s leads", n) % {"count": show_number(n)},
+        count=Count(value=page.count),
+        next_cursor=str(page.next_before) if page.next_before else None,
+        empty=EmptyState(title=_("No lead is behind this number"), icon="users"),
+    )
+    context = {
+        "question": question,
+        "heading": listing.words(page.count),
+        "stage": CAPTURED if cell.stage == Stage.NEW else cell.stage.label,
+        "group": "" if cell.is_of_all else cell.key or _("(blank)"),
+        "grouping_label": grouping_choices().get(question.by or "", ""),
+        "filter_url": Addresses(request.tenant.slug, question).as_filter(cell),
+        "back": reverse("funnel", kwargs={"slug": request.tenant.slug})
+        + with_query(given, stage="", key="", blank="", cursor=""),
+    }
+    return render_listing(request, "insights/funnel_leads.html", context, listing=listing)
+
+
+def read_question(given: Any) -> FunnelQuestion:
+    """What a page's address asks. Raises FunnelQuestionInvalid."""
+    return parse_question(
+        mode=given.get("mode", "cohort"),
+        first_day=given.get("from", ""),
+        last_day=given.get("to", ""),
+        by=given.get("by", "origin"),
+    )
+
+
+def read_cell(given: Any) -> FunnelCell:
+    """Which number: ``stage``, of the group ``key``, or ``blank`` for the one without value. Raises FunnelQuestionInvalid."""
+    stage = given.get("stage", Stage.NEW)
+    problem = None
+    if stage not in FORWARD_STAGES:
+        problem = FieldProblem("stage", "invalid", _("There is no such stage in the funnel."))
+    elif "\x00" in given.get("key", ""):
+        problem = FieldProblem("key", "invalid", _("There is no such group in the funnel."))
+    if problem:
+        raise FunnelQuestionInvalid(_("The funnel cannot be asked like this."), errors=[problem])
+    is_blank = "blank" in given
+    return FunnelCell(Stage(stage), not (is_blank or "key" in given), None if is_blank else given.get("key"))
 
 
 def with_query(given: Any, **changes: str) -> str:
@@ -105,44 +202,63 @@ def grouping_choices() -> dict[str, str]:
 
 
 class Addresses:
-    """The list of leads behind a number. Only a cohort's numbers are a condition on leads as they stand."""
+    """The leads behind a number."""
 
     def __init__(self, slug: str, question: FunnelQuestion) -> None:
         self._list = reverse("lead-list", kwargs={"slug": slug})
+        self._cell = reverse("funnel-leads", kwargs={"slug": slug})
         self._question = question
 
     def of(self, stage: Stage, row: FunnelRow | None = None) -> str:
-        """The leads that reached a stage, of one group or of all; empty where no condition says it."""
+        """The leads that reached a stage or moved into it, of one group or of all."""
         question = self._question
-        if question.mode != "cohort" or (row is not None and not self._is_condition(row)):
+        asked = {
+            "mode": question.mode if question.mode != "cohort" else None,
+            "from": question.first_day,
+            "to": question.last_day,
+            "by": question.by,
+            "stage": stage.value,
+            "key": row.key if row else None,
+            "blank": "1" if row is not None and row.key is None else None,
+        }
+        return (
+            f"{self._cell}?{urlencode({name: value for name, value in asked.items() if value is not None})}"
+        )
+
+    def as_filter(self, cell: FunnelCell) -> str:
+        """The same leads as a filter of the list, to be sorted and acted upon; empty where no condition says it.
+
+        A flow is no condition on leads as they stand, and people are grouped by e-mail or kept text, which conditions do
+        not know.
+        """
+        question = self._question
+        if question.mode != "cohort" or (
+            not cell.is_of_all and question.by not in ("origin", "campaign", "landing_page")
+        ):
             return ""
-        parts: list[dict[str, Any]] = []
-        if stage != Stage.NEW:
-            reached = [each.value for each in FORWARD_STAGES[FORWARD_STAGES.index(stage) :]]
-            parts.append({"fact": "furthest_stage", "op": "in", "value": reached})
-        if question.first_day:
-            early = {"fact": "created_at", "op": "before", "value": question.first_day.isoformat()}
-            parts.append({"none": [early]})
-        if question.last_day:
-            parts.append(
-                {
-                    "any": [
-                        {"fact": "created_at", "op": "before", "value": question.last_day.isoformat()},
-                        {"fact": "created_at", "op": "on", "value": question.last_day.isoformat()},
-                    ]
-                }
-            )
-        if row is not None and row.key is None:
-            parts.append({"fact": question.by, "op": "is_unknown"})
-        elif row is not None:
-            parts.append({"fact": question.by, "op": "eq", "value": row.key})
+        parts = [*self._reached(cell.stage), *self._captured()]
+        if not cell.is_of_all:
+            known = {"op": "is_unknown"} if cell.key is None else {"op": "eq", "value": cell.key}
+            parts.append({"fact": question.by} | known)
         if not parts:
             return self._list
         return f"{self._list}?{urlencode({'filter': json.dumps({'all': parts}, ensure_ascii=False)})}"
 
-    def _is_condition(self, row: FunnelRow) -> bool:
-        """People are grouped by e-mail or kept text, which conditions on owners do not know."""
-        return self._question.by in ("origin", "campaign", "landing_page")
+    def _reached(self, stage: Stage) -> list[dict[str, Any]]:
+        if stage == Stage.NEW:
+            return []
+        reached = [each.value for each in FORWARD_STAGES[FORWARD_STAGES.index(stage) :]]
+        return [{"fact": "furthest_stage", "op": "in", "value": reached}]
+
+    def _captured(self) -> list[dict[str, Any]]:
+        first, last = self._question.first_day, self._question.last_day
+        parts: list[dict[str, Any]] = []
+        if first:
+            parts.append({"none": [{"fact": "created_at", "op": "before", "value": first.isoformat()}]})
+        if last:
+            day = last.isoformat()
+            parts.append({"any": [{"fact": "created_at", "op": op, "value": day} for op in ("before", "on")]})
+        return parts
 
 
 def share(part: int, whole: int) -> str:
@@ -169,7 +285,7 @@ def funnel_chart(answer: Funnel, addresses: Addresses) -> Chart:
         series=[Series(name=_("Leads"), values=counts)],
         horizontal=True,
         size="large",
-        urls=[addresses.of(stage) for stage in FORWARD_STAGES] if is_cohort else [],
+        urls=[addresses.of(stage) for stage in FORWARD_STAGES],
         notes=notes,
     )
 

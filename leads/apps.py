@@ -14,6 +14,7 @@ class LeadsConfig(AppConfig):
         from leads.capture.submissions import register_submissions
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
+        from leads.framework_editing import register_framework_form
         from leads.gate_editing import register_gate_form
         from leads.gates import publish_default_gates
         from leads.navigation import register_places
@@ -33,5 +34,6 @@ class LeadsConfig(AppConfig):
         register_why_stage()
         register_hub_rules()
         register_gate_form()
+        register_framework_form()
         register_default_part(make_default_forms)
         register_places()

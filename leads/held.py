@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from leads.models import HeldLead, Submission, SubmissionState
 from tenancy.errors import NotFound
 
-MOST: Final = 200
+# Of each, on one page; more show as these are gone.
+MOST: Final = 25
 
 
 class HeldUnknown(NotFound):

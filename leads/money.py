@@ -3,6 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from tenancy.currencies import CURRENCIES
@@ -78,3 +79,11 @@ def read_amount(raw: Any, *, currency: str) -> int:
 def amount_in_units(minor: int, *, currency: str) -> Decimal:
     """Minor units as the currency's units: 123456 in BRL is 1234.56."""
     return Decimal(minor).scaleb(-minor_digits(currency))
+
+
+def money_words(minor: int | None, currency: str | None) -> str:
+    """An amount as the reader writes it, with its currency; nothing if it is not known."""
+    if minor is None or not currency:
+        return ""
+    amount = amount_in_units(minor, currency=currency)
+    return f"{currency} {number_format(amount, decimal_pos=minor_digits(currency), use_l10n=True, force_grouping=True)}"

@@ -1,13 +1,14 @@
-"""The list of opportunities: by outcome, search, order, pages by key, a count to 1,000."""
+"""Opportunities: the list by outcome, search, order, pages by key, a count to 1,000; and the board with sums."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet, Value
+from django.db.models import Count as CountRows
+from django.db.models import F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from leads.models import Lead, Opportunity, OpportunityOutcome
+from leads.models import Lead, LeadState, Opportunity, OpportunityOutcome, Stage
 from leads.search import search_leads
 from tenancy.keyset import Page, page_by_key
 from tenancy.listing import Count
@@ -39,17 +40,17 @@ def list_opportunities(
     *,
     outcome: OpportunityOutcome,
     owner: Membership | None = None,
+    closed_since: datetime | None = None,
     q: str = "",
     order: str = "",
     cursor: str = "",
 ) -> OpportunityPage:
     """Opportunities with their lead, company and rep: of one ``outcome``, of one ``owner`` (None: of all).
 
-    ``q`` is what ``leads.search`` makes of it. ``order`` is one of ORDERS; any other is the newest first. Raises CursorRefused.
+    ``closed_since`` leaves out what was won or lost before. ``q`` is what ``leads.search`` makes of it. ``order`` is one of
+    ORDERS; any other is the newest first. Raises CursorRefused.
     """
-    rows = Opportunity.objects.filter(outcome=outcome)
-    if owner is not None:
-        rows = rows.filter(sales_rep=owner)
+    rows = _narrowed(Opportunity.objects.filter(outcome=outcome), owner, closed_since)
     if text := q.strip()[:MAX_SEARCH_LENGTH].replace("\x00", ""):
         rows = rows.filter(lead__in=Lead.objects.filter(search_leads(text=text).truth()))
     number = rows.order_by()[: COUNT_LIMIT + 1].count()
@@ -61,6 +62,69 @@ def list_opportunities(
         size=PAGE_SIZE,
     )
     return OpportunityPage(page, Count(value=min(number, COUNT_LIMIT), exact=number <= COUNT_LIMIT))
+
+
+def _narrowed(
+    rows: QuerySet[Opportunity], owner: Membership | None, closed_since: datetime | None
+) -> QuerySet[Opportunity]:
+    if owner is not None:
+        rows = rows.filter(sales_rep=owner)
+    if closed_since is not None:
+        rows = rows.filter(Q(outcome=OpportunityOutcome.OPEN) | Q(closed_at__gte=closed_since))
+    return rows
+
+
+@dataclass(frozen=True)
+class BoardColumn:
+    """One column: how many there are, what their amounts add up to by currency (minor units), and the first of them."""
+
+    count: int
+    sums: dict[str, int]
+    cards: list[Any]
+
+
+@dataclass(frozen=True)
+class Board:
+    """SQLs offered to sales (leads with their standing), and opportunities by outcome."""
+
+    offered: BoardColumn
+    outcomes: dict[OpportunityOutcome, BoardColumn]
+
+
+def get_board(*, owner: Membership | None, closed_since: datetime | None, size: int) -> Board:
+    """What sales has before it and what came of it, of one rep or of all; the same number of queries for any number of rows.
+
+    Offered and open ones come oldest first, since they wait; won and lost ones newest first.
+    """
+    rows = _narrowed(Opportunity.objects.all(), owner, closed_since)
+    figures = (
+        rows.order_by().values("outcome", "currency").annotate(n=CountRows("pk"), total=Sum("amount_minor"))
+    )
+    counts: dict[str, int] = dict.fromkeys(OpportunityOutcome.values, 0)
+    sums: dict[str, dict[str, int]] = {outcome: {} for outcome in OpportunityOutcome.values}
+    for each in figures:
+        counts[each["outcome"]] += each["n"]
+        if each["total"] is not None and each["currency"]:
+            sums[each["outcome"]][each["currency"]] = each["total"]
+    related = rows.select_related("lead", "lead__company", "lead__standing", "sales_rep", "kept_sales_rep")
+    columns = {}
+    for outcome in OpportunityOutcome:
+        order = ("opened_at", "pk") if outcome is OpportunityOutcome.OPEN else ("-closed_at", "-pk")
+        cards = list(related.filter(outcome=outcome).order_by(*order)[:size])
+        columns[outcome] = BoardColumn(counts[outcome], sums[outcome], cards)
+    return Board(_offered(owner, size), columns)
+
+
+def _offered(owner: Membership | None, size: int) -> BoardColumn:
+    states = LeadState.objects.filter(stage=Stage.SALES_QUALIFIED)
+    if owner is not None:
+        states = states.filter(owner_sales=owner)
+    cards = states.select_related("lead", "lead__company", "owner_sales", "kept_sales")
+    return BoardColumn(
+        states.order_by().count(),
+        {},
+        list(cards.order_by(F("clock_due_at").asc(nulls_last=True), "lead")[:size]),
+    )
 
 
 def _in_order(rows: QuerySet[Any, Any], order: str) -> tuple[QuerySet[Any, Any], tuple[str, ...]]:

@@ -123,6 +123,23 @@ def _is_in_my_hands(member: Membership, state: LeadState, function: TeamFunction
     return bool(led.filter(places__member_id=owner).exists())
 
 
+def list_in_hands(*, member: Membership, states: Sequence[LeadState], function: TeamFunction) -> set[int]:
+    """The leads among these, all held by one function, on which ``may_act_on`` lets the member act; at most three queries."""
+    if oversees_all(member):
+        return {state.lead_id for state in states}
+    if function not in functions_of(member):
+        return set()
+    my_teams = set(member.team_places.values_list("team_id", flat=True))
+    led = Team.objects.filter(function=function, lead_member=member)
+    led_people = set(led.values_list("places__member_id", flat=True))
+    return {
+        state.lead_id
+        for state in states
+        if (owner := owner_id(state, function)) in {member.pk, *led_people} - {None}
+        or (owner is None and team_id(state, function) in {None, *my_teams})
+    }
+
+
 def require_hands_on(*, member: Membership, state: LeadState) -> None:
     """Raise NotYourLead unless the member may act on this lead."""
     if may_act_on(member=member, state=state):

@@ -3,7 +3,8 @@
 A form is drawn from a document and read back into one, so a document with faults is drawn as it was typed: values that mean
 nothing stay texts, and the kind's own parser says what is wrong with them, by path. An editor is a ``DocumentForm``: entries
 for the whole, and one list of rows, each of a ``RowKind``. Fields are named ``whole-model_cap`` and ``r3-event.type``; the
-order of the fields ``row`` is the order of the rows.
+order of the fields ``row`` is the order of the rows. A row of a long document goes along as it is, in one field ``r30-kept``,
+until somebody opens it and its fields are fetched.
 """
 
 import json
@@ -16,26 +17,33 @@ from django.conf import settings
 from django.http import QueryDict
 from django.utils.formats import get_format
 from django.utils.functional import Promise
+from django.utils.safestring import mark_safe
 from django.utils.text import slugify
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 
 from leads.conditions.describe import describe_condition
 from leads.conditions.facts import EVENT, LEAD
 from leads.conditions.language import InvalidCondition, parse_condition
 from leads.models import RuleKind
 from leads.rulebook import RuleLine, sentence
-from tenancy.errors import FieldProblem
+from tenancy.errors import FieldProblem, Invalid
 
 Text = str | Promise
 Json = Any
 Option = tuple[str, str]
 
 WHOLE: Final = "whole"
+KEPT: Final = "kept"
 # More rows than any kind of document takes: what comes after them was not typed by a person.
 MAX_ROWS: Final = 500
-MAX_ID_LENGTH: Final = 40
+MAX_ID_LENGTH: Final = 32
+# Of a document with more rows than this, the fields of a row are drawn when it is opened.
+MOST_DRAWN: Final = 12
 _ROW: Final = re.compile(r"[a-z0-9]{1,12}")
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,15}")
+# JSON between apostrophes in HTML: a quotation mark is one character then, not six.
+_IN_APOSTROPHES: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "'&<>"}
+_INCOMPLETE: Final = gettext_lazy("What was sent is incomplete. Open the page anew.")
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,19 @@ class ChecksEntry(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckEntry(Entry):
+    """Yes or no."""
+
+    template: ClassVar[str] = "check"
+
+    def read(self, posted: Posted) -> Json:
+        return bool(posted.text(self.path))
+
+    def show(self, value: Json) -> dict[str, Any]:
+        return {"is_chosen": value is True}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConditionEntry(Entry):
     """A condition on leads, or on one event; ``nothing`` is said where there is none."""
 
@@ -249,6 +270,8 @@ class DrawnRow:
     entries: Sequence[DrawnEntry]
     faults: Sequence[FieldProblem] = ()
     line: RuleLine | None = None
+    # The row as it is, where its fields are not drawn.
+    kept: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -285,9 +308,16 @@ class DrawnForm:
         return len(self.faults) + len(of_rows) + sum(len(each.faults) for each in self.entries)
 
 
+def _as_it_is(document: Mapping[str, Json]) -> dict[str, Json]:
+    return dict(document)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DocumentForm:
-    """How documents of a kind are edited. ``rows`` is the path of the list; ``without`` are facts its conditions may not read."""
+    """How documents of a kind are edited. ``rows`` is the path of the list; ``without`` are facts its conditions may not read.
+
+    ``unfold`` makes of a document what the form shows, where a row's value stands elsewhere in the document; ``fold`` undoes it.
+    """
 
     kind: RuleKind
     title: Text
@@ -302,6 +332,10 @@ class DocumentForm:
     # The button and the page by which another document of the kind begins, where there may be several.
     new_label: Text = ""
     new_url: str = ""
+    # What rows are known by: it stays for ever, since decisions and answers speak of them by it.
+    id_name: str = "id"
+    unfold: Callable[[Mapping[str, Json]], dict[str, Json]] = _as_it_is
+    fold: Callable[[Mapping[str, Json]], dict[str, Json]] = _as_it_is
     # Whether rows name later ones, so that a new row has its id before it is saved.
     has_jumps: bool = False
     scripts: Sequence[str] = ()
@@ -309,16 +343,18 @@ class DocumentForm:
 
     def read(self, data: QueryDict, *, base: Mapping[str, Json]) -> dict[str, Json]:
         """The document that was sent; what no field is about stays as in ``base``."""
-        document = dict(base)
+        document = self.unfold(base)
         whole = Posted(data, WHOLE)
         _read_into(document, self.entries, whole)
         prefixes = [each for each in data.getlist("row") if _ROW.fullmatch(each)]
         rows = [self._read_row(Posted(data, prefix)) for prefix in dict.fromkeys(prefixes[:MAX_ROWS])]
-        _give_ids(rows)
+        _give_ids(rows, self.id_name)
         document[self.rows] = rows
-        return document
+        return self.fold(document)
 
     def _read_row(self, posted: Posted) -> dict[str, Json]:
+        if kept := posted.text(KEPT):
+            return _read_kept(kept)
         key = posted.text("is")
         kind = next((each for each in self.row_kinds if each.key == key), self.row_kinds[0])
         row: dict[str, Json] = {}
@@ -333,15 +369,25 @@ class DocumentForm:
         lines: Mapping[str, RuleLine] | None = None,
     ) -> DrawnForm:
         """The document as fields with their faults, and each row as ``lines`` say it, by its id."""
+        document = self.unfold(document)
         rows = self.rows_of(document)
         own: list[FieldProblem] = list(faults)
         drawn = []
         for index, row in enumerate(rows):
             of_row = _take(own, f"{self.rows}[{index}]")
-            drawn.append(self._draw_row(f"r{index}", row, of_row, (lines or {}).get(str(row.get("id")))))
+            line = (lines or {}).get(str(row.get(self.id_name)))
+            is_drawn = len(rows) <= MOST_DRAWN or of_row
+            drawn.append((self._draw_row if is_drawn else self._keep_row)(f"r{index}", row, of_row, line))
         blanks = [self._draw_row("__row__", kind.blank, [], None, kind) for kind in self.row_kinds]
         whole = _draw_entries(self.entries, WHOLE, document, own)
         return DrawnForm(self, whole, drawn, blanks, own)
+
+    def draw_kept(self, data: QueryDict) -> DrawnRow:
+        """The fields of the one row that was sent as it is. Raises Invalid."""
+        prefix = data.get("row", "")
+        if not _ROW.fullmatch(prefix):
+            raise Invalid(_INCOMPLETE)
+        return self._draw_row(prefix, _read_kept(Posted(data, prefix).text(KEPT)), [], None)
 
     def rows_of(self, document: Mapping[str, Json]) -> list[dict[str, Json]]:
         """The rows of a document, as far as it has any."""
@@ -356,9 +402,43 @@ class DocumentForm:
         line: RuleLine | None,
         kind: RowKind | None = None,
     ) -> DrawnRow:
-        kind = kind or next((each for each in self.row_kinds if each.matches(row)), self.row_kinds[0])
-        title = str(line.label) if line else _words_of(row.get("label"))
-        return DrawnRow(prefix, kind, title, _draw_entries(kind.entries, prefix, row, faults), faults, line)
+        kind = kind or self._kind_of(row)
+        entries = _draw_entries(kind.entries, prefix, row, faults)
+        return DrawnRow(prefix, kind, _title_of(row, line), entries, faults, line)
+
+    def _keep_row(
+        self, prefix: str, row: Mapping[str, Json], faults: list[FieldProblem], line: RuleLine | None
+    ) -> DrawnRow:
+        kind = self._kind_of(row)
+        # Rows are jumped to by their ids, also while they are closed.
+        known_by = [each for each in kind.entries if each.template == "hidden" and self.has_jumps]
+        hidden = _draw_entries(known_by, prefix, row, faults)
+        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+        kept = mark_safe(text.translate(_IN_APOSTROPHES))  # noqa: S308
+        return DrawnRow(prefix, kind, _title_of(row, line), hidden, line=line, kept=kept)
+
+    def _kind_of(self, row: Mapping[str, Json]) -> RowKind:
+        return next((each for each in self.row_kinds if each.matches(row)), self.row_kinds[0])
+
+
+def _title_of(row: Mapping[str, Json], line: RuleLine | None) -> str:
+    return str(line.label) if line else _words_of(row.get("label"))
+
+
+def _read_kept(text: str) -> dict[str, Json]:
+    """A row that went along as it is. Raises Invalid where it is not one that we drew."""
+    try:
+        row = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(_INCOMPLETE) from error
+    if not isinstance(row, dict) or "\\u0000" in text:
+        raise Invalid(_INCOMPLETE)
+    return row
+
+
+def _refuse_constant(name: str) -> Json:
+    """NaN and the infinities are numbers to Python and not to the database."""
+    raise ValueError(name)
 
 
 def _words_of(label: Json) -> str:
@@ -412,18 +492,18 @@ def _put(values: dict[str, Json], path: str, value: Json) -> None:
     values[last] = value
 
 
-def _give_ids(rows: Sequence[dict[str, Json]]) -> None:
-    """Name new rows after their labels; an id stays for ever, since decisions speak of rules by it."""
-    taken = {row.get("id") for row in rows}
+def _give_ids(rows: Sequence[dict[str, Json]], id_name: str) -> None:
+    """Name new rows after their labels."""
+    taken = {row.get(id_name) for row in rows}
     for row in rows:
-        if row.get("id"):
+        if row.get(id_name):
             continue
         label = row.get("label")
         words = next(iter(label.values()), "") if isinstance(label, dict) else str(row.get("kind") or "")
         name = slugify(words).replace("-", "_")[: MAX_ID_LENGTH - 4] or "rule"
         numbered = (f"{name}_{number}" for number in range(2, MAX_ROWS + 2))
-        row["id"] = name if name not in taken else next(each for each in numbered if each not in taken)
-        taken.add(row["id"])
+        row[id_name] = name if name not in taken else next(each for each in numbered if each not in taken)
+        taken.add(row[id_name])
 
 
 _forms: dict[str, DocumentForm] = {}

@@ -211,7 +211,12 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "tenancy.accounts.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "add_webauthn": "tenancy.passkeys.AddPasskeyForm",
+    "edit_webauthn": "tenancy.passkeys.RenamePasskeyForm",
+}
 MFA_TOTP_ISSUER = "LeadSys"
 # Rate limits count attempts by address: how many proxies of ours stand before the application and append it to X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = int(os.environ.get("LEADSYS_TRUSTED_PROXIES", "1" if PRODUCTION else "0"))

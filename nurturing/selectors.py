@@ -52,7 +52,7 @@ def list_messages(
 
     Raises CursorRefused, Invalid.
     """
-    rows = Message.objects.select_related("lead").defer("body_html", "body_text")
+    rows = Message.objects.select_related("lead", "enrollment").defer("body_html", "body_text")
     if state in MessageState.values:
         rows = rows.filter(state=state)
     if "\x00" in address:

@@ -7,9 +7,12 @@ from django.utils.translation import gettext_lazy as _
 from leads.conditions.facts import LEAD, Choice, Fact, Rows, Vocabulary
 from leads.conditions.lead_facts import STANDING
 from leads.conditions.operators import FactType
-from routing.models import OPEN_STATES, Clock, ClockState
+from routing.models import OPEN_STATES, Clock, ClockKind, ClockState
 
 OPEN_CLOCK: Final = "open_clock"
+OPEN_CLOCK_KIND: Final = "open_clock_kind"
+# The last share of the time, in per cent, of which somebody was warned: 0 before the first warning.
+OPEN_CLOCK_WARNED: Final = "open_clock_warned"
 BROKEN: Final = {"fact": OPEN_CLOCK, "op": "eq", "value": ClockState.BROKEN.value}
 
 
@@ -19,6 +22,8 @@ def _open_clocks() -> Any:
 
 # A lead waits in one stage at a time, and a clock belongs to a stage: it has one open clock at most.
 _CLOCKS: Final = Rows(_open_clocks, "state")
+_KINDS: Final = Rows(_open_clocks, "kind")
+_WARNED: Final = Rows(_open_clocks, "level")
 
 
 def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
@@ -35,5 +40,26 @@ def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
                 Choice(state.value, state.label) for state in (ClockState.RUNNING, ClockState.BROKEN)
             ],
             is_fast=True,
+        )
+    )
+    vocabulary.register(
+        Fact(
+            key=OPEN_CLOCK_KIND,
+            label=_("Kind of the open clock"),
+            group=STANDING,
+            type=FactType.CHOICE,
+            expression=_KINDS.value,
+            rows=_KINDS,
+            choices=lambda: [Choice(kind.value, kind.label) for kind in ClockKind],
+        )
+    )
+    vocabulary.register(
+        Fact(
+            key=OPEN_CLOCK_WARNED,
+            label=_("Open clock: share of its time that was warned of, in per cent"),
+            group=STANDING,
+            type=FactType.INTEGER,
+            expression=_WARNED.value,
+            rows=_WARNED,
         )
     )

@@ -38,6 +38,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "inbox.work": frozenset({ADMIN, MANAGER, SALES}),
     "opportunity.read": EVERYONE,
     "funnel.read": EVERYONE,
+    # How the teams stand: clocks and load by person.
+    "team.oversee": frozenset({ADMIN, MANAGER}),
     # Into a sequence and out of it by hand.
     "lead.enroll": frozenset({ADMIN, MANAGER, MARKETING}),
     "outbox.read": frozenset({ADMIN, MANAGER, MARKETING}),

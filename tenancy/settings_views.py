@@ -234,7 +234,7 @@ def create_key(request: TenantRequest) -> HttpResponse:
         except keys.KeyNameTaken as problem:
             form.add_error("name", str(problem.detail))
         else:
-            return render(request, "tenancy/key_made.html", {"key": row, "secret": secret})
+            return render(request, "tenancy/key_made.html", {"key": row, "shown_once": secret})
     return _form(request, "tenancy/key.html", form)
 
 
@@ -324,7 +324,7 @@ def _team_values(form: TeamForm) -> dict[str, Any]:
 def _show_link(request: TenantRequest, email: str, token: str) -> HttpResponse:
     context = {
         "email": email,
-        "link": invitations.link_to(token=token),
+        "shown_once": invitations.link_to(token=token),
         "until": timezone.now() + invitations.INVITATION_LIFETIME,
     }
     return render(request, "tenancy/link_made.html", context)

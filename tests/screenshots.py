@@ -51,6 +51,7 @@ PAGES = {
     "sales": {
         "home-sales": "",
         "inbox": "inbox/",
+        "board": "opportunities/board/?period=year",
         "opportunities": "opportunities/",
         "opportunities-won": "opportunities/?outcome=won&order=-amount",
         "opportunities-lost": "opportunities/?outcome=lost",
@@ -64,13 +65,18 @@ PAGES = {
             for kind in ("scoring", "grading", "gates", "reasons", "routing", "clocks")
         },
         **{f"edit-{kind}": f"rules/{kind}/main/edit/" for kind in ("scoring", "grading", "gates", "routing")},
+        "edit-qualification": "rules/qualification/bant/edit/",
         "outbox": "outbox/",
         "forms": "forms/",
         "export": "leads/export/?stage=mql",
         "imports": "imports/",
         "import-new": "imports/new/",
     },
-    "manager": {"home-manager": "", "funnel-by-sdr": "funnel/?by=sdr"},
+    "manager": {
+        "home-manager": "",
+        "funnel-by-sdr": "funnel/?by=sdr",
+        "funnel-leads": "funnel/leads/?stage=sql",
+    },
     "admin": {
         "home-admin": "",
         "lead-new": "leads/new/",
@@ -96,7 +102,11 @@ PAGES = {
     },
     "viewer": {"home-viewer": "", "lead-viewer": "leads/{lead}/"},
 }
-IN_DOCS = {("queue", "light"), ("queue", "dark"), ("lead", "light"), ("funnel", "light"), ("queue", "phone")}
+IN_DOCS = {
+    *((name, "light") for name in ("queue", "lead", "funnel", "board", "home-manager", "rules-scoring")),
+    ("queue", "dark"),
+    ("queue", "phone"),
+}
 
 
 @contextmanager

@@ -185,7 +185,7 @@ def send_webhook_again(request: TenantRequest, endpoint_id: int, delivery_id: in
 
 
 def _show_secret(request: TenantRequest, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
-    context = {"endpoint": endpoint, "host": host_of(endpoint.url), "secret": secret}
+    context = {"endpoint": endpoint, "host": host_of(endpoint.url), "shown_once": secret}
     return render(request, "core/webhook_secret.html", context)
 
 

@@ -9,13 +9,21 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from leads.capture.submissions import discard_submission, retry_submission
-from leads.held import get_held_lead, get_held_submission, list_held_leads, list_held_submissions
+from leads.held import (
+    count_held,
+    get_held_lead,
+    get_held_submission,
+    list_held_leads,
+    list_held_submissions,
+)
 from leads.models import HeldLead, Submission, SubmissionState
 from leads.pipeline import discard_held_lead, retry_leads
 from tenancy.audit import record
+from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
+MOST_COUNTED = 10_000
 LEAD_DISCARDED = "held.lead_discarded"
 SUBMISSION_DISCARDED = "held.submission_discarded"
 
@@ -25,11 +33,16 @@ SUBMISSION_DISCARDED = "held.submission_discarded"
 def held(request: TenantRequest) -> HttpResponse:
     """Leads and submissions whose processing failed."""
     leads, submissions = list_held_leads(), list_held_submissions()
-    total = len(leads) + len(submissions)
+    total = max(count_held(most=MOST_COUNTED), len(leads) + len(submissions))
     heading = _("Nothing is held")
     if total:
-        heading = ngettext("%(n)s is held", "%(n)s are held", total) % {"n": total}
-    context = {"heading": heading, "held_leads": leads, "held_submissions": submissions}
+        heading = ngettext("%(n)s is held", "%(n)s are held", total) % {"n": show_number(total)}
+    context = {
+        "heading": heading,
+        "held_leads": leads,
+        "held_submissions": submissions,
+        "hidden": max(0, total - len(leads) - len(submissions)),
+    }
     return render(request, "leads/held.html", context)
 
 

@@ -21,6 +21,7 @@ from core.notifications import list_notifications, mark_read, text_of, url_of
 from leads.clocks import broken_clock, list_urgent_faces
 from leads.conditions.language import parse_condition
 from leads.held import count_held
+from leads.home_panels import list_home_panels
 from leads.listing import COUNT_LIMIT, LeadListQuery, count_leads, list_leads
 from leads.matching import NOBODY
 from leads.models import Lead, Opportunity, OpportunityOutcome, Stage
@@ -102,6 +103,7 @@ def home(request: TenantRequest) -> HttpResponse:
         "needs": needs,
         "next_leads": _next_leads(member, tenant, now),
         "late": _late_leads(member, tenant, now),
+        "panels": list_home_panels(member=member, tenant=tenant, now=now),
         "notices": notices,
         "has_unread": any(row.read_at is None for row, _text, _url in notices),
     }

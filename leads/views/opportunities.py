@@ -5,19 +5,19 @@ from typing import Final
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from leads.models import MoveAct, Opportunity, OpportunityOutcome
-from leads.money import amount_in_units, minor_digits
+from leads.models import MoveAct, OpportunityOutcome
+from leads.money import money_words
 from leads.opportunities import list_opportunities
 from leads.reasons import published_reasons
 from leads.timeline import reason_words
 from leads.versions import open_rulebook
 from leads.views.addresses import lead_addresses
+from leads.views.opportunity_filters import MYSELF, PERIODS, OpportunityFilters, read_filters
 from tenancy.listing import (
     CURSOR,
     ORDER,
@@ -34,7 +34,6 @@ from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
 PAGE: Final = "leads/opportunity_list.html"
-MYSELF: Final = "me"
 
 
 @tenant_page(right="opportunity.read")
@@ -43,10 +42,14 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
     """Deals by outcome, the newest first."""
     outcome = _outcome(request.GET.get("outcome", ""))
     order = request.GET.get(ORDER, "")
-    is_mine = request.GET.get("owner") == MYSELF
+    filters = read_filters(
+        given=request.GET, member=request.member, tenant=request.tenant, now=timezone.now()
+    )
+    is_mine = filters.is_mine
     found = list_opportunities(
         outcome=outcome,
-        owner=request.member if is_mine else None,
+        owner=filters.owner,
+        closed_since=filters.closed_since if outcome != OpportunityOutcome.OPEN else None,
         q=request.GET.get(SEARCH, ""),
         order=order,
         cursor=request.GET.get(CURSOR, ""),
@@ -61,7 +64,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
             "company": row.lead.company or "",
             "opened": _day(row.opened_at),
             "closed": _day(row.closed_at),
-            "amount": money_words(row),
+            "amount": money_words(row.amount_minor, row.currency),
             "owner": row.sales_rep or row.kept_sales_rep or "",
             "reason": reason_words(act=MoveAct.LOSE, reason=row.reason, reasons=rulebook_reasons),
         }
@@ -79,7 +82,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         search_label=_("Search name, e-mail, company, phone, id"),
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
-        chips=[FilterChip(label=_("Only mine"), without=["owner"])] if is_mine else [],
+        chips=_chips(filters),
         empty=EmptyState(
             title=_("No opportunity here"),
             text=_("An SQL that sales accepts becomes an opportunity."),
@@ -105,6 +108,16 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         "is_mine": is_mine,
     }
     return render_listing(request, PAGE, context, listing=listing)
+
+
+def _chips(filters: OpportunityFilters) -> list[FilterChip]:
+    chips = []
+    if filters.owner:
+        label = _("Only mine") if filters.is_mine else _("Owner: %(name)s") % {"name": filters.owner.name}
+        chips.append(FilterChip(label=label, without=["owner"]))
+    if period := filters.given.get("period"):
+        chips.append(FilterChip(label=PERIODS[period], without=["period"]))
+    return chips
 
 
 def _outcome(given: str) -> OpportunityOutcome:
@@ -137,12 +150,3 @@ def _day(at: datetime | None) -> str:
     if at is None:
         return ""
     return format_html('<time datetime="{}">{}</time>', timezone.localtime(at).isoformat(), short_date(at))
-
-
-def money_words(row: Opportunity) -> str:
-    """An amount as the reader writes it, with its currency; nothing if it is not known."""
-    if row.amount_minor is None or not row.currency:
-        return ""
-    amount = amount_in_units(row.amount_minor, currency=row.currency)
-    digits = minor_digits(row.currency)
-    return f"{row.currency} {number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)}"

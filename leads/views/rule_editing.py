@@ -85,6 +85,16 @@ def _save(request: TenantRequest, form: DocumentForm, base: RuleVersion) -> Http
     return redirect_htmx(url=review) if request.headers.get("HX-Request") else redirect(review)
 
 
+@tenant_page(right="rules.publish")
+@require_POST
+def rules_row(request: TenantRequest, kind: str, name: str) -> HttpResponse:
+    """The fields of one row that the editor holds as it is; nothing is saved."""
+    form = find_document_form(kind)
+    if form is None:
+        raise NoSuchRules(_("These rules can't be edited here."))
+    return render(request, "leads/rules_edit.html#fields", {"row": form.draw_kept(request.POST)})
+
+
 def _show(
     request: TenantRequest,
     form: DocumentForm,
@@ -122,7 +132,8 @@ def _lines_of(form: DocumentForm, base: RuleVersion, document: dict[str, Any]) -
     except InvalidDocument:
         # What a draft names is gone since it was saved; the form shows it all the same, to be mended.
         return {}
-    return {row["id"]: lines[row["id"]] for row in same if row.get("id") in lines}
+    ids = [row.get(form.id_name) for row in same]
+    return {each: lines[each] for each in ids if each in lines}
 
 
 def _lines_by_id(version: RuleVersion) -> dict[str, RuleLine]:

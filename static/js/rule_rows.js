@@ -1,7 +1,8 @@
 /*
   The rows of a rule document's form (templates/leads/rules_edit.html): added from a <template>, removed, moved by buttons, by Alt
   and an arrow, or by dragging the handle. The order of the rows is the order in which they are sent. A row that was touched says
-  so; leaving the page with changes asks first.
+  so; leaving the page with changes asks first. Of a long document the later rows come without their fields, which are fetched when
+  a row is opened; until then the row goes along as it is.
 */
 const fill = (sentence, values) => sentence.replace(/%\((\w+)\)s/g, (_all, name) => values[name]);
 const say = (text) => {
@@ -45,6 +46,7 @@ function add(form, key) {
   const list = listOf(form);
   list.insertAdjacentHTML("beforeend", template.innerHTML.replaceAll("__row__", `n${lastNew}`));
   const row = list.lastElementChild;
+  equip(row);
   // Steps are jumped to by their ids, also before they are saved.
   if (list.hasAttribute("data-rule-jumps")) idOf(row).value = `step_${Date.now().toString(36)}`;
   row.dispatchEvent(new CustomEvent("leadsys:added", { bubbles: true }));
@@ -81,9 +83,36 @@ function move(row, step) {
   told(row);
 }
 
-const fillAll = () => document.querySelectorAll("[data-rule-jumps]").forEach(fillJumps);
-fillAll();
-document.addEventListener("htmx:load", fillAll);
+// What is the same in every row stands in the page once: the handle, the mark of a change, the buttons.
+function equip(row) {
+  const template = formOf(row)?.querySelector("template[data-rule-tools]");
+  if (!template || row.querySelector(":scope > .rule-tools")) return;
+  const [handle, touched, chevron, tools] = template.content.cloneNode(true).children;
+  row.querySelector(":scope > details").before(handle);
+  row.querySelector("[data-rule-title]").after(" ", touched);
+  row.querySelector("summary").append(chevron);
+  row.append(tools);
+}
+
+async function fetchFields(row) {
+  const place = row.querySelector("[data-rule-fields]");
+  if (!place || place.ariaBusy === "true") return;
+  place.ariaBusy = "true";
+  const kept = row.querySelector('input[type=hidden][name$="-kept"]');
+  const values = { row: row.querySelector("input[name=row]").value, [kept.name]: kept.value };
+  await window.htmx.ajax("POST", row.parentElement.dataset.ruleAsks, { source: row, target: place, swap: "outerHTML", values });
+  place.ariaBusy = "false";
+  // Gone only if the fields came: a row of which nothing came still goes along as it is.
+  if (!place.isConnected) kept.remove();
+}
+
+function prepare() {
+  document.querySelectorAll("[data-rule-row]").forEach(equip);
+  document.querySelectorAll("[data-rule-jumps]").forEach(fillJumps);
+}
+prepare();
+document.addEventListener("htmx:load", prepare);
+document.addEventListener("toggle", (event) => event.target.open && event.target.matches(".rule-details") && fetchFields(event.target.closest("[data-rule-row]")), true);
 
 document.addEventListener("click", (event) => {
   const adding = event.target.closest("[data-rule-add]");

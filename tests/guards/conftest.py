@@ -16,5 +16,5 @@ def world(tenant: Tenant, other_tenant: Tenant, settings: Any) -> World:
     """Two tenants; nobody is slowed down by limits on attempts."""
     from tests.guards.samples import make_world
 
-    settings.ACCOUNT_RATE_LIMITS = False
+    settings.ACCOUNT_RATE_LIMITS = settings.MFA_RATE_LIMITS = False
     return make_world(tenant, other_tenant)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import models
 from django.test import Client
@@ -285,18 +286,13 @@ def _closure(_world: World) -> str:
     return key_of(get_calendar().closures[-1])
 
 
-def _closure(_world: World) -> str:
-    close_days(
-        calendar=get_calendar(),
-        label="Carnaval",
-        first=NOW.date(),
-        last=NOW.date(),
-        hours=None,
-        is_yearly=False,
-        by=None,
-        now=NOW,
+def _passkey(_world: World) -> int:
+    passkey = Authenticator.objects.create(
+        user=make_member(role=Role.SDR).user,
+        type=Authenticator.Type.WEBAUTHN,
+        data={"name": "Laptop", "credential": {}},
     )
-    return key_of(get_calendar().closures[-1])
+    return int(passkey.pk)
 
 
 # What an address needs beside its parameters to find anything.
@@ -351,6 +347,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "message_id": row_of(Message),
     "enrollment_id": _enrollment,
     "unsubscribe.token": column_of(Message, "token"),
+    "pk": _passkey,
     # allauth's mail for a forgotten password
     "uidb36": lambda _world: "1",
     "key": lambda _world: "nonsense",

@@ -1,19 +1,25 @@
 """The funnel on a handful of leads, counted by hand: cohort and flow, medians, flagged, groupings, the API's answer."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.test import Client
 
 from insights.api import funnel_json
 from insights.funnel import (
+    FunnelCell,
     FunnelQuestion,
     FunnelQuestionInvalid,
     days_from_microseconds,
     get_funnel,
+    list_cell,
     parse_question,
 )
-from leads.models import CustomField, CustomValue, KeptPerson, Lead, MoveAct, Origin, StageChange
+from leads.models import CustomField, CustomValue, KeptPerson, Lead, MoveAct, Origin, Stage, StageChange
 from tenancy.models import Tenant
 from tests.builders import make_lead, make_member
 
@@ -189,6 +195,73 @@ def test_the_rows_add_up_to_the_total_in_every_stage(tenant: Tenant) -> None:
             funnel = ask(tenant, by=by, mode=mode)
             sums = [sum(counts) for counts in zip(*(reached(row) for row in funnel["rows"]), strict=True)]
             assert sums == reached(funnel["total"]) == [12, 10, 8, 6, 4, 2]
+
+
+@pytest.mark.parametrize("mode", ["cohort", "flow"])
+def test_behind_every_number_are_exactly_its_leads(tenant: Tenant, mode: Any) -> None:
+    sdr = make_member(name="Bruno")
+    kept = KeptPerson.objects.create(text="Someone")
+    field = CustomField.objects.create(name="plants", label="Plants", type="decimal")
+    paths = ((), (("mql", 1),), (("mql", 1), ("working", 2), ("nurture", 3)), (("customer", -3),))
+    for number in range(12):
+        owners = ({"owner_sdr": sdr}, {"kept_sdr": kept}, {})[number % 3]
+        lead = make_path(
+            *paths[number % 4],
+            origin=("webinar", "fair", None)[number % 3],
+            campaign=f"c{number % 5}" if number % 2 else None,
+            standing=owners,
+        )
+        if number % 2:
+            CustomValue.objects.create(lead=lead, field=field, decimal_value=1_500_000 * number)
+    for by in (None, "origin", "campaign", "landing_page", "sdr", "sales_rep", "custom.plants"):
+        question = FunnelQuestion(mode=mode, first_day=date(2026, 9, 1), last_day=date(2026, 10, 2), by=by)
+        funnel = get_funnel(tenant=tenant, question=question)
+        rows = [(False, row) for row in funnel.rows] + [(True, funnel.total)]
+        for is_of_all, row in rows:
+            for stage in STAGES:
+                cell = FunnelCell(Stage(stage), is_of_all, row.key)
+                assert count_behind(tenant, question, cell) == row.reached[stage], (by, row.label, stage)
+    assert funnel.total.reached["new"] == 12
+
+
+def count_behind(tenant: Tenant, question: FunnelQuestion, cell: FunnelCell) -> int:
+    """How many leads the pages of a cell show, each once."""
+    found: list[int] = []
+    before: int | None = None
+    while True:
+        page = list_cell(tenant=tenant, question=question, cell=cell, before=before, size=5)
+        found += page.lead_ids
+        before = page.next_before
+        if before is None:
+            break
+    assert len(set(found)) == page.count
+    return len(found)
+
+
+def test_the_page_links_each_number_and_the_file_has_every_group(tenant: Tenant) -> None:
+    for number in range(55):
+        make_path(("mql", 1), origin=f"=origin {number:02}", created_at=MIDNIGHT)
+    user = make_member(role="manager").user
+    assert user is not None
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    home = f"/t/{tenant.slug}/funnel/"
+    page = client.get(home, {"by": "origin"}).content.decode()
+    assert "5 smaller groups are not shown" in page
+    assert len(page.encode()) < 150_000
+    links = [unescape(link) for link in re.findall(r'href="([^"]+/funnel/leads/[^"]+key=[^"]+)"', page)]
+    assert len(links) == 50 * 2
+    behind = client.get(links[1]).content.decode()
+    assert "MQL: 1 lead" in " ".join(behind.split())
+    assert "As a filter of the list" in behind
+    lines = client.get(f"{home}file/", {"by": "origin"}).content.decode("utf-8-sig").splitlines()
+    assert lines[0].startswith("origin,label,new,mql,working,sql,opportunity,customer,days_to_mql")
+    assert lines[1].startswith("'=origin 00,'=origin 00,1,1,0,0,0,0,1.0,")
+    assert (len(lines), lines[-1].split(",")[2]) == (57, "55")
+    for wrong in ("stage=nurture", "key=%00", "cursor=x"):
+        with transaction.atomic():
+            assert client.get(f"{home}leads/?{wrong}").status_code == 400, wrong
+            transaction.set_rollback(True)
 
 
 def test_no_leads_are_six_zeros(tenant: Tenant) -> None:

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from leads.models import Rerun, RuleKind, RuleVersion, VersionStatus
-from leads.versions import find_draft, save_draft
+from leads.qualification.frameworks import list_frameworks
+from leads.versions import find_draft, open_rulebook, save_draft
 from scoring.documents import MAX_RULES
 from tenancy.audit import sentence_of
 from tenancy.models import AuditEntry, Membership, Team, TeamFunction, User
@@ -22,6 +23,7 @@ EDITED = {
     "gates": "main",
     "routing": "main",
     "sequence": "re_engagement",
+    "qualification": "bant",
 }
 PRICING = {
     "fact": "event_count",
@@ -135,6 +137,14 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+DOCUMENTS["qualification"] = {
+    "label": {"en": "Fit", "pt-br": "Aderência"},
+    "questions": [
+        {"key": "plants", "label": {"en": "Plants"}},
+        {"key": "budget", "label": {"pt-br": "Verba"}, "help": {"en": "They can pay."}},
+    ],
+    "exit": {"required": ["budget"]},
+}
 DOCUMENTS["sequence"] = {
     "key": "re_engagement",
     "label": {"en": "Back"},
@@ -413,8 +423,39 @@ def test_a_draft_that_names_what_is_gone_can_still_be_opened_and_mended(
 
 
 def test_kinds_without_an_editor_say_so(marketing: Client) -> None:
-    assert marketing.get(address("qualification", "edit/", "bant")).status_code == 404
-    assert 'data-key="e"' not in read(marketing, "qualification", "", "bant")
+    assert marketing.get(address("clocks", "edit/", "main")).status_code == 404
+    assert 'data-key="e"' not in read(marketing, "clocks", "", "main")
+
+
+def test_a_question_is_added_required_and_asked_by_its_new_order(marketing: Client, tenant: Any) -> None:
+    sent = opened(marketing, "qualification")
+    del sent["r3-is_required"]
+    sent["row"] = ["n1", "r3", "r0", "r1"]
+    sent |= {
+        "n1-is": ["question"],
+        "n1-label.en": ["Budget"],
+        "n1-label.pt-br": ["Verba já aprovada"],
+        "n1-help.en": [""],
+        "n1-is_required": ["1"],
+    }
+    assert send(marketing, "qualification", sent).status_code == 302
+    review = read(marketing, "qualification", "review/")
+    for words in ("Budget", "Need", "Timeline"):
+        assert words in review
+    draft = draft_of(tenant, "qualification")
+    assert [each["key"] for each in draft["questions"]] == ["budget_2", "timeline", "budget", "authority"]
+    assert draft["label"] == "BANT"
+    assert draft["exit"] == {"required": ["budget_2", "budget", "authority"]}
+    drafted_hash = drafted(tenant, "qualification")
+    assert drafted_hash is not None
+    marketing.post(address("qualification", "publish/"), {"draft": drafted_hash.content_hash})
+    with tenant_scope(tenant.pk):
+        rules = list_frameworks(open_rulebook())["bant"]
+    assert rules.required == {"budget_2", "budget", "authority"}
+    nothing = opened(marketing, "qualification")
+    nothing["row"] = []
+    answer = send(marketing, "qualification", nothing)
+    assert (answer.status_code, "Give 1 to 20 questions" in answer.content.decode()) == (422, True)
 
 
 def test_another_text_of_an_email_is_a_change_that_is_named(marketing: Client, tenant: Any) -> None:
@@ -506,6 +547,45 @@ def test_as_many_rules_as_a_document_takes_can_be_edited(marketing: Client, tena
         save_draft(kind=RuleKind.SCORING, document=document, by=None, now=NOW)
     assert send(marketing, "scoring", opened(marketing, "scoring")).status_code == 302
     assert len(draft_of(tenant, "scoring")["rules"]) == MAX_RULES
+
+
+def test_rows_of_a_long_document_go_along_as_they_are_until_they_are_opened(
+    marketing: Client, tenant: Any
+) -> None:
+    """An editor of a hundred rules is an ordinary page; what nobody opened is saved as it was."""
+    rules = [
+        make_rule(id=f"r{n}", label={"en": f"It's <R> {n}"}, event=None, when=(PRICING, NESTED)[n % 4 == 0])
+        if n % 2
+        else make_rule(id=f"r{n}", label={"en": f"It's <R> {n}"}, count="daily", cap="20", window_days=30)
+        for n in range(100)
+    ]
+    with tenant_scope(tenant.pk):
+        save_draft(kind=RuleKind.SCORING, document={"rules": rules, "model_cap": None}, by=None, now=NOW)
+    page = read(marketing, "scoring", "edit/")
+    assert len(page.encode()) < 150_000
+    assert page.count("It&#x27;s &lt;R&gt; 99") == 1
+    sent = fields_of(page, form_id="rules-form")
+    assert send(marketing, "scoring", sent).status_code == 302
+    assert draft_of(tenant, "scoring")["rules"] == rules
+
+    asked = {"row": "r99", "r99-kept": sent["r99-kept"][0]}
+    fields = marketing.post(address("scoring", "row/"), asked).content.decode()
+    assert 'value="It&#x27;s &lt;R&gt; 99"' in fields
+    row = fields_of(f'<form id="row">{fields}</form>', form_id="row")
+    del sent["r99-kept"]
+    sent |= row | {"r99-points": ["many"], "replacing": opened(marketing, "scoring")["replacing"]}
+    answer = send(marketing, "scoring", sent)
+    assert (answer.status_code, "Give a number" in answer.content.decode()) == (422, True)
+    assert send(marketing, "scoring", sent | {"r99-points": ["7"]}).status_code == 302
+    saved = draft_of(tenant, "scoring")["rules"]
+    assert saved[:99] == rules[:99]
+    assert saved[99] == rules[99] | {"points": "7", "when": PRICING}
+
+    for kept in ("{", "[1]", '{"points": NaN}', '{"label": "\\u0000"}', "", "[" * 100_000):
+        wrong = marketing.post(address("scoring", "row/"), {"row": "r1", "r1-kept": kept})
+        assert wrong.status_code == 400, kept[:20]
+        if kept:
+            assert send(marketing, "scoring", sent | {"r98-kept": [kept]}).status_code == 400, kept[:20]
 
 
 def test_the_editor_of_the_default_rules_is_a_page_of_ordinary_size(marketing: Client) -> None:

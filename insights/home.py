@@ -1,0 +1,184 @@
+"""What the reports put on the home page: how the teams stand, for who oversees them; one's own numbers, for SDRs and reps."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from insights.oversight import ClockCounts, Load, get_oversight, waiting_stages
+from insights.own_numbers import list_own_numbers
+from leads.home_panels import HomePanel, register_home_panel
+from leads.matching import NOBODY
+from routing.models import ClockKind, ClockState
+from tenancy.models import Membership, TeamFunction, Tenant
+from tenancy.pages import tenant_page
+from tenancy.requests import TenantRequest
+from tenancy.rights import may
+
+OVERSIGHT = "insights/home_oversight.html"
+RIGHT = "team.oversee"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and the leads behind it."""
+
+    value: int
+    url: str
+
+
+@dataclass(frozen=True)
+class ClockRow:
+    """One kind of clock: how many are in time, near, broken, and broken without anybody responsible."""
+
+    label: str
+    running: Figure
+    near: Figure
+    broken: Figure
+    nobody: Figure
+
+
+@dataclass(frozen=True)
+class LoadRow:
+    """What one person has before them."""
+
+    name: str
+    waiting: Figure
+    going: Figure
+    oldest_at: datetime | None
+    attempts: int | None
+    near: Figure
+    broken: Figure
+
+
+@tenant_page(right=RIGHT)
+@require_safe
+def oversight(request: TenantRequest) -> HttpResponse:
+    """The managers' part of the home page by itself, to refresh it: 304 when nothing has changed."""
+    if request.headers.get("HX-Request") != "true":
+        return redirect("home", slug=request.tenant.slug)
+    panel = oversight_panel(request.member, request.tenant, timezone.now())
+    assert panel is not None
+    if request.headers.get("If-None-Match") == panel["etag"]:
+        response: HttpResponse = HttpResponseNotModified()
+        response["HX-Reswap"] = "none"
+    else:
+        response = render(request, OVERSIGHT, {"panel": panel})
+    response["ETag"] = panel["etag"]
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def oversight_panel(member: Membership, tenant: Tenant, now: datetime) -> dict[str, Any] | None:
+    """How the teams stand; None for who does not oversee them."""
+    if not may(member, RIGHT):
+        return None
+    seen = get_oversight(tenant=tenant, now=now)
+    lists = Lists(tenant)
+    clocks = [
+        ClockRow(
+            str(kind.label),
+            *lists.clocks(counts, kind=kind),
+            lists.clocks(seen.without_owner.get(kind, ClockCounts()), kind=kind, owner=NOBODY)[2],
+        )
+        for kind, counts in seen.clocks.items()
+    ]
+    groups = [
+        (str(function.label), [lists.load(load) for load in seen.loads if load.function is function])
+        for function in (TeamFunction.SDR, TeamFunction.SALES)
+    ]
+    labels = {
+        str(function.label): tuple(str(stage.label) for stage in waiting_stages(function))
+        for function in (TeamFunction.SDR, TeamFunction.SALES)
+    }
+    panel = {
+        "clocks": clocks,
+        "groups": [(title, *labels[title], rows) for title, rows in groups if rows],
+        "url": reverse("team-oversight", kwargs={"slug": tenant.slug}),
+    }
+    return panel | _poll(panel)
+
+
+def own_panel(member: Membership, tenant: Tenant, now: datetime) -> dict[str, Any] | None:
+    """One's own numbers; None for who has none."""
+    numbers = list_own_numbers(member=member, tenant=tenant, now=now)
+    return {"numbers": numbers} if numbers else None
+
+
+class Lists:
+    """Addresses of the list of leads behind the figures."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._list = reverse("lead-list", kwargs={"slug": tenant.slug})
+
+    def clocks(
+        self, counts: ClockCounts, *, kind: ClockKind | None = None, owner: int | str = ""
+    ) -> tuple[Figure, Figure, Figure]:
+        """In time, near and broken, of one kind or all, of one owner or all."""
+        running, broken = ClockState.RUNNING.value, ClockState.BROKEN.value
+        near = {"fact": "open_clock_warned", "op": "gt", "value": 0}
+        calm = {"fact": "open_clock_warned", "op": "eq", "value": 0}
+        asked = [
+            (counts.running, running, [calm]),
+            (counts.near, running, [near]),
+            (counts.broken, broken, []),
+        ]
+        first, second, third = (
+            Figure(value, self._clock_list(state, [*also, *_kinds(kind)], owner))
+            for value, state, also in asked
+        )
+        return first, second, third
+
+    def _clock_list(self, state: str, also: list[Mapping[str, Any]], owner: int | str) -> str:
+        parts = [{"fact": "open_clock", "op": "eq", "value": state}, *also]
+        asked = {"filter": json.dumps({"all": parts}), "owner": str(owner), "order": "stage_at"}
+        return f"{self._list}?{urlencode({name: value for name, value in asked.items() if value})}"
+
+    def load(self, load: Load) -> LoadRow:
+        """One person's row."""
+        waiting, going = waiting_stages(load.function)
+        _running, near, broken = self.clocks(load.clocks, owner=load.member.pk)
+        return LoadRow(
+            name=load.member.name,
+            waiting=self._held(load.waiting, waiting.value, load.member.pk),
+            going=self._held(load.going, going.value, load.member.pk),
+            oldest_at=load.oldest_at,
+            attempts=load.attempts_today if load.function is TeamFunction.SDR else None,
+            near=near,
+            broken=broken,
+        )
+
+    def _held(self, count: int, stage: str, owner: int) -> Figure:
+        query = urlencode({"stage": stage, "owner": str(owner), "order": "stage_at"})
+        return Figure(count, f"{self._list}?{query}")
+
+
+def _kinds(kind: ClockKind | None) -> list[Mapping[str, Any]]:
+    return [{"fact": "open_clock_kind", "op": "eq", "value": kind.value}] if kind else []
+
+
+def _poll(panel: Mapping[str, Any]) -> dict[str, str]:
+    """What tells whether the panel changed, and the header by which the browser asks."""
+    text = json.dumps([panel["clocks"], panel["groups"], translation.get_language()], default=vars_or_text)
+    etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+    return {"etag": etag, "poll_headers": json.dumps({"If-None-Match": etag})}
+
+
+def vars_or_text(value: object) -> object:
+    """A dataclass as its fields, an instant as text."""
+    return value.isoformat() if isinstance(value, datetime) else vars(value)
+
+
+def register_home_parts() -> None:
+    """Put the reports' parts on the home page; called once, when the app is ready."""
+    register_home_panel(HomePanel("oversight", OVERSIGHT, oversight_panel, order=10))
+    register_home_panel(HomePanel("own-numbers", "insights/home_own_numbers.html", own_panel, order=20))
