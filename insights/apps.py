@@ -7,13 +7,11 @@ class InsightsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.scrape import register_reader
-        from insights.facts import register_campaign_facts
         from insights.home import register_home_parts
         from insights.operation import read_gauges
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_reader("operation", read_gauges)
-        register_campaign_facts()
         register_home_parts()
         register_navigation(
             NavigationItem(
@@ -26,14 +24,4 @@ class InsightsConfig(AppConfig):
                 order=10,
             )
         )
-        register_navigation(
-            NavigationItem(
-                key="campaigns",
-                label=_("Campaigns"),
-                icon="flag",
-                url_name="campaign-list",
-                section="marketing",
-                right="campaign.read",
-                order=20,
-            )
         )
