@@ -24,4 +24,3 @@ class InsightsConfig(AppConfig):
                 order=10,
             )
         )
-        )
