@@ -15,6 +15,7 @@ from leads.models.company import Company
 from leads.models.consent import Consent
 from leads.models.custom import CustomField, CustomType, CustomValue
 from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
+from leads.models.erasure import ErasedIdentity, Erasure, ErasureState
 from leads.models.event import Event, Touch
 from leads.models.export import ExportState, LeadExport
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
@@ -42,6 +43,9 @@ __all__ = [
     "Decision",
     "DecisionKind",
     "EmailKind",
+    "ErasedIdentity",
+    "Erasure",
+    "ErasureState",
     "Event",
     "ExportState",
     "Grade",
