@@ -1,10 +1,10 @@
 """A person adds a passkey, signs in with it alone, renames and removes it."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import list_axe_violations
-from tests.journeys.conftest import Cast, Enter
+from tests.journeys.conftest import PASSWORD, Cast, Enter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
 
@@ -19,6 +19,12 @@ AUTHENTICATOR = {
 KEYS = "/accounts/2fa/webauthn/"
 
 
+def confirm(page: Page) -> None:
+    """Whoever changes how they sign in says first that it is they."""
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+
+
 def test_a_passkey_signs_in_alone_until_it_is_removed(enter: Enter, cast: Cast) -> None:
     page = enter(cast.sdr)
     device = page.context.new_cdp_session(page)
@@ -27,6 +33,7 @@ def test_a_passkey_signs_in_alone_until_it_is_removed(enter: Enter, cast: Cast) 
     page.goto("/profile/")
     page.get_by_role("link", name="Passkeys").click()
     page.get_by_role("link", name="Add a passkey").click()
+    confirm(page)
     page.get_by_label("Name").fill("Work laptop")
     assert list_axe_violations(page) == []
     # Enter asks for the passkey as the button does.
@@ -48,6 +55,7 @@ def test_a_passkey_signs_in_alone_until_it_is_removed(enter: Enter, cast: Cast) 
     page.wait_for_url("**/t/horizonte/**")
     page.goto(KEYS)
     page.get_by_role("link", name="Remove Phone").click()
+    confirm(page)
     page.get_by_role("button", name="Remove").click()
     expect(page.locator("main")).to_contain_text("None yet")
 
