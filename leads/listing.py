@@ -33,10 +33,9 @@ from leads.conditions.values import GRADES
 from leads.matching import NOBODY, LeadFilters, on, page_rows, rows_to_count
 from leads.models import Stage
 from tenancy.errors import FieldProblem, Invalid, Problem
-from tenancy.listing import Count
+from tenancy.listing import COUNTED_TO, Count, count_rows
 from tenancy.models import MemberKind, Membership, normalise_login
 
-COUNT_LIMIT: Final = 1000
 PAGE_SIZE: Final = 50
 SLOW_LIMIT_MS: Final = 2000
 # To make a set of a hundred thousand leads, and to walk a million past it, takes about as long.
@@ -180,23 +179,20 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     )
 
 
-def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNT_LIMIT) -> Count | None:
+def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO) -> Count | None:
     """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long."""
     if query.search is not None and query.search.is_common and query.is_nothing_but_search:
         return Count(value=limit, exact=False)
     if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
-        return Count(value=min(len(query.search.lead_ids), limit), exact=len(query.search.lead_ids) <= limit)
+        return Count.up_to(len(query.search.lead_ids), limit=limit)
     try:
         with _time_limit(query):
             found = query.found(order=_ORDERS[query.order.removeprefix("-")].value, now=now)
-            matching = (
-                rows_to_count(query, now=now).order_by().values("pk")[: limit + 1].count()
-                if found is None
-                else found.count
-            )
+            if found is None:
+                return count_rows(rows_to_count(query, now=now), limit=limit)
+            return Count.up_to(found.count, limit=limit)
     except ListTooSlow:
         return None
-    return Count(value=min(matching, limit), exact=matching <= limit)
 
 
 def count_exactly(*, query: LeadListQuery, now: datetime) -> int | None:

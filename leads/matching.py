@@ -22,11 +22,10 @@ from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Lead, LeadState, Stage
 from leads.ownership import OWNER_COLUMN
 from leads.search import Search, has_id, search_leads
+from tenancy.listing import COUNTED_TO
 from tenancy.models import TeamFunction
 
 NOBODY: Final = "none"
-# Filters on several tables are joined to be counted; a count is exact to as many.
-LEAST_COUNTED: Final = 1000
 # What bounds the ways, from the planner's estimate n of all leads. Looking ids up and sorting them costs some microseconds each;
 # walking the order past a set made of them, a tenth of that for each of 50 n / ids leads: even at 2 √n ids. Making the set costs
 # more than asking the leads of the order once one in fifty matches.
@@ -227,7 +226,7 @@ def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
     members, is_of_one_table = matching_set(filters, now=now)
     sql, parameters = members.order_by().query.sql_with_params()
     reaches_far = is_of_one_table and not filters.is_served(order=order, now=now)
-    most = "(SELECT most FROM bounds)" if reaches_far else str(LEAST_COUNTED)
+    most = "(SELECT most FROM bounds)" if reaches_far else str(COUNTED_TO)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -235,7 +234,7 @@ def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
             SELECT count(*), {most}, CASE WHEN count(*) <= least((SELECT few FROM bounds), {most}) THEN array_agg(id) END
             FROM matching
             """,  # noqa: S608 - only the constants above and what the ORM wrote
-            [LEAST_COUNTED, *parameters],
+            [COUNTED_TO, *parameters],
         )
         count, counted_to, lead_ids = cursor.fetchone()
     return Found(count, counted_to, [] if count == 0 else lead_ids)

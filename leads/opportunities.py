@@ -11,10 +11,9 @@ from django.db.models.functions import Coalesce
 from leads.models import Lead, LeadState, Opportunity, OpportunityOutcome, Stage
 from leads.search import search_leads
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count
+from tenancy.listing import Count, count_rows
 from tenancy.models import Membership
 
-COUNT_LIMIT: Final = 1000
 PAGE_SIZE: Final = 50
 MAX_SEARCH_LENGTH: Final = 200
 _FAR_AHEAD, _LONG_AGO = datetime(9000, 1, 1, tzinfo=UTC), datetime(1000, 1, 1, tzinfo=UTC)
@@ -53,7 +52,7 @@ def list_opportunities(
     rows = _narrowed(Opportunity.objects.filter(outcome=outcome), owner, closed_since)
     if text := q.strip()[:MAX_SEARCH_LENGTH].replace("\x00", ""):
         rows = rows.filter(lead__in=Lead.objects.filter(search_leads(text=text).truth()))
-    number = rows.order_by()[: COUNT_LIMIT + 1].count()
+    count = count_rows(rows)
     rows, keys = _in_order(rows, order)
     page = page_by_key(
         rows.select_related("lead", "lead__company", "sales_rep", "kept_sales_rep"),
@@ -61,7 +60,7 @@ def list_opportunities(
         cursor=cursor,
         size=PAGE_SIZE,
     )
-    return OpportunityPage(page, Count(value=min(number, COUNT_LIMIT), exact=number <= COUNT_LIMIT))
+    return OpportunityPage(page, count)
 
 
 def _narrowed(

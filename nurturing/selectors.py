@@ -16,9 +16,9 @@ from nurturing.models import Enrollment, EnrollmentState, Message, MessageState
 from nurturing.sequences import SequenceRules
 from tenancy.errors import Invalid, NotFound
 from tenancy.keyset import Page, page_by_key
+from tenancy.listing import Count, count_rows
 
 PAGE_SIZE: Final = 50
-COUNT_LIMIT: Final = 1000
 ORDERS: Final = {"-queued_at": ("-queued_at", "-id"), "queued_at": ("queued_at", "id")}
 
 
@@ -38,11 +38,10 @@ def get_message(*, message_id: int) -> Message:
 
 @dataclass(frozen=True)
 class MessagePage:
-    """One page of the Outbox. ``count`` is exact to 1,000."""
+    """One page of the Outbox, and how many messages match."""
 
     page: Page[Message]
-    count: int
-    is_exact: bool
+    count: Count
 
 
 def list_messages(
@@ -61,12 +60,7 @@ def list_messages(
         # Leakproof, unlike LIKE: the index may serve it under row security.
         rows = rows.filter(Compare(F("to_email"), "^@", Bind(address.strip().lower(), TextField())))
     keys = ORDERS.get(order, ORDERS["-queued_at"])
-    counted = rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-    return MessagePage(
-        page_by_key(rows, keys=keys, cursor=cursor, size=PAGE_SIZE),
-        min(counted, COUNT_LIMIT),
-        counted <= COUNT_LIMIT,
-    )
+    return MessagePage(page_by_key(rows, keys=keys, cursor=cursor, size=PAGE_SIZE), count_rows(rows))
 
 
 @dataclass(frozen=True)

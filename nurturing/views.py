@@ -32,7 +32,7 @@ from nurturing.services import (
     unsubscribe,
 )
 from tenancy.errors import Invalid
-from tenancy.listing import Column, Count, EmptyState, FilterChip, Listing, render_listing, show_number
+from tenancy.listing import Column, EmptyState, FilterChip, Listing, render_listing, show_number
 from tenancy.models import Tenant
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -66,7 +66,7 @@ def outbox(request: TenantRequest) -> HttpResponse:
         columns=_columns(),
         rows=[_row(message, labels) for message in found.page.rows],
         words=lambda n: ngettext("%(n)s message", "%(n)s messages", n) % {"n": show_number(n)},
-        count=Count(value=found.count, exact=found.is_exact),
+        count=found.count,
         order=order,
         next_cursor=found.page.next_cursor,
         previous_cursor=found.page.previous_cursor,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -23,6 +24,9 @@ CURSOR: Final = "cursor"
 VIEW: Final = "view"
 ROWS_TEMPLATE: Final = "components/list.html#rows"
 COLUMNS_TEMPLATE: Final = "components/list_columns.html"
+
+# A list's count is exact to as many; beyond, people are told that there are more.
+COUNTED_TO: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,16 @@ class Count:
 
     value: int
     exact: bool = True
+
+    @classmethod
+    def up_to(cls, number: int, *, limit: int = COUNTED_TO) -> "Count":
+        """Of a number that was counted to one more than the limit."""
+        return cls(value=min(number, limit), exact=number <= limit)
+
+
+def count_rows(rows: QuerySet[Any, Any], *, limit: int = COUNTED_TO) -> Count:
+    """How many rows there are, counted no further than one past the limit."""
+    return Count.up_to(rows.order_by().values("pk")[: limit + 1].count(), limit=limit)
 
 
 @dataclass(frozen=True, kw_only=True)

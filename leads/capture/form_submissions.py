@@ -25,6 +25,7 @@ from leads.models import CaptureForm, Submission, SubmissionState
 from tenancy.audit import record
 from tenancy.errors import NotFound
 from tenancy.keyset import Page, page_by_key
+from tenancy.listing import Count, count_rows
 from tenancy.models import Membership
 
 # What may come of a submission, in the order in which it is counted and offered.
@@ -46,7 +47,6 @@ TONES: Final = {
 }
 COUNTED_DAYS: Final = 30
 PAGE_SIZE: Final = 50
-COUNT_LIMIT: Final = 1000
 MAX_EXPORTED: Final = 10_000
 SEARCH_LIMIT_MS: Final = 2000
 _SEARCHED: Final = ("email", "name", "first_name", "last_name", "phone", "company")
@@ -137,11 +137,11 @@ def list_submissions(
         raise _too_slow() from error
 
 
-def count_matching(*, form: CaptureForm, chosen: SubmissionFilter, now: datetime) -> int | None:
-    """How many submissions match, up to one more than ``COUNT_LIMIT``; None when counting takes too long."""
+def count_matching(*, form: CaptureForm, chosen: SubmissionFilter, now: datetime) -> Count | None:
+    """How many submissions match; None when counting takes too long."""
     try:
         with limited_to(SEARCH_LIMIT_MS):
-            return int(_matching(form, chosen, now)[: COUNT_LIMIT + 1].count())
+            return count_rows(_matching(form, chosen, now))
     except TookTooLong:
         return None
 

@@ -21,11 +21,10 @@ from leads.ownership import OWNER_COLUMN, TEAM_COLUMN, oversees_all
 from leads.rows import LeadRow, list_lead_rows
 from tenancy.components import ClockFace
 from tenancy.errors import FieldProblem, Invalid
-from tenancy.listing import Count
+from tenancy.listing import COUNTED_TO, Count
 from tenancy.models import Membership, Team, TeamFunction, Tenant
 
 PAGE_SIZE: Final = 25
-COUNT_LIMIT: Final = 1000
 _SALT: Final = "leads.queue"
 _MINE: Final = 0
 _FREE: Final = 1
@@ -254,6 +253,5 @@ def _count_waiting(desk: _Desk, member: Membership) -> WaitingCounts:
 
 
 def _count(lanes: Sequence[QuerySet[Any, Any]]) -> Count:
-    ranges = [lane.order_by().values_list("pk")[: COUNT_LIMIT + 1] for lane in lanes]
-    counted = ranges[0].union(*ranges[1:], all=True).count()
-    return Count(value=min(counted, COUNT_LIMIT), exact=counted <= COUNT_LIMIT)
+    ranges = [lane.order_by().values_list("pk")[: COUNTED_TO + 1] for lane in lanes]
+    return Count.up_to(ranges[0].union(*ranges[1:], all=True).count(), limit=COUNTED_TO)

@@ -19,7 +19,6 @@ from leads.capture.form_documents import HostedForm, parse_form
 from leads.capture.form_editing import duplicate_form, get_form, set_open
 from leads.capture.form_questions import list_questions
 from leads.capture.form_submissions import (
-    COUNT_LIMIT,
     COUNTED_DAYS,
     FATES,
     MAX_EXPORTED,
@@ -152,7 +151,7 @@ def form_detail(request: TenantRequest, form_id: int) -> HttpResponse:
             Column(key="at", label=_("Received"), value=lambda row: short_datetime(row["row"].received_at)),
         ],
         words=lambda n: ngettext("%(n)s submission", "%(n)s submissions", n) % {"n": show_number(n)},
-        count=None if count is None else Count(value=min(count, COUNT_LIMIT), exact=count <= COUNT_LIMIT),
+        count=count,
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
         search_label=_("Search name, e-mail, phone or company"),

@@ -22,7 +22,7 @@ from leads.clocks import broken_clock, list_urgent_faces
 from leads.conditions.language import parse_condition
 from leads.held import count_held
 from leads.home_panels import list_home_panels
-from leads.listing import COUNT_LIMIT, LeadListQuery, count_leads, list_leads
+from leads.listing import LeadListQuery, count_leads, list_leads
 from leads.matching import NOBODY
 from leads.models import Lead, Opportunity, OpportunityOutcome, Stage
 from leads.qualification.queue import (
@@ -35,7 +35,7 @@ from leads.qualification.queue import (
 )
 from leads.rows import LeadRow, list_lead_rows
 from tenancy.components import ClockFace, Tone
-from tenancy.listing import Count, show_number
+from tenancy.listing import Count, count_rows, show_number
 from tenancy.models import Membership, Role, Tenant
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -185,12 +185,14 @@ def _marketing_needs(member: Membership, tenant: Tenant, now: datetime) -> list[
     zone = ZoneInfo(tenant.time_zone)
     midnight = datetime.combine(now.astimezone(zone).date(), time.min, tzinfo=zone)
     # The newest come first in the index, so a day's leads are read and no more.
-    today = Lead.objects.filter(created_at__gte=midnight)[: COUNT_LIMIT + 1].count()
+    today = count_rows(Lead.objects.filter(created_at__gte=midnight))
     back = count_leads(query=LeadListQuery(stages=(Stage.NURTURE,), owner=NOBODY), now=now)
-    number = show_number(today) if today <= COUNT_LIMIT else f"{show_number(COUNT_LIMIT)}+"
-    words = ngettext("%(n)s new lead today", "%(n)s new leads today", today) % {"n": number}
+    number = f"{show_number(today.value)}{'' if today.exact else '+'}"
+    words = ngettext("%(n)s new lead today", "%(n)s new leads today", today.value) % {"n": number}
     return [
-        Need(_("New leads today"), number, _url(tenant, "lead-list"), words if today else "", tone="good"),
+        Need(
+            _("New leads today"), number, _url(tenant, "lead-list"), words if today.value else "", tone="good"
+        ),
         Need(
             _("In nurture"),
             _count_words(back),

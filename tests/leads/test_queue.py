@@ -139,7 +139,7 @@ def test_the_queue_is_counted_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> N
     working_of(sdr)
     counts = count_queue(member=sdr)
     assert (counts.mine.value, counts.free.value, counts.free.exact) == (1, 3, True)
-    monkeypatch.setattr(queue, "COUNT_LIMIT", 2)
+    monkeypatch.setattr(queue, "COUNTED_TO", 2)
     capped = count_queue(member=sdr).free
     assert (capped.value, capped.exact) == (2, False)
 
