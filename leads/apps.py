@@ -5,22 +5,24 @@ class LeadsConfig(AppConfig):
     name = "leads"
 
     def ready(self) -> None:
-        import leads.capture.import_steps  # what workers do for imports by the pages
-        import leads.exports  # what workers do for files of leads
-        import leads.reruns  # what happens to leads when rules are published
-        import leads.steps  # noqa: F401 - due rows and notifications of the steps
         from leads.acts.owning import register_claims
         from leads.capture.hosted_forms import make_default_forms
         from leads.capture.submissions import register_submissions
+        from leads.companies import register_companies
         from leads.conditions.event_facts import register_event_facts
         from leads.conditions.lead_facts import register_lead_facts
         from leads.framework_editing import register_framework_form
         from leads.gate_editing import register_gate_form
         from leads.gates import publish_default_gates
+        from leads.lead_tasks import register_lead_tasks
         from leads.navigation import register_places
+        from leads.notes import register_notes
+        from leads.panels import register_panel
         from leads.qualification.frameworks import publish_default_frameworks
         from leads.reasons import publish_default_reasons
         from leads.rulebook import register_hub_rules
+        from leads.views.lead_tasks import TASKS_PANEL
+        from leads.views.notes import NOTES_PANEL
         from leads.why_stage import register_why_stage
         from tenancy.defaults import register_default_part
 
@@ -37,3 +39,8 @@ class LeadsConfig(AppConfig):
         register_framework_form()
         register_default_part(make_default_forms)
         register_places()
+        register_companies()
+        register_notes()
+        register_lead_tasks()
+        register_panel(TASKS_PANEL)
+        register_panel(NOTES_PANEL)

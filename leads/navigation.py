@@ -6,6 +6,7 @@ from django.utils.translation import ngettext
 from core.saved_views.kinds import register_list
 from leads.bulk.acts import register_hub_bulk_acts
 from leads.held import count_held
+from leads.lead_tasks import tasks_badge
 from leads.models import LeadState, Stage
 from leads.views.lists import LEADS
 from tenancy.audit import register_acts
@@ -71,6 +72,16 @@ def register_places() -> None:
             badge=inbox_badge,
         ),
         NavigationItem(
+            key="tasks",
+            label=_("My tasks"),
+            icon="square-check",
+            url_name="task-list",
+            section="work",
+            right="task.write",
+            order=35,
+            badge=tasks_badge,
+        ),
+        NavigationItem(
             key="leads",
             label=_("Leads"),
             icon="users",
@@ -78,6 +89,15 @@ def register_places() -> None:
             section="work",
             right="lead.read",
             order=40,
+        ),
+        NavigationItem(
+            key="companies",
+            label=_("Companies"),
+            icon="building",
+            url_name="company-list",
+            section="work",
+            right="lead.read",
+            order=45,
         ),
         NavigationItem(
             key="opportunities",
@@ -123,6 +143,7 @@ def register_places() -> None:
         SettingsPage(
             url_name="reasons", label=_("Reasons"), icon="list-check", right="reason.manage", order=35
         ),
+        SettingsPage(url_name="tags", label=_("Tags"), icon="tags", right="tag.manage", order=32),
     ):
         register_settings_page(page)
     register_list(LEADS)

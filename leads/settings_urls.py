@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.views import custom_fields, reasons
+from leads.views import custom_fields, reasons, tags
 
 urlpatterns = [
     path("fields/", custom_fields.field_list, name="fields"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("fields/<int:field_id>/", custom_fields.change_field, name="field"),
     path("fields/<int:field_id>/retire/", custom_fields.retire_field, name="retire-field"),
     path("fields/<int:field_id>/back/", custom_fields.bring_back_field, name="bring-back-field"),
+    path("tags/", tags.tag_list, name="tags"),
+    path("tags/change/", tags.tag_change, name="tag-change"),
+    path("tags/delete/", tags.tag_delete, name="tag-delete"),
     path("reasons/", reasons.reasons, name="reasons"),
     path("reasons/<slug:kind>/new/", reasons.add_reason, name="add-reason"),
     path("reasons/<slug:kind>/<slug:name>/", reasons.change_reason, name="change-reason"),

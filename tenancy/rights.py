@@ -26,6 +26,10 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "lead.read": EVERYONE,
     "lead.create": STAFF,
     "lead.edit": STAFF,
+    # Notes and tasks on any lead: colleagues tell each other what they know.
+    "note.write": STAFF,
+    "task.write": STAFF,
+    "company.edit": STAFF,
     # Promote, nurture, disqualify, reopen.
     "lead.move": STAFF,
     "lead.assign": frozenset({ADMIN, MANAGER}),
@@ -66,6 +70,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "webhook.manage": frozenset({ADMIN}),
     "member.manage": frozenset({ADMIN}),
     "team.manage": frozenset({ADMIN, MANAGER}),
+    # Rename, put together and delete tags.
+    "tag.manage": frozenset({ADMIN, MANAGER, MARKETING}),
     "key.manage": frozenset({ADMIN}),
     "audit.read": frozenset({ADMIN}),
 }

@@ -3,8 +3,10 @@
 from django.urls import path
 
 from leads.api import acts, bulk
+from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
+from leads.api.notes import LeadNotesView, LeadTasksView, NoteView, TaskCollectionView, TaskView
 
 urlpatterns = [
     path("leads/", LeadCollectionView.as_view(), name="api-leads"),
@@ -23,6 +25,13 @@ urlpatterns = [
     path("leads/<int:lead_id>/promote/", acts.PromoteView.as_view(), name="api-lead-promote"),
     path("leads/<int:lead_id>/reopen/", acts.ReopenView.as_view(), name="api-lead-reopen"),
     path("leads/<int:lead_id>/assign/", acts.AssignView.as_view(), name="api-lead-assign"),
+    path("leads/<int:lead_id>/notes/", LeadNotesView.as_view(), name="api-lead-notes"),
+    path("leads/<int:lead_id>/tasks/", LeadTasksView.as_view(), name="api-lead-tasks"),
+    path("notes/<int:note_id>/", NoteView.as_view(), name="api-note"),
+    path("tasks/", TaskCollectionView.as_view(), name="api-tasks"),
+    path("tasks/<int:task_id>/", TaskView.as_view(), name="api-task"),
+    path("companies/", CompanyCollectionView.as_view(), name="api-companies"),
+    path("companies/<int:company_id>/", CompanyView.as_view(), name="api-company"),
     path("bulk/", bulk.BulkCollectionView.as_view(), name="api-bulk"),
     path("bulk/<int:run_id>/", bulk.BulkView.as_view(), name="api-bulk-run"),
     path("bulk/<int:run_id>/refused/", bulk.BulkRefusedView.as_view(), name="api-bulk-refused"),

@@ -98,8 +98,13 @@ class CompanyIndex:
         self._by_id: dict[int, dict[str, Any]] = {}
         self._fresh: list[dict[str, Any]] = []
         self._changed: dict[int, dict[str, Any]] = {}
-        for company in find_companies(wanted, ids):
+        found = find_companies(wanted, ids)
+        for company in found:
             self._remember(company)
+        # Who is called so now comes before who was called so once.
+        for company in found:
+            for former in company["former_names"]:
+                self._by.setdefault(("name_key", former), company)
 
     def take(self, values: dict[str, Any], company_id: int | None = None) -> tuple[dict[str, Any], bool]:
         """The company that these values of a lead are about, with them merged in, and whether that changed it.
@@ -116,6 +121,8 @@ class CompanyIndex:
         for name in COLUMNS:
             value = values[name]
             if value is None or value == company[name] or self._is_taken(name, value, company):
+                continue
+            if name in ("name", "name_key") and company.get("is_named_by_hand"):
                 continue
             company[name], has_changed = value, True
         if has_changed and "id" in company:
@@ -140,7 +147,9 @@ class CompanyIndex:
             return named
         mine = self._by_id.get(company_id or 0)
         is_about_mine = (
-            mine is not None and agrees(mine, values) and values["name_key"] in (None, mine["name_key"])
+            mine is not None
+            and agrees(mine, values)
+            and values["name_key"] in (None, mine["name_key"], *mine.get("former_names", ()))
         )
         return mine if is_about_mine else None
 
@@ -171,7 +180,7 @@ def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list
     return [dict(zip(_FOUND, row, strict=True)) for row in rows]
 
 
-_FOUND: Final = ("id", *COLUMNS)
+_FOUND: Final = ("id", *COLUMNS, "is_named_by_hand", "former_names")
 _FIND: Final = Statement.text(f"""
 WITH wanted AS MATERIALIZED (
     SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
@@ -181,10 +190,16 @@ WITH wanted AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE domain = key.value LIMIT 1) found
     UNION SELECT found.id FROM jsonb_array_elements_text(%(name_key)s::jsonb) AS key (value)
     CROSS JOIN LATERAL (SELECT id FROM leads_company WHERE name_key = key.value OFFSET 0) found
+    UNION SELECT found.company_id FROM jsonb_array_elements_text(%(name_key)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (
+        SELECT company_id FROM leads_companyformername WHERE name_key = key.value OFFSET 0
+    ) found
 )
 SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
 CROSS JOIN LATERAL (
-    SELECT id, {", ".join(COLUMNS)} FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
+    SELECT id, {", ".join(COLUMNS)}, is_named_by_hand,
+        ARRAY(SELECT former.name_key FROM leads_companyformername former WHERE former.company_id = ordered.id)
+    FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
 ) locked
 """)  # noqa: S608 - only the constant column names above
 

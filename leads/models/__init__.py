@@ -11,7 +11,7 @@ from leads.models.capture import (
     Submission,
     SubmissionState,
 )
-from leads.models.company import Company
+from leads.models.company import Company, CompanyFormerName
 from leads.models.consent import Consent
 from leads.models.custom import CustomField, CustomType, CustomValue
 from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
@@ -20,10 +20,12 @@ from leads.models.event import Event, Touch
 from leads.models.export import ExportState, LeadExport
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
+from leads.models.notes import LeadNote, LeadTask
 from leads.models.qualification import Answer
 from leads.models.rerun import Rerun, RerunLane
 from leads.models.search import LeadSearch
 from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
+from leads.models.tag_change import TagChange
 
 __all__ = [
     "FORWARD_STAGES",
@@ -35,6 +37,7 @@ __all__ = [
     "BulkState",
     "CaptureForm",
     "Company",
+    "CompanyFormerName",
     "Consent",
     "ContactAttempt",
     "CustomField",
@@ -59,9 +62,11 @@ __all__ = [
     "KeptPerson",
     "Lead",
     "LeadExport",
+    "LeadNote",
     "LeadSearch",
     "LeadState",
     "LeadTag",
+    "LeadTask",
     "MoveAct",
     "Opportunity",
     "OpportunityOutcome",
@@ -75,6 +80,7 @@ __all__ = [
     "StageChange",
     "Submission",
     "SubmissionState",
+    "TagChange",
     "Touch",
     "VersionStatus",
 ]

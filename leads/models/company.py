@@ -1,10 +1,11 @@
 """The lead's employer."""
 
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from tenancy.fields import TenantModel
+from tenancy.fields import TenantForeignKey, TenantModel
 
 
 class Company(TenantModel):
@@ -18,6 +19,8 @@ class Company(TenantModel):
     size = models.IntegerField(_("number of people"), null=True)
     revenue_minor = models.BigIntegerField(_("yearly revenue"), null=True)
     industry = models.CharField(_("industry"), max_length=120, null=True)
+    # Given by hand: what forms, files and the API call it otherwise does not rename it.
+    is_named_by_hand = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -35,7 +38,25 @@ class Company(TenantModel):
                 name="company_domain_unique_per_tenant",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "name_key", "id"], name="company_by_name")]
+        indexes = [
+            models.Index(fields=["tenant", "name_key", "id"], name="company_by_name"),
+            models.Index(
+                "tenant", Coalesce("name_key", "domain", models.Value("")), "id", name="company_in_order"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.domain or ""
+
+
+class CompanyFormerName(TenantModel):
+    """What a company was called before it was renamed by hand: rows that still call it so are about it."""
+
+    company = TenantForeignKey(Company, on_delete=models.CASCADE, related_name="former_names")
+    name_key = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name_key", "company"], name="company_former_name_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "company"], name="company_former_name_of")]

@@ -213,9 +213,14 @@ def lead_assess(request: TenantRequest, lead_id: int) -> HttpResponse:
 @tenant_page(right="lead.edit")
 @require_POST
 def lead_tags(request: TenantRequest, lead_id: int) -> HttpResponse:
-    """Replace a lead's tags."""
-    tags = [tag.strip() for tag in request.POST.get("tags", "").split(",")]
+    """Add tags to a lead or take one off; ``tags``, several apart by commas, replaces them all."""
     before = list_tags(lead_id=lead_id)
+    if "tags" in request.POST:
+        tags = request.POST["tags"].split(",")
+    elif "remove" in request.POST:
+        tags = [tag for tag in before if tag != request.POST["remove"]]
+    else:
+        tags = [*before, *request.POST.get("add", "").split(",")]
     change_tags(lead_id=lead_id, tags=tags, by=request.member, now=timezone.now())
     card = get_card(lead_id=lead_id, member=request.member, now=timezone.now())
     if not is_fragment(request):

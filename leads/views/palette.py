@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from leads.capture.values import fold_text
+from leads.companies import CompaniesTooSlow, list_companies
 from leads.listing import MAX_SEARCH_LENGTH, LeadListQuery, ListTooSlow, list_leads
 from leads.rows import list_lead_rows
 from tenancy.navigation import list_navigation
@@ -21,6 +22,7 @@ from tenancy.requests import TenantRequest
 from tenancy.rights import may
 
 MOST_LEADS: Final = 6
+MOST_COMPANIES: Final = 4
 Text = str | Promise
 
 
@@ -57,6 +59,7 @@ def palette(request: TenantRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_SEARCH_LENGTH]
     groups = [
         (_("Leads"), _leads(request, text)),
+        (_("Companies"), _companies(request, text)),
         (_("Pages"), _pages(request, text)),
         (_("Acts"), _acts(request, text)),
     ]
@@ -79,6 +82,24 @@ def _leads(request: TenantRequest, text: str) -> list[PaletteEntry]:
             " · ".join(part for part in (row.company, str(row.stage.label)) if part),
         )
         for row in list_lead_rows(lead_ids=found.lead_ids)
+    ]
+
+
+def _companies(request: TenantRequest, text: str) -> list[PaletteEntry]:
+    if not fold_text(text) or not may(request.member, "lead.read"):
+        return []
+    try:
+        found = list_companies(q=text, size=MOST_COMPANIES).page.rows
+    except CompaniesTooSlow:
+        return []
+    return [
+        PaletteEntry(
+            str(company),
+            reverse("company-detail", kwargs={"slug": request.tenant.slug, "company_id": company.pk}),
+            "building",
+            company.domain or "",
+        )
+        for company in found
     ]
 
 

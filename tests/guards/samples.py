@@ -27,9 +27,12 @@ from leads.capture.page_imports import upload_import
 from leads.exports import start_export
 from leads.models import (
     CaptureForm,
+    Company,
     CustomField,
     HeldLead,
     Lead,
+    LeadNote,
+    LeadTask,
     RuleKind,
     Stage,
     Submission,
@@ -177,6 +180,20 @@ def _lead(_world: World) -> int:
     return int(lead.pk)
 
 
+def _note(world: World) -> int:
+    return int(LeadNote.objects.create(lead=make_lead(), text="x", written_at=NOW, written_by=world.admin).pk)
+
+
+def _deleted_note(world: World) -> int:
+    note = LeadNote.objects.get(pk=_note(world))
+    LeadNote.objects.filter(pk=note.pk).update(deleted_at=NOW)
+    return int(note.pk)
+
+
+def _task(world: World) -> int:
+    return int(LeadTask.objects.create(lead=make_lead(), title="x", made_at=NOW, assignee=world.admin).pk)
+
+
 def _held_lead(_world: World) -> int:
     reason = asdict(Reason(ReasonCode.CAPTURED))
     held = HeldLead.objects.create(
@@ -305,6 +322,10 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "key_id": row_of(ApiKey),
     "token": _token,
     "lead_id": _lead,
+    "company_id": row_of(Company),
+    "note_id": _note,
+    "note-restore.note_id": _deleted_note,
+    "task_id": _task,
     "field_id": row_of(CustomField),
     "calendar-reopen.key": _closure,
     "endpoint_id": _endpoint,

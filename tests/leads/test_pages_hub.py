@@ -527,7 +527,17 @@ def test_the_palette_finds_leads_pages_and_acts_that_one_may_open(
     assert found("sdr", "team") == []
     assert found("sdr", "new lead") == ["New lead"]
     assert found("viewer", "new lead") == []
-    assert found("sdr", "") == ["Home", "Queue", "Leads", "Opportunities", "Funnel", "Rules", "New lead"]
+    assert found("sdr", "") == [
+        "Home",
+        "Queue",
+        "My tasks",
+        "Leads",
+        "Companies",
+        "Opportunities",
+        "Funnel",
+        "Rules",
+        "New lead",
+    ]
     page = sign_in(people["sdr"]).get(url, {"q": "noêm"}).content.decode()
     assert f"/t/{tenant.slug}/leads/{lead.pk}/" in page
     assert "Nothing is called “zzz”." in sign_in(people["sdr"]).get(url, {"q": "zzz"}).content.decode()

@@ -1,0 +1,119 @@
+"""Companies over HTTP."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers as s
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leads import companies
+from leads.api.acts import object_body
+from leads.api.leads import page_url
+from tenancy.api import TenantAPIView
+from tenancy.models import Scope, Tenant
+from tenancy.rights import require
+
+_FIELDS: dict[str, Any] = {
+    "id": s.IntegerField(),
+    "name": s.CharField(allow_null=True),
+    "domain": s.CharField(allow_null=True),
+    "cnpj": s.CharField(allow_null=True),
+    "size": s.IntegerField(allow_null=True),
+    "revenue": s.FloatField(allow_null=True, help_text="A year, in units of the tenant's currency."),
+    "industry": s.CharField(allow_null=True),
+    "created_at": s.DateTimeField(),
+    "leads": s.IntegerField(),
+    "open_opportunities": s.IntegerField(),
+    "customers": s.IntegerField(),
+}
+COMPANY_ANSWER = inline_serializer("CompanyAnswer", _FIELDS)
+COMPANY_CHANGE = inline_serializer(
+    "CompanyChange",
+    {
+        "name": s.CharField(required=False, allow_null=True),
+        "domain": s.CharField(required=False, allow_null=True),
+        "cnpj": s.CharField(required=False, allow_null=True),
+        "size": s.IntegerField(required=False, allow_null=True),
+        "revenue": s.FloatField(required=False, allow_null=True),
+        "industry": s.CharField(required=False, allow_null=True),
+    },
+)
+COMPANIES = inline_serializer(
+    "Companies",
+    {
+        "results": inline_serializer("CompanyAnswer", _FIELDS, many=True),
+        "next": s.CharField(allow_null=True),
+        "previous": s.CharField(allow_null=True),
+        "count": inline_serializer("CompanyCount", {"value": s.IntegerField(), "exact": s.BooleanField()}),
+    },
+)
+_PARAMETERS = [
+    OpenApiParameter(
+        "q", str, description="Words of name or domain, accents and case apart; each has to be found."
+    ),
+    OpenApiParameter("order", str, enum=companies.ORDERS, description="By name if left out."),
+    OpenApiParameter("cursor", str, description="From “next” or “previous” of an answer in the same order."),
+]
+_BAD = OpenApiResponse(description="A field, order or cursor is not known or cannot be read.")
+_TAKEN = OpenApiResponse(description="Another company has this domain or CNPJ.")
+
+
+class CompanyCollectionView(TenantAPIView):
+    """All companies."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+
+    @extend_schema(operation_id="companies", parameters=_PARAMETERS, responses={200: COMPANIES, 400: _BAD})
+    def get(self, request: Request) -> Response:
+        """One page of companies. ``next`` and ``previous`` are addresses, null where there is no further page."""
+        require(self.member, "lead.read")
+        given = request.query_params
+        found = companies.list_companies(
+            q=given.get("q", ""), order=given.get("order", ""), cursor=given.get("cursor", "")
+        )
+        rows = found.page.rows
+        numbers = companies.count_for(company_ids=[company.pk for company in rows])
+        return Response(
+            {
+                "results": [companies.company_json(company, numbers[company.pk]) for company in rows],
+                "next": page_url(request, found.page.next_cursor),
+                "previous": page_url(request, found.page.previous_cursor),
+                "count": {"value": found.count.value, "exact": found.count.exact},
+            }
+        )
+
+
+class CompanyView(TenantAPIView):
+    """One company."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ, "PATCH": Scope.LEADS_WRITE}
+
+    @extend_schema(operation_id="company", responses={200: COMPANY_ANSWER})
+    def get(self, request: Request, company_id: int) -> Response:
+        """What is known of it, and what its leads come to."""
+        require(self.member, "lead.read")
+        return Response(_answer(company_id))
+
+    @extend_schema(
+        operation_id="company_change",
+        request=COMPANY_CHANGE,
+        responses={200: COMPANY_ANSWER, 400: _BAD, 409: _TAKEN},
+    )
+    def patch(self, request: Request, company_id: int) -> Response:
+        """Change fields by name; null takes one away."""
+        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
+        companies.edit_company(
+            company_id=company_id,
+            values=object_body(request),
+            tenant=tenant,
+            by=self.member,
+            now=timezone.now(),
+        )
+        return Response(_answer(company_id))
+
+
+def _answer(company_id: int) -> dict[str, Any]:
+    company = companies.get_company(company_id=company_id)
+    return companies.company_json(company, companies.count_for(company_ids=[company_id])[company_id])

@@ -1,0 +1,261 @@
+"""Companies: the list, one company with its leads and deals, and its fields."""
+
+from typing import Any, Final
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from leads import companies
+from leads.company_story import list_company_story
+from leads.conditions.lead_facts import MINOR_UNITS
+from leads.forms import ActForm, read_typed_amount
+from leads.models import Company, OpportunityOutcome
+from leads.money import amount_in_units, minor_digits
+from leads.rows import LeadRow, list_lead_rows
+from leads.views.addresses import lead_addresses
+from leads.views.opportunities import money_words
+from tenancy.errors import Problem
+from tenancy.keyset import Page
+from tenancy.listing import (
+    CURSOR,
+    ORDER,
+    SEARCH,
+    Column,
+    Count,
+    EmptyState,
+    ListError,
+    Listing,
+    render_listing,
+    show_number,
+)
+from tenancy.markup import day
+from tenancy.pages import tenant_page
+from tenancy.requests import TenantRequest
+from tenancy.rights import may
+
+PAGE: Final = "leads/company_list.html"
+SHOWN_DEALS: Final = 10
+
+
+class CompanyForm(ActForm):
+    """The fields of a company; an emptied one is taken away."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
+    domain = forms.CharField(label=gettext_lazy("Website"), required=False, max_length=253)
+    cnpj = forms.CharField(label=gettext_lazy("CNPJ"), required=False, max_length=20)
+    size = forms.IntegerField(label=gettext_lazy("Number of people"), required=False, min_value=0)
+    revenue = forms.CharField(
+        label=gettext_lazy("Yearly revenue"),
+        required=False,
+        max_length=24,
+        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
+    )
+    industry = forms.CharField(label=gettext_lazy("Industry"), required=False, max_length=120)
+
+    def clean_revenue(self) -> str:
+        """The amount with a decimal point, whichever way it was written."""
+        return read_typed_amount(self.cleaned_data["revenue"])
+
+
+@tenant_page(right="lead.read")
+@require_safe
+def company_list(request: TenantRequest) -> HttpResponse:
+    """Companies by name, with what their leads come to."""
+    order = request.GET.get(ORDER, "")
+    order = order if order in companies.ORDERS else "name"
+    error: ListError | None = None
+    page: Page[Company] = Page((), None, None)
+    count: Count | None = None
+    try:
+        found = companies.list_companies(
+            q=request.GET.get(SEARCH, "").replace("\x00", ""), order=order, cursor=request.GET.get(CURSOR, "")
+        )
+        page, count = found.page, found.count
+    except companies.CompaniesTooSlow as problem:
+        error = ListError(title=_("This search takes too long"), text=str(problem.detail))
+    numbers = companies.count_for(company_ids=[company.pk for company in page.rows])
+    listing = Listing(
+        key="companies",
+        request=request,
+        caption=_("Companies"),
+        columns=_columns(),
+        rows=[_row(company, numbers[company.pk], request.tenant.slug) for company in page.rows],
+        words=_words,
+        count=count,
+        order=order,
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+        search_label=_("Search name or website"),
+        error=error,
+        empty=EmptyState(
+            title=_("No companies yet"),
+            text=_("They come with their leads: by name, website, CNPJ, or a business e-mail."),
+            icon="building",
+        ),
+    )
+    heading = (
+        _("Companies") if count is None else _words(count.value) if count.exact else _("1,000+ companies")
+    )
+    return render_listing(request, PAGE, {"heading": heading}, listing=listing)
+
+
+def _words(n: int) -> str:
+    return ngettext("%(n)s company", "%(n)s companies", n) % {"n": show_number(n)}
+
+
+def _columns() -> list[Column]:
+    return [
+        Column(key="name", label=_("Name"), sort="name", card="title"),
+        Column(key="industry", label=_("Industry"), card="line"),
+        Column(key="size", label=_("People"), sort="size", descending_first=True, end=True),
+        Column(key="leads", label=_("Leads"), end=True),
+        Column(key="open", label=_("Open opportunities"), end=True),
+        Column(key="customers", label=_("Customers"), end=True),
+        Column(key="created", label=_("Known since"), sort="created_at", descending_first=True, end=True),
+    ]
+
+
+def _row(company: Company, numbers: companies.CompanyNumbers, slug: str) -> dict[str, Any]:
+    url = reverse("company-detail", kwargs={"slug": slug, "company_id": company.pk})
+    domain = company.domain if company.domain and company.name else ""
+    name = format_html('<a href="{}">{}</a>', url, str(company) or company.cnpj or f"#{company.pk}")
+    if domain:
+        name = format_html('{}<div class="small text-secondary text-truncate">{}</div>', name, domain)
+    return {
+        "name": name,
+        "industry": company.industry or "",
+        "size": _number(company.size),
+        "leads": _number(numbers.leads or None),
+        "open": _number(numbers.open_opportunities or None),
+        "customers": _number(numbers.customers or None),
+        "created": day(company.created_at),
+    }
+
+
+def _number(number: int | None) -> str | SafeString:
+    return "" if number is None else show_number(number)
+
+
+@tenant_page(right="lead.read")
+@require_safe
+def company_detail(request: TenantRequest, company_id: int) -> HttpResponse:
+    """What is known of a company, its leads by stage, its deals, and what happened to its leads lately."""
+    company = companies.get_company(company_id=company_id)
+    numbers = companies.count_for(company_ids=[company_id])[company_id]
+    page = companies.list_company_leads(company_id=company_id, cursor=request.GET.get(CURSOR, ""))
+    url = lead_addresses("lead-detail", slug=request.tenant.slug)
+    listing = Listing(
+        key="company-leads",
+        request=request,
+        caption=_("Leads"),
+        columns=_lead_columns(),
+        rows=[(row, url(row.id)) for row in list_lead_rows(lead_ids=[lead.pk for lead in page.rows])],
+        words=lambda n: ngettext("%(count)s lead", "%(count)s leads", n) % {"count": show_number(n)},
+        count=Count(value=numbers.leads),
+        next_cursor=page.next_cursor,
+        previous_cursor=page.previous_cursor,
+        empty=EmptyState(title=_("No lead works here"), icon="users"),
+    )
+    deals = companies.list_company_deals(company_id=company_id, limit=SHOWN_DEALS)
+    context = {
+        "company": company,
+        "title": str(company) or company.cnpj or f"#{company.pk}",
+        "numbers": numbers,
+        "stages": companies.count_stages(company_id=company_id),
+        "facts": _facts(company, request.tenant.currency),
+        "sums": [_sum_words(each) for each in companies.sum_deals(company_id=company_id)],
+        "deals": [(deal, money_words(deal)) for deal in deals],
+        "can_edit": may(request.member, "company.edit"),
+    }
+    return render_listing(request, "leads/company_detail.html", context, listing=listing)
+
+
+def _lead_columns() -> list[Column]:
+    def name(row: tuple[LeadRow, str]) -> SafeString:
+        link = format_html('<a href="{}">{}</a>', row[1], row[0].title)
+        title = row[0].job_title or ""
+        return format_html('{}<div class="small text-secondary text-truncate">{}</div>', link, title)
+
+    return [
+        Column(key="name", label=_("Name"), value=name, card="title"),
+        Column(key="stage", label=_("Stage"), value=lambda row: row[0].stage.label),
+        Column(key="score", label=_("Score"), value=lambda row: show_number(row[0].score), end=True),
+        Column(key="grade", label=_("Grade"), value=lambda row: row[0].grade),
+        Column(key="owner", label=_("Owner"), value=lambda row: row[0].owner),
+    ]
+
+
+def _facts(company: Company, currency: str) -> list[tuple[str, str]]:
+    revenue = company.revenue_minor
+    facts = [
+        (_("Website"), company.domain or ""),
+        (_("CNPJ"), company.cnpj or ""),
+        (_("People"), show_number(company.size) if company.size is not None else ""),
+        (_("Yearly revenue"), _money(revenue, currency) if revenue is not None else ""),
+        (_("Industry"), company.industry or ""),
+    ]
+    return [(label, value) for label, value in facts if value]
+
+
+def _money(minor: int, currency: str) -> str:
+    amount = amount_in_units(minor, currency=currency)
+    digits = minor_digits(currency)
+    return f"{currency} {number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)}"
+
+
+def _sum_words(each: companies.Deals) -> tuple[str, str, str]:
+    """An outcome, how many deals, and what they are worth."""
+    label = str(OpportunityOutcome(each.outcome).label)
+    money = _money(each.amount_minor, each.currency) if each.currency and each.amount_minor else ""
+    return label, show_number(each.count), money
+
+
+@tenant_page(right="lead.read")
+@require_safe
+def company_story(request: TenantRequest, company_id: int) -> HttpResponse:
+    """What happened lately to the leads of a company; read when its part of the page is looked at."""
+    company = companies.get_company(company_id=company_id)
+    context = {"company": company, "entries": list_company_story(company_id=company_id)}
+    return render(request, "leads/company_detail.html#story", context)
+
+
+@tenant_page(right="company.edit")
+@require_http_methods(["GET", "HEAD", "POST"])
+def company_edit(request: TenantRequest, company_id: int) -> HttpResponse:
+    """Change what is known of a company."""
+    company = companies.get_company(company_id=company_id)
+    revenue = company.revenue_minor
+    initial = {
+        **{name: getattr(company, name) for name in ("name", "domain", "cnpj", "size", "industry")},
+        "revenue": "" if revenue is None else f"{revenue / MINOR_UNITS:.2f}",
+    }
+    form = CompanyForm(request.POST if request.method == "POST" else None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        try:
+            with transaction.atomic():
+                has_changed = companies.edit_company(
+                    company_id=company_id,
+                    values=values,
+                    tenant=request.tenant,
+                    by=request.member,
+                    now=timezone.now(),
+                )
+        except Problem as problem:
+            form.add_problem(problem)
+        else:
+            messages.success(request, _("Saved.") if has_changed else _("Nothing was changed."))
+            return redirect("company-detail", slug=request.tenant.slug, company_id=company_id)
+    context = {"form": form, "company": company}
+    return render(request, "leads/company_form.html", context, status=422 if form.errors else 200)
