@@ -7,11 +7,13 @@ class InsightsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.scrape import register_reader
+        from insights.facts import register_campaign_facts
         from insights.home import register_home_parts
         from insights.operation import read_gauges
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_reader("operation", read_gauges)
+        register_campaign_facts()
         register_home_parts()
         register_navigation(
             NavigationItem(
@@ -22,5 +24,16 @@ class InsightsConfig(AppConfig):
                 section="marketing",
                 right="funnel.read",
                 order=10,
+            )
+        )
+        register_navigation(
+            NavigationItem(
+                key="campaigns",
+                label=_("Campaigns"),
+                icon="flag",
+                url_name="campaign-list",
+                section="marketing",
+                right="campaign.read",
+                order=20,
             )
         )

@@ -1,5 +1,7 @@
 """Campaigns: by what their leads are recognised, and what they cost."""
 
+from typing import Any
+
 from django.apps.registry import Apps
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -86,7 +88,7 @@ class CampaignLead(models.Model):
     contact_at = models.DateTimeField()
     is_first = models.BooleanField()
 
-    objects = TenantManager["CampaignLead"]()
+    objects: Any = TenantManager()
 
     class Meta:
         # No table: a registry of its own keeps it from all that migrates, empties or deletes tables.

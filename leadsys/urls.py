@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/v1/", include("leads.api.urls")),
     path("api/v1/", include("core.saved_views.api")),
     path("api/v1/", include("insights.api")),
+    path("api/v1/", include("insights.campaign_api")),
     path("api/v1/schema/", schema, name="schema"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -59,6 +59,9 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "form.read": frozenset({ADMIN, MANAGER, MARKETING}),
     # Make, change, open and close forms; take what was sent out of spam.
     "form.edit": frozenset({ADMIN, MARKETING}),
+    "campaign.read": frozenset({ADMIN, MANAGER, MARKETING}),
+    # Make and change campaigns, note what they cost.
+    "campaign.edit": frozenset({ADMIN, MARKETING}),
     "rules.read": EVERYONE,
     "rules.publish": frozenset({ADMIN, MARKETING}),
     "held.resolve": frozenset({ADMIN}),

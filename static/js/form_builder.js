@@ -32,14 +32,14 @@ function add(name) {
   row.dataset.formField = name;
   row.querySelector('input[type="hidden"][name$="-name"]').value = name;
   row.querySelector("[data-form-name]").textContent = name;
-  row.querySelector("[data-rule-title]").textContent = field.labels[document.documentElement.lang.toLowerCase()] ?? name;
   row.querySelector("[data-form-choices]").hidden = !field.listed;
   for (const input of row.querySelectorAll("[data-rule-label]")) {
     if (!language.value || language.value === input.dataset.ruleLabel) input.value = field.labels[input.dataset.ruleLabel];
   }
   showLanguages();
   row.querySelector("details").open = true;
-  row.querySelector("[data-rule-label]").dispatchEvent(new Event("input", { bubbles: true }));
+  row.querySelector("[type=checkbox]").dispatchEvent(new Event("input", { bubbles: true }));
+  row.querySelector("[data-rule-title]").textContent = field.labels[document.documentElement.lang.toLowerCase()] ?? name;
   row.scrollIntoView({ block: "nearest" });
   row.querySelector("summary").focus();
 }

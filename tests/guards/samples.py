@@ -21,6 +21,7 @@ from core.saved_views.services import make_view
 from core.sealing import seal
 from core.webhooks.endpoints import send_test
 from core.webhooks.signing import make_secret
+from insights.models import Campaign, CampaignSpend
 from leads.bulk.kinds import get_bulk_act
 from leads.bulk.runs import start_bulk
 from leads.capture.page_imports import upload_import
@@ -341,6 +342,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
     "submission_id": row_of(Submission),
+    "campaign_id": row_of(Campaign),
+    "spend_id": row_of(CampaignSpend),
     "form_id": row_of(CaptureForm),
     "form-submission.submission_id": _sent_to_form,
     "form-not-spam.submission_id": partial(_sent_to_form, is_spam=True),

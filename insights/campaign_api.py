@@ -1,0 +1,338 @@
+"""Campaigns and what they cost, over HTTP."""
+
+from datetime import date
+from typing import Any, ClassVar
+
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers as s
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from insights.campaign_figures import COUNTED, By, Figures, read_figures
+from insights.campaigns import (
+    CampaignData,
+    InvalidCampaign,
+    Sign,
+    add_spends,
+    change_campaign,
+    data_of,
+    delete_campaign,
+    get_campaign,
+    list_campaigns,
+    list_spends,
+    make_campaign,
+    read_spend,
+    remove_spend,
+)
+from insights.models import Campaign, CampaignSpend
+from leads.money import amount_in_units
+from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid
+from tenancy.models import Scope, Tenant
+
+# A serializer takes its fields out of the dictionary that it is given: it gets a copy.
+_SIGN = {
+    "utm_campaign": s.CharField(required=False, allow_blank=True, max_length=200),
+    "utm_source": s.CharField(required=False, allow_blank=True, max_length=120),
+    "utm_medium": s.CharField(required=False, allow_blank=True, max_length=120),
+}
+_SIGN_BODY = inline_serializer("CampaignSign", {**_SIGN})
+_SIGNS_HELP = (
+    "A contact is the campaign's if it meets all that one of these says; utm_campaign or utm_source at least."
+)
+_CHANGE: dict[str, s.Field[Any, Any, Any, Any]] = {
+    "name": s.CharField(max_length=120),
+    "signs": s.ListField(child=_SIGN_BODY, min_length=1, help_text=_SIGNS_HELP),
+    "starts_on": s.DateField(required=False, allow_null=True),
+    "ends_on": s.DateField(required=False, allow_null=True),
+    "note": s.CharField(required=False, allow_blank=True, max_length=2000),
+}
+_FIGURES = inline_serializer(
+    "CampaignFigures",
+    {
+        "touched": s.IntegerField(),
+        "brought": s.IntegerField(),
+        "leads": s.IntegerField(help_text="Those counted: brought, or touched with by=any."),
+        "reached": s.DictField(child=s.IntegerField()),
+        "spend": s.FloatField(),
+        "revenue": s.FloatField(),
+        "deals_in_other_currencies": s.IntegerField(),
+        "cost_per_lead": s.FloatField(allow_null=True),
+        "cost_per_sql": s.FloatField(allow_null=True),
+        "cost_per_customer": s.FloatField(allow_null=True),
+        "roi_percent": s.FloatField(allow_null=True),
+    },
+)
+_CAMPAIGN = inline_serializer(
+    "Campaign",
+    {
+        "id": s.IntegerField(),
+        "name": s.CharField(),
+        "signs": s.ListField(child=inline_serializer("CampaignSignRead", {**_SIGN})),
+        "starts_on": s.DateField(allow_null=True),
+        "ends_on": s.DateField(allow_null=True),
+        "note": s.CharField(allow_blank=True),
+        "currency": s.CharField(),
+        "figures": _FIGURES,
+    },
+)
+_CAMPAIGNS = inline_serializer("Campaigns", {"results": s.ListField(child=_CAMPAIGN)})
+_SPEND = inline_serializer(
+    "CampaignSpend",
+    {
+        "id": s.IntegerField(),
+        "date": s.CharField(help_text="A day, or a month as 2026-10."),
+        "amount": s.FloatField(),
+        "currency": s.CharField(),
+        "note": s.CharField(allow_blank=True),
+    },
+)
+_SPENDS = inline_serializer("CampaignSpends", {"results": s.ListField(child=_SPEND)})
+_SPEND_BODY = inline_serializer(
+    "CampaignSpendBody",
+    {
+        "date": s.CharField(help_text="A day, 2026-10-31, or a month, 2026-10."),
+        "amount": s.FloatField(
+            min_value=0, help_text="In units of the tenant's currency; digits as a text are taken too."
+        ),
+        "note": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=200),
+    },
+)
+_BY = OpenApiParameter(
+    "by",
+    str,
+    enum=["first", "any"],
+    default="first",
+    description="Count leads by their first contact, or by any.",
+)
+_TAKEN = OpenApiResponse(description="There is a campaign of this name.")
+
+
+class CampaignView(TenantAPIView):
+    """What the views of campaigns share."""
+
+    @property
+    def tenant(self) -> Tenant:
+        tenant: Tenant = self.request._request.tenant  # type: ignore[attr-defined]
+        return tenant
+
+    def answer(self, campaigns: list[Campaign]) -> list[dict[str, Any]]:
+        """Campaigns with their figures."""
+        by: By = "any" if self.request.query_params.get("by") == "any" else "first"
+        figures = read_figures(campaign_ids=[each.pk for each in campaigns], by=by, tenant=self.tenant)
+        return [campaign_json(each, figures[each.pk], self.tenant.currency) for each in campaigns]
+
+
+class CampaignCollectionView(CampaignView):
+    """All campaigns."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.INSIGHT_READ, "POST": Scope.LEADS_WRITE}
+
+    @extend_schema(
+        operation_id="campaigns_list", parameters=[_BY], responses={200: _CAMPAIGNS}, tags=["campaigns"]
+    )
+    def get(self, request: Request) -> Response:
+        """Every campaign with what it brought and cost, the latest to begin first."""
+        return Response({"results": self.answer(list_campaigns())})
+
+    @extend_schema(
+        operation_id="campaigns_make",
+        request=inline_serializer("CampaignBody", {**_CHANGE}),
+        responses={201: _CAMPAIGN, 409: _TAKEN},
+        tags=["campaigns"],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a campaign."""
+        data = read_campaign(request.data, CampaignData("", []))
+        campaign = make_campaign(data=data, by=self.member, now=timezone.now())
+        return Response(self.answer([campaign])[0], status=201)
+
+
+class CampaignDetailView(CampaignView):
+    """One campaign."""
+
+    scopes: ClassVar[dict[str, Scope]] = {
+        "GET": Scope.INSIGHT_READ,
+        "PATCH": Scope.LEADS_WRITE,
+        "DELETE": Scope.LEADS_WRITE,
+    }
+
+    @extend_schema(operation_id="campaign", parameters=[_BY], responses={200: _CAMPAIGN}, tags=["campaigns"])
+    def get(self, request: Request, campaign_id: int) -> Response:
+        """A campaign with its figures."""
+        return Response(self.answer([get_campaign(campaign_id=campaign_id)])[0])
+
+    @extend_schema(
+        operation_id="campaign_change",
+        request=inline_serializer(
+            "CampaignChange",
+            _CHANGE
+            | {
+                "name": s.CharField(required=False, max_length=120),
+                "signs": s.ListField(
+                    child=type(_SIGN_BODY)(), min_length=1, required=False, help_text=_SIGNS_HELP
+                ),
+            },
+        ),
+        responses={200: _CAMPAIGN, 409: _TAKEN},
+        tags=["campaigns"],
+    )
+    def patch(self, request: Request, campaign_id: int) -> Response:
+        """Change what is given; signs are replaced as a whole."""
+        campaign = get_campaign(campaign_id=campaign_id)
+        data = read_campaign(request.data, data_of(campaign))
+        change_campaign(campaign=campaign, data=data, by=self.member, now=timezone.now())
+        return Response(self.answer([get_campaign(campaign_id=campaign_id)])[0])
+
+    @extend_schema(operation_id="campaign_delete", responses={204: None}, tags=["campaigns"])
+    def delete(self, request: Request, campaign_id: int) -> Response:
+        """Delete a campaign with what was spent on it; its leads stay."""
+        campaign = get_campaign(campaign_id=campaign_id)
+        delete_campaign(campaign=campaign, by=self.member, now=timezone.now())
+        return Response(status=204)
+
+
+class SpendCollectionView(CampaignView):
+    """What was spent on a campaign."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.INSIGHT_READ, "POST": Scope.LEADS_WRITE}
+
+    @extend_schema(operation_id="campaign_spend_list", responses={200: _SPENDS}, tags=["campaigns"])
+    def get(self, request: Request, campaign_id: int) -> Response:
+        """Every entry, the latest first."""
+        spends = list_spends(campaign=get_campaign(campaign_id=campaign_id))
+        return Response({"results": [spend_json(each, self.tenant.currency) for each in spends]})
+
+    @extend_schema(
+        operation_id="campaign_spend_add", request=_SPEND_BODY, responses={201: _SPEND}, tags=["campaigns"]
+    )
+    def post(self, request: Request, campaign_id: int) -> Response:
+        """Note money spent on a day or in a month."""
+        campaign, body = get_campaign(campaign_id=campaign_id), _object(request.data)
+        spend = read_spend(
+            when=body.get("date"), amount=body.get("amount"), note=body.get("note"), tenant=self.tenant
+        )
+        [made] = add_spends(campaign=campaign, spends=[spend], by=self.member, now=timezone.now())
+        return Response(spend_json(made, self.tenant.currency), status=201)
+
+
+class SpendView(CampaignView):
+    """One entry of money spent."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"DELETE": Scope.LEADS_WRITE}
+
+    @extend_schema(operation_id="campaign_spend_remove", responses={204: None}, tags=["campaigns"])
+    def delete(self, request: Request, campaign_id: int, spend_id: int) -> Response:
+        """Take an entry away again."""
+        campaign = get_campaign(campaign_id=campaign_id)
+        remove_spend(campaign=campaign, spend_id=spend_id, by=self.member, now=timezone.now())
+        return Response(status=204)
+
+
+def read_campaign(raw: Any, before: CampaignData) -> CampaignData:
+    """A campaign from a body; what it leaves out stays as it was. Raises InvalidCampaign."""
+    body = _object(raw)
+    problems: list[FieldProblem] = []
+    unknown = sorted(set(body) - set(_CHANGE))
+    problems += [FieldProblem(str(name)[:100], "unknown", _("There is no such member.")) for name in unknown]
+    for name in ("name", "note"):
+        if not isinstance(body.get(name, ""), str):
+            problems.append(FieldProblem(name, "type", _("Give a text.")))
+    signs = _read_signs(body["signs"], problems) if "signs" in body else list(before.signs)
+    days = {name: _read_day(body, name, getattr(before, name), problems) for name in ("starts_on", "ends_on")}
+    if problems:
+        raise InvalidCampaign(_("The campaign has faults."), errors=problems)
+    name, note = body.get("name", before.name), body.get("note", before.note)
+    return CampaignData(name, signs, days["starts_on"], days["ends_on"], before.owner, note)
+
+
+def _read_signs(raw: Any, problems: list[FieldProblem]) -> list[Sign]:
+    is_list = isinstance(raw, list) and all(
+        isinstance(each, dict) and set(each) <= set(_SIGN) for each in raw
+    )
+    if not is_list or not all(isinstance(value, str) for each in raw for value in each.values()):
+        problems.append(
+            FieldProblem(
+                "signs", "type", _("Give a list of objects with utm_campaign, utm_source, utm_medium.")
+            )
+        )
+        return []
+    return [
+        Sign(each.get("utm_campaign", ""), each.get("utm_source", ""), each.get("utm_medium", ""))
+        for each in raw
+    ]
+
+
+def _read_day(
+    body: dict[str, Any], name: str, before: date | None, problems: list[FieldProblem]
+) -> date | None:
+    if name not in body:
+        return before
+    try:
+        return date.fromisoformat(body[name]) if body[name] is not None else None
+    except (TypeError, ValueError):
+        problems.append(FieldProblem(name, "invalid", _("Write the day as YYYY-MM-DD.")))
+        return None
+
+
+def _object(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise Invalid(_("Send a JSON object."))
+    return raw
+
+
+def campaign_json(campaign: Campaign, figures: Figures, currency: str) -> dict[str, Any]:
+    """A campaign in the shape of the API; money in units of the tenant's currency."""
+
+    def units(minor: int | None) -> float | None:
+        return None if minor is None else float(amount_in_units(minor, currency=currency))
+
+    data = data_of(campaign)
+    return {
+        "id": campaign.pk,
+        "name": campaign.name,
+        "signs": [
+            {"utm_campaign": each.campaign_value, "utm_source": each.origin, "utm_medium": each.medium}
+            for each in data.signs
+        ],
+        "starts_on": campaign.starts_on,
+        "ends_on": campaign.ends_on,
+        "note": campaign.note,
+        "currency": currency,
+        "figures": {
+            "touched": figures.touched,
+            "brought": figures.brought,
+            "leads": figures.leads,
+            "reached": {stage.value: figures.reached[stage] for stage in COUNTED},
+            "spend": units(figures.spend_minor),
+            "revenue": units(figures.revenue_minor),
+            "deals_in_other_currencies": figures.others,
+            "cost_per_lead": units(figures.cost_per_lead),
+            "cost_per_sql": units(figures.cost_per_sql),
+            "cost_per_customer": units(figures.cost_per_customer),
+            "roi_percent": None if figures.roi is None else float(figures.roi),
+        },
+    }
+
+
+def spend_json(spend: CampaignSpend, currency: str) -> dict[str, Any]:
+    """An entry in the shape of the API."""
+    day = spend.spent_on.isoformat()
+    return {
+        "id": spend.pk,
+        "date": day[:7] if spend.is_month else day,
+        "amount": float(amount_in_units(spend.amount_minor, currency=currency)),
+        "currency": currency,
+        "note": spend.note,
+    }
+
+
+urlpatterns: list[URLPattern] = [
+    path("campaigns/", CampaignCollectionView.as_view(), name="api-campaigns"),
+    path("campaigns/<int:campaign_id>/", CampaignDetailView.as_view(), name="api-campaign"),
+    path("campaigns/<int:campaign_id>/spend/", SpendCollectionView.as_view(), name="api-campaign-spends"),
+    path("campaigns/<int:campaign_id>/spend/<int:spend_id>/", SpendView.as_view(), name="api-campaign-spend"),
+]
