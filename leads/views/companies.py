@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -21,10 +20,9 @@ from leads.company_story import list_company_story
 from leads.conditions.lead_facts import MINOR_UNITS
 from leads.forms import ActForm, read_typed_amount
 from leads.models import Company, OpportunityOutcome
-from leads.money import amount_in_units, minor_digits
+from leads.money import money_words
 from leads.rows import LeadRow, list_lead_rows
 from leads.views.addresses import lead_addresses
-from leads.views.opportunities import money_words
 from tenancy.errors import Problem
 from tenancy.keyset import Page
 from tenancy.listing import (
@@ -175,7 +173,7 @@ def company_detail(request: TenantRequest, company_id: int) -> HttpResponse:
         "stages": companies.count_stages(company_id=company_id),
         "facts": _facts(company, request.tenant.currency),
         "sums": [_sum_words(each) for each in companies.sum_deals(company_id=company_id)],
-        "deals": [(deal, money_words(deal)) for deal in deals],
+        "deals": [(deal, money_words(deal.amount_minor, deal.currency)) for deal in deals],
         "can_edit": may(request.member, "company.edit"),
     }
     return render_listing(request, "leads/company_detail.html", context, listing=listing)
@@ -202,22 +200,16 @@ def _facts(company: Company, currency: str) -> list[tuple[str, str]]:
         (_("Website"), company.domain or ""),
         (_("CNPJ"), company.cnpj or ""),
         (_("People"), show_number(company.size) if company.size is not None else ""),
-        (_("Yearly revenue"), _money(revenue, currency) if revenue is not None else ""),
+        (_("Yearly revenue"), money_words(revenue, currency)),
         (_("Industry"), company.industry or ""),
     ]
     return [(label, value) for label, value in facts if value]
 
 
-def _money(minor: int, currency: str) -> str:
-    amount = amount_in_units(minor, currency=currency)
-    digits = minor_digits(currency)
-    return f"{currency} {number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)}"
-
-
 def _sum_words(each: companies.Deals) -> tuple[str, str, str]:
     """An outcome, how many deals, and what they are worth."""
     label = str(OpportunityOutcome(each.outcome).label)
-    money = _money(each.amount_minor, each.currency) if each.currency and each.amount_minor else ""
+    money = money_words(each.amount_minor or None, each.currency)
     return label, show_number(each.count), money
 
 
