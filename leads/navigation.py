@@ -5,6 +5,7 @@ from django.utils.translation import ngettext
 
 from core.saved_views.kinds import register_list
 from leads.bulk.acts import register_hub_bulk_acts
+from leads.erasure.known import register_hub_holdings
 from leads.held import count_held
 from leads.lead_tasks import tasks_badge
 from leads.models import LeadState, Stage
@@ -140,6 +141,7 @@ def register_places() -> None:
         register_navigation(item)
     for page in (
         SettingsPage(url_name="fields", label=_("Fields"), icon="forms", right="field.manage", order=30),
+        SettingsPage(url_name="data", label=_("Data"), icon="shield-lock", right="person.erase", order=80),
         SettingsPage(
             url_name="reasons", label=_("Reasons"), icon="list-check", right="reason.manage", order=35
         ),
@@ -148,9 +150,12 @@ def register_places() -> None:
         register_settings_page(page)
     register_list(LEADS)
     register_hub_bulk_acts()
+    register_hub_holdings()
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),
+            "person.erased": _("Erased the person of lead %(subject)s (%(rows)s rows)"),
+            "person.given_out": _("Gave out what is stored of the person of lead %(subject)s"),
             "bulk.done": _("%(subject)s: %(applied)s of %(total)s leads (%(leads)s)"),
             "bulk.stopped": _("Stopped: %(subject)s, after %(applied)s of %(total)s leads (%(leads)s)"),
             "bulk.failed": _("Failed: %(subject)s, after %(applied)s of %(total)s leads (%(leads)s)"),

@@ -7,6 +7,7 @@ class NurturingConfig(AppConfig):
 
     def ready(self) -> None:
         from core.due import register_due_kind
+        from leads.erasure.holdings import holds_nothing, register_holding
         from leads.models import RuleKind
         from leads.panels import register_panel
         from leads.timeline import register_timeline_source
@@ -14,6 +15,7 @@ class NurturingConfig(AppConfig):
         from nurturing.bulk import register_bulk_acts
         from nurturing.default_pack import publish_default_sequences
         from nurturing.editing import register_sequence_form
+        from nurturing.erasure import MESSAGES
         from nurturing.facts import register_nurturing_facts
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.rulebook import register_sequence_rules
@@ -32,6 +34,9 @@ class NurturingConfig(AppConfig):
         register_sequence_rules()
         register_sequence_form()
         register_bulk_acts()
+        register_holding(MESSAGES)
+        holds_nothing("nurturing.Enrollment", why="Which sequence, which step.")
+        holds_nothing("nurturing.Suppression", why="Hashes of addresses.")
         register_panel(NURTURE_PANEL)
         register_timeline_source(list_story)
         register_acts({"message.sent_again": _("Sent a message to %(subject)s again")})

@@ -7,6 +7,7 @@ class RoutingConfig(AppConfig):
     def ready(self) -> None:
         from core.due import register_due_kind
         from leads.clocks import register_clock_reader
+        from leads.erasure.holdings import holds_nothing
         from leads.models import RuleKind
         from leads.panels import register_panel
         from leads.versions import DocumentKind, register_document_kind
@@ -29,6 +30,7 @@ class RoutingConfig(AppConfig):
         from tenancy.members import register_member_listener
         from tenancy.settings_pages import register_settings_page
 
+        holds_nothing("routing.Calendar", "routing.Pool", why="What the tenant has set up.")
         register_document_kind(
             DocumentKind(RuleKind.ROUTING, parse=parse_routing, parse_draft=parse_routing_draft)
         )

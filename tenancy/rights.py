@@ -66,6 +66,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "rules.publish": frozenset({ADMIN, MARKETING}),
     "held.resolve": frozenset({ADMIN}),
     "notification.read": EVERYONE,
+    # Erase a person with proof, give out what is stored of one.
+    "person.erase": frozenset({ADMIN, MANAGER}),
     "field.manage": frozenset({ADMIN}),
     "reason.manage": frozenset({ADMIN}),
     # Calendars and clocks.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts, bulk
+from leads.api import acts, bulk, erasure
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
@@ -32,6 +32,9 @@ urlpatterns = [
     path("tasks/<int:task_id>/", TaskView.as_view(), name="api-task"),
     path("companies/", CompanyCollectionView.as_view(), name="api-companies"),
     path("companies/<int:company_id>/", CompanyView.as_view(), name="api-company"),
+    path("leads/<int:lead_id>/erase/", erasure.LeadEraseView.as_view(), name="api-lead-erase"),
+    path("leads/<int:lead_id>/data/", erasure.LeadDataView.as_view(), name="api-lead-data"),
+    path("erasures/<int:erasure_id>/", erasure.ErasureView.as_view(), name="api-erasure"),
     path("bulk/", bulk.BulkCollectionView.as_view(), name="api-bulk"),
     path("bulk/<int:run_id>/", bulk.BulkView.as_view(), name="api-bulk-run"),
     path("bulk/<int:run_id>/refused/", bulk.BulkRefusedView.as_view(), name="api-bulk-refused"),

@@ -21,6 +21,7 @@ from leads.capture.companies import (
 )
 from leads.capture.fields import make_sort_key
 from leads.capture.inputs import EventInput, LeadInput
+from leads.erasure.identities import ERASED_CODE, identities_of, list_kept_out
 from leads.events import NewEvent, record_events
 from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline
@@ -50,6 +51,10 @@ class LostRace(Conflict):
 
 class NobodyNamed(Invalid):
     """Neither external id, e-mail, phone nor name: there is nobody to keep."""
+
+
+class ErasedPerson(Conflict):
+    """The person was erased and is not to be taken in again."""
 
 
 class PreparedCompany(NamedTuple):
@@ -102,6 +107,18 @@ def prepare_companies(*, rows: Sequence[LeadInput]) -> list[PreparedCompany]:
     writing.write_origins([row.given for row in good])
     find_or_make_companies(good)
     return [PreparedCompany(row.company, row.outcome != "unchanged") for row in intakes]
+
+
+def refuse_erased(rows: Sequence[Intake]) -> None:
+    """Rows about somebody who was erased, and is to be kept out, get that as their problem."""
+    hashes = {id(row): identities_of(row.given.email, row.given.external_id, row.given.phone) for row in rows}
+    kept_out = list_kept_out({each for found in hashes.values() for each in found})
+    if not kept_out:
+        return
+    message = _("This person was erased at their wish, and is not taken in again.")
+    for row in rows:
+        if row.known is None and not kept_out.isdisjoint(hashes[id(row)]):
+            row.problem = ErasedPerson(message, errors=[FieldProblem("email", ERASED_CODE, message)])
 
 
 def take_in(
@@ -201,6 +218,7 @@ def match_rows(rows: Sequence[Intake], *, is_locking: bool = True) -> None:
         row.is_deferred = row.lead_id in seen
         if row.lead_id is not None:
             seen.add(row.lead_id)
+    refuse_erased([row for row in rows if row.problem is None])
 
 
 def contradiction(

@@ -11,6 +11,7 @@ from core.formulas import defuse
 from leads.capture.files import Table
 from leads.capture.readable_file import REFUSAL_COLUMN, ReadableFile
 from leads.capture.row_reader import ReadRow, Refusal
+from leads.erasure.identities import ERASED_CODE
 from leads.models import ImportRefusal, ImportRun
 
 _MOST_FILES: Final = 1_000
@@ -22,11 +23,16 @@ def keep_refusals(
 ) -> None:
     """Keep refused rows as they stood in the file; a reason names the column, as the user knows it."""
     columns = readable.table.columns
+    refused = [(row, list(refusals)) for row, refusals in refused]
     ImportRefusal.objects.bulk_create(
         ImportRefusal(
             run=run,
             row_number=row.number,
-            row=row.cells if isinstance(row.cells, Mapping) else dict(zip(columns, row.cells, strict=True)),
+            row={}
+            if any(each.code == ERASED_CODE for each in refusals)
+            else row.cells
+            if isinstance(row.cells, Mapping)
+            else dict(zip(columns, row.cells, strict=True)),
             errors=[
                 {
                     "field": each.field,

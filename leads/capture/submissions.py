@@ -23,7 +23,7 @@ from core.metrics import SUBMISSIONS
 from core.together import Together
 from leads.capture.fields import read_submission
 from leads.capture.inputs import IntakeRules, LeadInput
-from leads.capture.intake import Intake, run_after_intake, take_in
+from leads.capture.intake import ErasedPerson, Intake, run_after_intake, take_in
 from leads.capture.receiving import DUE_KIND, LANES, MOST_TOGETHER
 from leads.capture.rules import open_rules
 from leads.conditions.statements import Statement
@@ -160,6 +160,7 @@ def process(
         for submission, row in zip(submissions, rows, strict=True)
     ]
     _write_settled(settled, now)
+    _forget_erased(submissions, rows)
     return [Answer(one.submission_id, one.status, one.body) for one in settled]
 
 
@@ -216,6 +217,17 @@ def settle(
     body = None if answer is None else {"id": answer["id"], "outcome": row.outcome} | answer
     status = 201 if row.outcome == "new" else 200
     return settled(SubmissionState.PROCESSED, status, body, lead_id=row.lead_id)
+
+
+def _forget_erased(submissions: Sequence[Unprocessed], rows: Sequence[Intake | Problem]) -> None:
+    """What came of somebody who was erased, and is kept out, is not kept either."""
+    erased = [
+        submission.id
+        for submission, row in zip(submissions, rows, strict=True)
+        if isinstance(row, Intake) and isinstance(row.problem, ErasedPerson)
+    ]
+    if erased:
+        Submission.objects.filter(pk__in=erased).update(payload={})
 
 
 def _write_settled(settled: Sequence[Settled], now: datetime) -> None:

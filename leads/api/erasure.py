@@ -1,0 +1,122 @@
+"""People's data over HTTP: what is stored of one, erasing them, the proofs."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers as s
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from leads.api.intake import object_body
+from leads.erasure.erasing import get_erasure, labels_of, request_erasure
+from leads.erasure.giving import give_person_data
+from leads.models import Erasure
+from leads.selectors import instant_json
+from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid
+from tenancy.models import Scope
+from tenancy.rights import require
+
+ERASURE = inline_serializer(
+    "Erasure",
+    {
+        "id": s.IntegerField(),
+        "lead": s.IntegerField(),
+        "state": s.ChoiceField(["waiting", "done", "failed"]),
+        "asked_at": s.DateTimeField(),
+        "asked_by": s.CharField(),
+        "erased_at": s.DateTimeField(allow_null=True),
+        "ground": s.CharField(),
+        "keeps_out": s.BooleanField(),
+        "identity_hash": s.CharField(
+            help_text="SHA-256 of “email:” and the address, or of what else was known."
+        ),
+        "rows": s.DictField(child=s.IntegerField(), help_text="Rows by table."),
+    },
+)
+ERASE = inline_serializer(
+    "Erase",
+    {
+        "confirmation": s.CharField(help_text="The e-mail address of the lead, else its name."),
+        "ground": s.CharField(required=False, allow_blank=True, max_length=200),
+        "keeps_out": s.BooleanField(
+            required=False, help_text="Whether the person is not taken in again; true."
+        ),
+    },
+)
+PERSON_DATA = inline_serializer(
+    "PersonData",
+    {
+        "lead": s.IntegerField(),
+        "at": s.DateTimeField(),
+        "tables": s.DictField(child=s.ListField(child=s.DictField())),
+    },
+)
+_NOT_CONFIRMED = OpenApiResponse(description="The confirmation is not what the lead is called.")
+
+
+class LeadEraseView(TenantAPIView):
+    """Erasing."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
+
+    @extend_schema(
+        operation_id="lead_erase", request=ERASE, responses={202: ERASURE, 400: _NOT_CONFIRMED}, tags=["data"]
+    )
+    def post(self, request: Request, lead_id: int) -> Response:
+        """Erase the person a lead is about. It can't be taken back; asked for again, it is the same erasure."""
+        body = object_body(request)
+        for name, kind in (("confirmation", str), ("ground", str), ("keeps_out", bool)):
+            if name in body and not isinstance(body[name], kind):
+                message = _("Give a text.") if kind is str else _("Give true or false.")
+                raise Invalid(message, errors=[FieldProblem(name, "type", message)])
+        erasure = request_erasure(
+            lead_id=lead_id,
+            confirmation=body.get("confirmation", ""),
+            ground=body.get("ground", ""),
+            keeps_out=body.get("keeps_out", True),
+            by=self.member,
+            now=timezone.now(),
+        )
+        return Response(erasure_json(erasure), status=202)
+
+
+class LeadDataView(TenantAPIView):
+    """What is stored of a person."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+
+    @extend_schema(operation_id="lead_data", responses={200: PERSON_DATA}, tags=["data"])
+    def get(self, request: Request, lead_id: int) -> Response:
+        """Every row of every table that tells of the person. It stands in the audit log."""
+        return Response(give_person_data(lead_id=lead_id, by=self.member, now=timezone.now()))
+
+
+class ErasureView(TenantAPIView):
+    """One proof."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+
+    @extend_schema(operation_id="erasure", responses={200: ERASURE}, tags=["data"])
+    def get(self, request: Request, erasure_id: int) -> Response:
+        """What was erased, when, by whom."""
+        require(self.member, "person.erase")
+        return Response(erasure_json(get_erasure(erasure_id=erasure_id)))
+
+
+def erasure_json(erasure: Erasure) -> dict[str, Any]:
+    """A proof in the shape of the API."""
+    return {
+        "id": erasure.pk,
+        "lead": erasure.lead_number,
+        "state": erasure.state,
+        "asked_at": instant_json(erasure.asked_at),
+        "asked_by": erasure.asked_by_name,
+        "erased_at": instant_json(erasure.erased_at) if erasure.erased_at else None,
+        "ground": erasure.ground,
+        "keeps_out": erasure.keeps_out,
+        "identity_hash": erasure.identity_hash,
+        "rows": dict(labels_of(erasure.counts)),
+    }
