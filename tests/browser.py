@@ -47,11 +47,17 @@ def watch_faults(page: Page) -> list[str]:
     return faults
 
 
-def list_axe_violations(page: Page) -> list[str]:
-    """What axe finds serious or critical on the page as it is, one line a node."""
+def list_axe_violations(page: Page, *, rules: list[str] | None = None) -> list[str]:
+    """What axe finds serious or critical on the page as it is, one line a node; by some of its rules or all."""
+    options = json.dumps({"runOnly": rules} if rules else {})
     # Through the debugging protocol: the page's own policy would refuse the script.
     session = page.context.new_cdp_session(page)
-    expression = AXE.read_text() + "; axe.run(document).then((found) => JSON.stringify(found.violations))"
+    expression = (
+        AXE.read_text()
+        + "; axe.run(document, "
+        + options
+        + ").then((found) => JSON.stringify(found.violations))"
+    )
     answer: dict[str, Any] = session.send(
         "Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True}
     )

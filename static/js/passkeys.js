@@ -12,7 +12,8 @@ document.addEventListener(
   "submit",
   (event) => {
     const button = event.target.querySelector("[data-passkey-asks]");
-    if (!button || event.target.elements.credential.value) return;
+    // An empty field for JSON holds "null".
+    if (!button || !["", "null"].includes(event.target.elements.credential.value)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
     button.click();

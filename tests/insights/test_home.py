@@ -123,6 +123,19 @@ def test_managers_see_clocks_and_load_and_every_number_opens_its_leads(
     assert sign_in(bruno).get(TEAM).status_code == 403
 
 
+def test_the_home_page_does_not_wait_for_a_count_that_takes_too_long(
+    tenant: Any, people: dict[str, Membership], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(**_given: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr("insights.home.MOST_MS", 50)
+    monkeypatch.setattr("insights.home.get_oversight", sleep)
+    page = sign_in(people["manager"]).get("/t/horizonte/")
+    assert (page.status_code, "too many clocks to count" in page.content.decode()) == (200, True)
+
+
 def test_own_numbers_count_this_week_and_this_month(tenant: Any, people: dict[str, Membership]) -> None:
     """Now is a Wednesday, the 18th: the week began on the 16th."""
     bruno, diego = people["bruno"], people["diego"]
