@@ -62,6 +62,11 @@ def register_due_kind(kind: DueKind) -> None:
     _kinds[kind.name] = kind
 
 
+def list_kinds_locked_by(lock: Locker) -> list[str]:
+    """The names of the kinds whose subjects are locked in one manner, and so are of one sort."""
+    return sorted(kind.name for kind in _kinds.values() if kind.lock is lock)
+
+
 def schedule(*, kind: str, due: Mapping[int, datetime]) -> None:
     """Set when each subject is due next; an earlier plan for the same kind and subject is replaced."""
     if not due:

@@ -15,6 +15,9 @@ class LeadsConfig(AppConfig):
         from leads.gate_editing import register_gate_form
         from leads.gates import publish_default_gates
         from leads.lead_tasks import register_lead_tasks
+        from leads.merging.duplicates import register_duplicates
+        from leads.merging.merge import register_merging
+        from leads.merging.tables import register_hub_tables
         from leads.navigation import register_places
         from leads.notes import register_notes
         from leads.panels import register_panel
@@ -22,6 +25,7 @@ class LeadsConfig(AppConfig):
         from leads.reasons import publish_default_reasons
         from leads.rulebook import register_hub_rules
         from leads.views.lead_tasks import TASKS_PANEL
+        from leads.views.merging import DUPLICATES_PANEL
         from leads.views.notes import NOTES_PANEL
         from leads.why_stage import register_why_stage
         from tenancy.defaults import register_default_part
@@ -40,7 +44,11 @@ class LeadsConfig(AppConfig):
         register_default_part(make_default_forms)
         register_places()
         register_companies()
+        register_hub_tables()
+        register_merging()
+        register_duplicates()
         register_notes()
         register_lead_tasks()
+        register_panel(DUPLICATES_PANEL)
         register_panel(TASKS_PANEL)
         register_panel(NOTES_PANEL)

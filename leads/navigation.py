@@ -110,6 +110,15 @@ def register_places() -> None:
             order=50,
         ),
         NavigationItem(
+            key="duplicates",
+            label=_("Duplicates"),
+            icon="users-group",
+            url_name="duplicate-list",
+            section="marketing",
+            right="lead.merge",
+            order=45,
+        ),
+        NavigationItem(
             key="forms",
             label=_("Forms"),
             icon="forms",

@@ -346,6 +346,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "wake the sweeps": {"task": "core.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "nightly duplicates": {
+        "task": "leads.plan_duplicate_searches",
+        "schedule": 3600.0,
+        "options": {"expires": 3000},
+    },
     "send messages": {"task": "nurturing.send", "schedule": 1.0, "options": {"expires": 5}},
 }
 

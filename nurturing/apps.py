@@ -17,6 +17,7 @@ class NurturingConfig(AppConfig):
         from nurturing.editing import register_sequence_form
         from nurturing.erasure import MESSAGES
         from nurturing.facts import register_nurturing_facts
+        from nurturing.merging import register_tables
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.rulebook import register_sequence_rules
         from nurturing.sequences import parse_new_sequence, parse_sequence
@@ -31,6 +32,7 @@ class NurturingConfig(AppConfig):
         register_default_part(publish_default_sequences)
         register_due_kind(STEPS_DUE)
         register_nurturing_facts()
+        register_tables()
         register_sequence_rules()
         register_sequence_form()
         register_bulk_acts()

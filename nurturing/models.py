@@ -21,6 +21,7 @@ class ExitReason(models.TextChoices):
     SUPPRESSED = "suppressed", _("The address gets no mail")
     CONDITION = "condition", _("Met the condition to leave")
     BY_HAND = "by_hand", _("Taken out by hand")
+    MERGED = "merged", _("Merged into another lead")
 
 
 class Enrollment(TenantModel):

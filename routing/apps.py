@@ -17,6 +17,7 @@ class RoutingConfig(AppConfig):
         from routing.escalation import SHARES_DUE
         from routing.facts import register_clock_facts
         from routing.leaving import MEMBER_LEFT, member_changed
+        from routing.merging import register_tables
         from routing.notices import register_notices
         from routing.panels import CLOCKS_PANEL
         from routing.policies import parse_clocks
@@ -43,6 +44,7 @@ class RoutingConfig(AppConfig):
         register_notices()
         register_clock_reader(CLOCK_READER)
         register_clock_facts()
+        register_tables()
         register_why("owner", explain_owner)
         register_why("clocks", explain_clocks)
         register_panel(CLOCKS_PANEL)

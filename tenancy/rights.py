@@ -30,6 +30,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "note.write": STAFF,
     "task.write": STAFF,
     "company.edit": STAFF,
+    # See who may be the same person, make one lead of two, take them apart again.
+    "lead.merge": frozenset({ADMIN, MANAGER, MARKETING}),
     # Promote, nurture, disqualify, reopen.
     "lead.move": STAFF,
     "lead.assign": frozenset({ADMIN, MANAGER}),

@@ -6,6 +6,12 @@ from leads.api import acts, bulk, erasure
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
+from leads.api.merging import (
+    DuplicateCollectionView,
+    DuplicateDismissView,
+    LeadMergeView,
+    MergeUndoView,
+)
 from leads.api.notes import LeadNotesView, LeadTasksView, NoteView, TaskCollectionView, TaskView
 
 urlpatterns = [
@@ -30,6 +36,14 @@ urlpatterns = [
     path("notes/<int:note_id>/", NoteView.as_view(), name="api-note"),
     path("tasks/", TaskCollectionView.as_view(), name="api-tasks"),
     path("tasks/<int:task_id>/", TaskView.as_view(), name="api-task"),
+    path("leads/<int:lead_id>/merge/", LeadMergeView.as_view(), name="api-lead-merge"),
+    path("duplicates/", DuplicateCollectionView.as_view(), name="api-duplicates"),
+    path(
+        "duplicates/<int:proposal_id>/dismiss/",
+        DuplicateDismissView.as_view(),
+        name="api-duplicate-dismiss",
+    ),
+    path("merges/<int:merge_id>/undo/", MergeUndoView.as_view(), name="api-merge-undo"),
     path("companies/", CompanyCollectionView.as_view(), name="api-companies"),
     path("companies/<int:company_id>/", CompanyView.as_view(), name="api-company"),
     path("leads/<int:lead_id>/erase/", erasure.LeadEraseView.as_view(), name="api-lead-erase"),

@@ -12,7 +12,7 @@ from leads.capture.companies import attach_companies
 from leads.capture.fields import MAX_TAG, MAX_TAGS, make_sort_key, read_submission
 from leads.capture.intake import Intake, full_name, merge, update_leads
 from leads.capture.rules import open_rules
-from leads.models import Lead, LeadTag
+from leads.models import Lead, LeadAlias, LeadTag
 from leads.pipeline import Reason, ReasonCode, lock_leads, run_pipeline
 from leads.selectors import LeadNotFound, is_lead_id
 from tenancy.errors import Conflict, FieldProblem, Invalid
@@ -90,10 +90,18 @@ def _without(known: dict[str, Any], erased: Iterable[str]) -> dict[str, Any]:
 def _check_identity(lead_id: int, given: Any) -> None:
     for name in _IDENTITIES:
         value = getattr(given, name)
-        other = Lead.objects.filter(Q((name, value))).values_list("pk", flat=True).first() if value else None
+        other = _find_by(name, value) if value else None
         if other is not None and other != lead_id:
             message = _("Lead %(id)s has it.") % {"id": other}
             raise IdentityTaken(message, errors=[FieldProblem(name, "other_lead", message)])
+
+
+def _find_by(name: str, value: str) -> int | None:
+    """The lead that has an identity, or of which one that had it is a part."""
+    own = Lead.objects.filter(Q((name, value))).values_list("pk", flat=True).first()
+    alias = LeadAlias.objects.filter(kind=name, value=value).values_list("lead", flat=True)
+    found: int | None = own or alias.first()
+    return found
 
 
 def change_tags(*, lead_id: int, tags: Sequence[str], by: Membership, now: datetime) -> None:

@@ -14,6 +14,7 @@ from leads.capture.inputs import EventInput, IntakeRules, LeadInput
 from leads.capture.intake import take_in
 from leads.capture.rules import open_rules
 from leads.events import NewEvent, record_events
+from leads.models import LeadMerge
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from tenancy.errors import FieldProblem, Invalid, Problem, Unprocessable
 from tenancy.models import Tenant
@@ -131,12 +132,14 @@ def find_people(rows: Sequence[EventRow], now: datetime) -> None:
     ids = {lead_id for lead_id, _external_id, _email in found}
     by_identity = {external_id: lead_id for lead_id, external_id, _email in found if external_id}
     by_email = {email: lead_id for lead_id, _external_id, email in found if email}
+    # A lead that was merged into another is known by its number, too.
+    merged = _find_merged([row.lead_id for row in rows if row.lead_id is not None and row.lead_id not in ids])
     missing: list[EventRow] = []
     for row in rows:
         if row.lead is not None:
             row.lead_id = by_identity.get(row.lead.external_id or "") or by_email.get(row.lead.email or "")
         elif row.lead_id not in ids:
-            row.lead_id = None
+            row.lead_id = merged.get(row.lead_id or 0)
         if row.lead_id is None:
             missing.append(row)
     makeable = [row for row in missing if row.may_create and row.lead is not None]
@@ -160,7 +163,19 @@ WHERE id IN (
     UNION ALL SELECT id FROM leads_lead WHERE external_id IS NOT NULL AND external_id = ANY(%(external_ids)s)
     UNION ALL SELECT id FROM leads_lead WHERE email IS NOT NULL AND email = ANY(%(emails)s)
 )
+UNION ALL
+SELECT lead_id, CASE kind WHEN 'external_id' THEN value END, CASE kind WHEN 'email' THEN value END
+FROM leads_leadalias
+WHERE kind = 'external_id' AND value = ANY(%(external_ids)s) OR kind = 'email' AND value = ANY(%(emails)s)
 """
+
+
+def _find_merged(lead_ids: Sequence[int]) -> dict[int, int]:
+    """The leads of which others, that are gone, are a part now; by the number of the one that is gone."""
+    if not lead_ids:
+        return {}
+    merges = LeadMerge.objects.filter(loser_id__in=lead_ids, undone_at__isnull=True)
+    return dict(merges.values_list("loser_id", "survivor_id"))
 
 
 def new_event(row: EventRow, now: datetime) -> NewEvent:

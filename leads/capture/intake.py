@@ -301,9 +301,10 @@ def merge(known: dict[str, Any], given: LeadInput) -> tuple[dict[str, Any], bool
     A blank never erases; a value replaces, but the earliest creation and the first touch stay.
     """
     merged, is_touch = dict(known), False
+    formerly = _named_formerly(known, given)
     for name in writing.LEAD_COLUMNS:
         value = getattr(given, name)
-        if value is None or value == known[name]:
+        if value is None or value == known[name] or name in formerly:
             continue
         if given.is_name_partial and name in ("name", "name_key"):
             continue
@@ -318,6 +319,13 @@ def merge(known: dict[str, Any], given: LeadInput) -> tuple[dict[str, Any], bool
         merged["name_key"] = make_sort_key(merged["name"] or "")
     merged["origin_label"] = given.origin_label
     return merged, is_touch
+
+
+def _named_formerly(known: dict[str, Any], given: LeadInput) -> set[str]:
+    """The identities by which a row names a lead that was merged into this one: they are not this one's new ones."""
+    aliases = {tuple(alias) for alias in known.get("aliases", ())}
+    names = {name for name in ("external_id", "email") if (name, getattr(given, name)) in aliases}
+    return names | ({"email_kind"} if "email" in names else set())
 
 
 def full_name(lead: dict[str, Any]) -> str | None:

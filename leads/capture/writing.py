@@ -62,20 +62,25 @@ def _iso(value: Any) -> str:
 def find_leads(
     *, external_ids: Sequence[str], emails: Sequence[str], is_locking: bool = True
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """The leads with these identities, locked in id order unless ``is_locking`` is false: by external id and by e-mail."""
+    """The leads with these identities, locked in id order unless ``is_locking`` is false: by external id and by e-mail.
+
+    A lead is found, too, by what leads were known by that were merged into it: its ``aliases`` are pairs of kind and value.
+    """
     if not external_ids and not emails:
         return {}, {}
     statement = _FIND_AND_LOCK if is_locking else _FIND
     rows = statement.rows(external_ids=as_json(external_ids), emails=as_json(emails))
-    found = [dict(zip(_FOUND, row, strict=True)) for row in rows]
-    return (
-        {lead["external_id"]: lead for lead in found if lead["external_id"]},
-        {lead["email"]: lead for lead in found if lead["email"]},
-    )
+    by_identity: dict[str, dict[str, dict[str, Any]]] = {"external_id": {}, "email": {}}
+    for row in rows:
+        lead = dict(zip(_FOUND, row, strict=True))
+        for kind, value in (("external_id", lead["external_id"]), ("email", lead["email"]), *lead["aliases"]):
+            if value:
+                by_identity[kind][value] = lead
+    return by_identity["external_id"], by_identity["email"]
 
 
 # One index descent for each key, whatever the planner believes of a table that was empty a minute ago.
-_FOUND: Final = ("id", "company_id", *LEAD_COLUMNS)
+_FOUND: Final = ("id", "company_id", *LEAD_COLUMNS, "aliases")
 _FIND_SQL: Final = f"""
 WITH wanted AS MATERIALIZED (
     SELECT found.id FROM jsonb_array_elements_text(%(external_ids)s::jsonb) AS key (value)
@@ -83,10 +88,20 @@ WITH wanted AS MATERIALIZED (
     UNION
     SELECT found.id FROM jsonb_array_elements_text(%(emails)s::jsonb) AS key (value)
     CROSS JOIN LATERAL (SELECT id FROM leads_lead WHERE email = key.value LIMIT 1) found
+    UNION
+    SELECT found.lead_id FROM jsonb_array_elements_text(%(external_ids)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (
+        SELECT lead_id FROM leads_leadalias WHERE kind = 'external_id' AND value = key.value LIMIT 1
+    ) found
+    UNION
+    SELECT found.lead_id FROM jsonb_array_elements_text(%(emails)s::jsonb) AS key (value)
+    CROSS JOIN LATERAL (SELECT lead_id FROM leads_leadalias WHERE kind = 'email' AND value = key.value LIMIT 1) found
 )
 SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
 CROSS JOIN LATERAL (
-    SELECT id, company_id, {_COLUMNS} FROM leads_lead WHERE id = ordered.id {{lock}}
+    SELECT id, company_id, {_COLUMNS}, ARRAY(
+        SELECT ARRAY[alias.kind, alias.value]::text[] FROM leads_leadalias alias WHERE alias.lead_id = ordered.id
+    ) FROM leads_lead WHERE id = ordered.id {{lock}}
 ) locked
 """  # noqa: S608 - only the constant column names above
 _FIND: Final = Statement.text(_FIND_SQL.format(lock="OFFSET 0"))
@@ -180,7 +195,14 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (tenant_id, key) DO NOTHING
 ), inserted AS (
     INSERT INTO leads_lead (id, tenant_id, recorded_at, company_id, {_COLUMNS})
-    SELECT id, %(tenant)s::bigint, %(now)s::timestamptz, company_id, {_COLUMNS} FROM given ORDER BY place
+    SELECT id, %(tenant)s::bigint, %(now)s::timestamptz, company_id, {_COLUMNS} FROM given
+    -- Merged into another lead since the rows were matched: that one is found now.
+    WHERE NOT EXISTS (
+        SELECT FROM leads_leadalias alias WHERE alias.kind = 'email' AND alias.value = given.email
+    ) AND NOT EXISTS (
+        SELECT FROM leads_leadalias alias WHERE alias.kind = 'external_id' AND alias.value = given.external_id
+    )
+    ORDER BY place
     ON CONFLICT DO NOTHING
     RETURNING id
 ), told AS MATERIALIZED (

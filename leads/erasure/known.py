@@ -20,6 +20,7 @@ def register_hub_holdings() -> None:
         why="Where the lead stands and stood: keys of rules, counts.",
     )
     holds_nothing("leads.TagChange", why="Tags that were renamed.")
+    holds_nothing("leads.DuplicateProposal", why="Numbers of two leads, and why they may be one.")
     holds_nothing("leads.Erasure", "leads.ErasedIdentity", why="The proof itself: hashes.")
     for holding in (
         Holding(
@@ -152,6 +153,16 @@ def register_hub_holdings() -> None:
         ),
         Holding(model="leads.LeadNote", lead="lead", deletes=True, plain=("text",)),
         Holding(model="leads.LeadTask", lead="lead", deletes=True, plain=("title",)),
+        Holding(model="leads.LeadAlias", lead="lead", deletes=True, plain=("value",)),
+        # Also where the person is the one who was merged into somebody else.
+        Holding(
+            model="leads.LeadMerge",
+            lead="survivor",
+            told=("loser_name", "record"),
+            deletes=True,
+            by_name=True,
+            is_given=False,
+        ),
         Holding(
             model="leads.CompanyFormerName",
             plain=("name_key",),

@@ -20,6 +20,14 @@ from leads.models.event import Event, Touch
 from leads.models.export import ExportState, LeadExport
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
+from leads.models.merging import (
+    DuplicateProposal,
+    DuplicateReason,
+    DuplicateSearch,
+    IdentityKind,
+    LeadAlias,
+    LeadMerge,
+)
 from leads.models.notes import LeadNote, LeadTask
 from leads.models.qualification import Answer
 from leads.models.rerun import Rerun, RerunLane
@@ -45,6 +53,9 @@ __all__ = [
     "CustomValue",
     "Decision",
     "DecisionKind",
+    "DuplicateProposal",
+    "DuplicateReason",
+    "DuplicateSearch",
     "EmailKind",
     "ErasedIdentity",
     "Erasure",
@@ -55,13 +66,16 @@ __all__ = [
     "Handover",
     "HandoverAnswer",
     "HeldLead",
+    "IdentityKind",
     "ImportMark",
     "ImportRefusal",
     "ImportRun",
     "ImportState",
     "KeptPerson",
     "Lead",
+    "LeadAlias",
     "LeadExport",
+    "LeadMerge",
     "LeadNote",
     "LeadSearch",
     "LeadState",

@@ -3,7 +3,6 @@
 import uuid
 import zoneinfo
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -24,12 +23,12 @@ from leads.capture.receiving import Raw, Replay, receive_once
 from leads.capture.submissions import GRACE, Answer, process_now
 from leads.capture.values import normalise_time_zone
 from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
-from leads.conditions.describe import show_number, show_time
-from leads.conditions.fact_families import MILLIONTHS
 from leads.forms import LeadForm
+from leads.merging.comparison import own_value
+from leads.merging.merge import find_survivor
 from leads.models import OPEN_STAGES, CustomValue, Lead, Seniority, Submission
 from leads.panels import list_panels
-from leads.selectors import get_lead, lead_json, origin_label
+from leads.selectors import LeadNotFound, get_lead, lead_json, origin_label
 from leads.timeline import list_timeline
 from leads.views.acts import is_fragment, list_offers
 from leads.why import WhyPart, explain_part
@@ -49,7 +48,14 @@ _VERDICTS = {"true": True, "false": False}
 def lead_detail(request: TenantRequest, lead_id: int) -> HttpResponse:
     """Who the lead is, how it stands, what happened, what to do next."""
     now = timezone.now()
-    card = get_card(lead_id=lead_id, member=request.member, now=now)
+    try:
+        card = get_card(lead_id=lead_id, member=request.member, now=now)
+    except LeadNotFound:
+        survivor_id = find_survivor(lead_id=lead_id)
+        if survivor_id is None:
+            raise
+        messages.info(request, _("This lead was merged into the one that you see."))
+        return redirect("lead-detail", slug=request.tenant.slug, lead_id=survivor_id)
     context = card_context(request, card, now=now, back=request.path) | {
         "panels": _panels(request, card.lead),
         "facts": _facts(card.lead),
@@ -129,16 +135,7 @@ def _facts(lead: Lead) -> list[tuple[str, Any]]:
     own = (
         CustomValue.objects.filter(lead=lead.pk).select_related("field").order_by("field__label", "field_id")
     )
-    return [*facts, *((row.field.label, _own_value(row)) for row in own)]
-
-
-def _own_value(row: CustomValue) -> str:
-    """A value of the tenant's own field as the reader writes it."""
-    if row.integer_value is not None:
-        return show_number(row.integer_value)
-    if row.decimal_value is not None:
-        return show_number(Decimal(row.decimal_value) / MILLIONTHS)
-    return show_time(row.date_value) if row.date_value is not None else str(row.text_value)
+    return [*facts, *((row.field.label, own_value(row)) for row in own)]
 
 
 @tenant_page(right="lead.read")

@@ -14,6 +14,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import models
 from django.test import Client
+from django.utils import timezone
 
 from core.models import WebhookEndpoint
 from core.saved_views.kinds import get_kind
@@ -26,10 +27,12 @@ from leads.bulk.kinds import get_bulk_act
 from leads.bulk.runs import start_bulk
 from leads.capture.page_imports import upload_import
 from leads.exports import start_export
+from leads.merging.merge import merge_leads
 from leads.models import (
     CaptureForm,
     Company,
     CustomField,
+    DuplicateProposal,
     Erasure,
     HeldLead,
     Lead,
@@ -182,6 +185,11 @@ def _lead(_world: World) -> int:
     return int(lead.pk)
 
 
+def _merge(world: World) -> int:
+    pair = {"survivor_id": make_lead().pk, "loser_id": make_lead().pk}
+    return int(merge_leads(**pair, choices={}, by=world.admin, now=timezone.now()).pk)
+
+
 def _note(world: World) -> int:
     return int(LeadNote.objects.create(lead=make_lead(), text="x", written_at=NOW, written_by=world.admin).pk)
 
@@ -325,6 +333,9 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "token": _token,
     "lead_id": _lead,
     "company_id": row_of(Company),
+    "proposal_id": row_of(DuplicateProposal),
+    "other_id": _lead,
+    "merge_id": _merge,
     "note_id": _note,
     "note-restore.note_id": _deleted_note,
     "task_id": _task,

@@ -107,6 +107,7 @@ def test_a_name_given_by_hand_stays_whatever_rows_call_the_company(tenant: Tenan
         _outcome, other = take(tenant, NOW, unknown)
         by = make_member(role=Role.SDR)
         for pk, name in ((lead.company_id, "Acme do Brasil"), (other.company_id, "Padaria Nova")):
+            assert pk is not None
             companies.edit_company(company_id=pk, values={"name": name}, tenant=tenant, by=by, now=NOW)
         assert take(tenant, NOW, row)[0] == "unchanged"
         outcome, again = take(tenant, NOW, unknown)

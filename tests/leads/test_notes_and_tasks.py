@@ -212,14 +212,15 @@ def test_notes_and_tasks_by_the_api(tenant: Tenant, other_tenant: Tenant, people
     assert api.get("/tasks/").json()["results"] == []
     assert api.get("/tasks/", done="true", lead=lead.pk).json()["results"] == [done]
     assert api.get("/tasks/", assignee="nobody").status_code == 422
-    for bad in (
+    bodies: list[dict[str, Any]] = [
         {"due_on": "soon"},
         {"due_time": "25:00"},
         {"done": 1},
         {"assignee": []},
         {"x": 1},
         {"title": ""},
-    ):
+    ]
+    for bad in bodies:
         assert api.patch(f"/tasks/{task['id']}/", bad).status_code == 400, bad
     assert api.client.delete(f"/api/v1/tasks/{task['id']}/").status_code == 204
     with tenant_scope(tenant.pk), pytest.raises(LeadNotFound):
