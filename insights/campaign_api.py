@@ -6,7 +6,13 @@ from typing import Any, ClassVar
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +46,13 @@ _SIGN = {
     "utm_medium": s.CharField(required=False, allow_blank=True, max_length=120),
 }
 _SIGN_BODY = inline_serializer("CampaignSign", {**_SIGN})
+
+
+@extend_schema_field({"type": ["number", "string"]})
+class GivenAmount(s.CharField):
+    """An amount as a caller may give it."""
+
+
 _SIGNS_HELP = (
     "A contact is the campaign's if it meets all that one of these says; utm_campaign or utm_source at least."
 )
@@ -95,8 +108,8 @@ _SPEND_BODY = inline_serializer(
     "CampaignSpendBody",
     {
         "date": s.CharField(help_text="A day, 2026-10-31, or a month, 2026-10."),
-        "amount": s.FloatField(
-            min_value=0, help_text="In units of the tenant's currency; digits as a text are taken too."
+        "amount": GivenAmount(
+            help_text="In units of the tenant's currency, 0 or more; a number or its digits."
         ),
         "note": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=200),
     },
@@ -121,8 +134,9 @@ class CampaignView(TenantAPIView):
 
     def answer(self, campaigns: list[Campaign]) -> list[dict[str, Any]]:
         """Campaigns with their figures."""
-        by: By = "any" if self.request.query_params.get("by") == "any" else "first"
-        figures = read_figures(campaign_ids=[each.pk for each in campaigns], by=by, tenant=self.tenant)
+        figures = read_figures(
+            campaign_ids=[each.pk for each in campaigns], by=read_by(self.request), tenant=self.tenant
+        )
         return [campaign_json(each, figures[each.pk], self.tenant.currency) for each in campaigns]
 
 
@@ -232,6 +246,17 @@ class SpendView(CampaignView):
         return Response(status=204)
 
 
+def read_by(request: Request) -> By:
+    """How leads are counted. Raises Invalid."""
+    match request.query_params.getlist("by"):
+        case [] | ["first"]:
+            return "first"
+        case ["any"]:
+            return "any"
+    message = _("Choose first or any.")
+    raise Invalid(message, errors=[FieldProblem("by", "invalid", message)])
+
+
 def read_campaign(raw: Any, before: CampaignData) -> CampaignData:
     """A campaign from a body; what it leaves out stays as it was. Raises InvalidCampaign."""
     body = _object(raw)
@@ -271,9 +296,14 @@ def _read_day(
 ) -> date | None:
     if name not in body:
         return before
+    if body[name] is None:
+        return None
     try:
-        return date.fromisoformat(body[name]) if body[name] is not None else None
-    except (TypeError, ValueError):
+        # Weeks and days without hyphens are ISO too, and not what the document says.
+        if not isinstance(body[name], str) or len(body[name]) != len("2026-10-31"):
+            raise ValueError
+        return date.fromisoformat(body[name])
+    except ValueError:
         problems.append(FieldProblem(name, "invalid", _("Write the day as YYYY-MM-DD.")))
         return None
 
