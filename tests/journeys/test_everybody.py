@@ -1,0 +1,92 @@
+"""The product by keyboard alone, and on a phone in Portuguese."""
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from leads.models import Handover, Lead, Opportunity, Stage
+from tenancy.models import Membership, Tenant, User
+from tenancy.scope import tenant_scope
+from tests.browser import list_axe_violations
+from tests.builders import make_lead
+from tests.journeys.conftest import PASSWORD, Cast, Enter
+from tests.journeys.test_journeys import asked_for_a_demo
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
+
+PHONE = {"viewport": {"width": 375, "height": 812}, "locale": "pt-BR", "has_touch": True, "is_mobile": True}
+MOST_TABS = 80
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until what the selector names has the focus."""
+    for _press in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab never comes to {selector}")
+
+
+def test_an_sdr_calls_assesses_and_hands_over_without_a_mouse(
+    enter: Enter, cast: Cast, tenant: Tenant
+) -> None:
+    lead_id = asked_for_a_demo(tenant)
+    with tenant_scope(tenant.pk):
+        lead = Lead.objects.select_related("standing__owner_sdr__user").get(pk=lead_id)
+    page = enter()
+    page.goto("/accounts/login/")
+    tab_to(page, "input[name=login]")
+    page.keyboard.type(lead.standing.owner_sdr.user.email)
+    tab_to(page, "input[name=password]")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/t/horizonte/**")
+    page.keyboard.press("c")
+    page.wait_for_url("**/queue/**")
+    expect(page.locator("#desk")).to_contain_text("Mariana")
+    page.keyboard.press("c")
+    page.locator("#act-dialog.show").wait_for()
+    expect(page.locator("#act-dialog input[name=outcome]").first).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.locator("#act-dialog").wait_for(state="hidden")
+    for question in ("budget", "authority", "need", "timeline"):
+        tab_to(page, f"form:has(input[name=question][value={question}]) input[name=met]")
+        # From "not known", the last of the three, round to "met", the first.
+        with page.expect_response(lambda response: "/assessment/" in response.url):
+            page.keyboard.press("ArrowRight")
+        expect(page.locator(f"form[data-met=yes] input[value={question}]")).to_have_count(1)
+    tab_to(page, "[data-key=h]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#desk")).not_to_contain_text("Mariana")
+    with tenant_scope(tenant.pk):
+        assert Lead.objects.select_related("standing").get(pk=lead_id).standing.stage == "sql"
+
+
+def test_a_rep_accepts_and_wins_on_a_phone_in_portuguese(enter: Enter, cast: Cast, tenant: Tenant) -> None:
+    User.objects.filter(email=cast.rep).update(language="pt-br")
+    with tenant_scope(tenant.pk):
+        rep = Membership.objects.get(user__email=cast.rep)
+        lead = make_lead(stage=Stage.SALES_QUALIFIED, name="Mariana Ferraz", standing={"owner_sales": rep})
+        Handover.objects.create(lead=lead, offered_at=timezone.now())
+    page = enter(cast.rep, **PHONE)
+
+    def fits() -> bool:
+        return bool(page.evaluate("document.documentElement.scrollWidth <= 375"))
+
+    page.goto("/t/horizonte/inbox/")
+    assert fits()
+    page.get_by_role("link", name="Mariana Ferraz").first.tap()
+    page.get_by_role("button", name="Aceitar").first.tap()
+    expect(page.locator("#toasts")).to_contain_text("oportunidade")
+    page.goto("/t/horizonte/opportunities/board/")
+    assert fits()
+    assert list_axe_violations(page) == []
+    page.get_by_role("button", name="Marcar venda: Mariana Ferraz").tap()
+    page.locator("#act-dialog.show").wait_for()
+    page.fill("#act-dialog input[name=amount]", "45000")
+    page.locator("#act-dialog button[type=submit]").tap()
+    page.locator("#act-dialog").wait_for(state="hidden")
+    expect(page.locator("[data-board-column=won]")).to_contain_text("BRL 45.000,00")
+    with tenant_scope(tenant.pk):
+        assert Opportunity.objects.get(lead=lead).amount_minor == 4_500_000
