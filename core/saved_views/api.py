@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from core.models import SavedView
 from core.saved_views import services
-from core.saved_views.kinds import get_kind, list_kinds
+from core.saved_views.kinds import ListKind, get_kind, list_kinds
 from tenancy.api import TenantAPIView
 from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Scope
@@ -42,7 +42,7 @@ _CHANGES: Final[dict[str, s.Field[Any, Any, Any, Any]]] = {
     "parameters": _PARAMETERS,
     "columns": _COLUMNS,
 }
-NEW_VIEW = inline_serializer("NewView", {"list": s.CharField(), "name": _NAME, **_CHANGES})
+NEW_VIEW = inline_serializer("NewView", {"list": s.ChoiceField(list_kinds()), "name": _NAME, **_CHANGES})
 VIEW_CHANGE = inline_serializer(
     "ViewChange", {"name": s.CharField(required=False, max_length=60), **_CHANGES}
 )
@@ -66,7 +66,7 @@ class ViewCollectionView(TenantAPIView):
     )
     def get(self, request: Request) -> Response:
         """The views that are shared with everyone, and the key's own."""
-        kind = get_kind(request.query_params.get("list", "leads"))
+        kind = _kind(request.query_params.get("list", "leads"))
         require(self.member, kind.right)
         views = services.list_views(kind=kind, member=self.member)
         return Response({"results": [view_json(view) for view in views]})
@@ -80,10 +80,7 @@ class ViewCollectionView(TenantAPIView):
     def post(self, request: Request) -> Response:
         """Keep a filter, an order and columns under a name."""
         body = _body(request, _KEYS | {"list"})
-        if "list" not in body:
-            message = _("Give one of %(values)s.") % {"values": ", ".join(list_kinds())}
-            raise Invalid(message, errors=[FieldProblem("list", "required", message)])
-        kind = get_kind(_text(body, "list"))
+        kind = _kind(_text(body, "list"))
         require(self.member, kind.right)
         view = services.make_view(
             kind=kind,
@@ -179,6 +176,13 @@ def _body(request: Request, known: frozenset[str]) -> dict[str, Any]:
         message = _("There is no such field.")
         raise Invalid(message, errors=[FieldProblem(unknown[0][:80], "unknown", message)])
     return body
+
+
+def _kind(key: str) -> ListKind:
+    if key not in list_kinds():
+        message = _("Give one of %(values)s.") % {"values": ", ".join(list_kinds())}
+        raise Invalid(message, errors=[FieldProblem("list", "unknown", message)])
+    return get_kind(key)
 
 
 def _refuse(name: str, message: str) -> Invalid:

@@ -131,7 +131,7 @@ def change_view(
         view.columns = read_columns(kind=kind, given=columns)
     if name is not None or sharing is not None:
         team = team_id if sharing is not None else view.team_id
-        _describe(view, name or view.name, sharing or view.sharing, team, by)
+        _describe(view, view.name if name is None else name, sharing or view.sharing, team, by)
     view.changed_at = now
     view.save()
     if was_shared or view.sharing != Sharing.ME:

@@ -29,7 +29,6 @@ from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Scope
 
 _MANY = 1_000
-_NOTHING = inline_serializer("NothingToSay", {})
 BULK = inline_serializer(
     "BulkRun",
     {
@@ -157,7 +156,7 @@ class BulkStopView(TenantAPIView):
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
 
-    @extend_schema(operation_id="bulk_stop", request=_NOTHING, responses={200: BULK}, tags=["bulk"])
+    @extend_schema(operation_id="bulk_stop", request=None, responses={200: BULK}, tags=["bulk"])
     def post(self, request: Request, run_id: int) -> Response:
         """Stop after the batch that is on its way; what was changed stays."""
         run = get_bulk(run_id=run_id, by=self.member)
@@ -170,9 +169,7 @@ class BulkUndoView(TenantAPIView):
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
 
-    @extend_schema(
-        operation_id="bulk_undo", request=_NOTHING, responses={202: BULK, 409: _NOT}, tags=["bulk"]
-    )
+    @extend_schema(operation_id="bulk_undo", request=None, responses={202: BULK, 409: _NOT}, tags=["bulk"])
     def post(self, request: Request, run_id: int) -> Response:
         """Take back what was changed; that is a run of its own."""
         run = get_bulk(run_id=run_id, by=self.member)
@@ -216,7 +213,10 @@ def _parameters(body: Mapping[str, Any]) -> dict[str, str]:
         message = _("There is no such filter.")
         raise Invalid(message, errors=[FieldProblem(f"filter.{min(unknown)[:80]}", "unknown", message)])
     parameters |= {name: value for name, value in given.items() if value.strip()}
-    if not parameters and body.get("all") is not True:
+    if not isinstance(body.get("all", False), bool):
+        message = _("Give true or false.")
+        raise Invalid(message, errors=[FieldProblem("all", "type", message)])
+    if not parameters and not body.get("all"):
         message = _("Name leads, a filter, or all of them.")
         raise Invalid(message, errors=[FieldProblem("leads", "required", message)])
     return parameters

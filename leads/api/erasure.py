@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads.api.intake import object_body
-from leads.erasure.erasing import get_erasure, labels_of, request_erasure
+from leads.erasure.erasing import MAX_GROUND, get_erasure, labels_of, request_erasure
 from leads.erasure.giving import give_person_data
 from leads.models import Erasure
 from leads.selectors import instant_json
@@ -40,7 +40,7 @@ ERASE = inline_serializer(
     "Erase",
     {
         "confirmation": s.CharField(help_text="The e-mail address of the lead, else its name."),
-        "ground": s.CharField(required=False, allow_blank=True, max_length=200),
+        "ground": s.CharField(required=False, allow_blank=True, max_length=MAX_GROUND),
         "keeps_out": s.BooleanField(
             required=False, help_text="Whether the person is not taken in again; true."
         ),
@@ -72,6 +72,9 @@ class LeadEraseView(TenantAPIView):
             if name in body and not isinstance(body[name], kind):
                 message = _("Give a text.") if kind is str else _("Give true or false.")
                 raise Invalid(message, errors=[FieldProblem(name, "type", message)])
+        if len(body.get("ground", "")) > MAX_GROUND:
+            message = _("Give a text of at most %(count)s characters.") % {"count": MAX_GROUND}
+            raise Invalid(message, errors=[FieldProblem("ground", "too_long", message)])
         erasure = request_erasure(
             lead_id=lead_id,
             confirmation=body.get("confirmation", ""),

@@ -46,6 +46,7 @@ MAX_ATTEMPTS: Final = 5
 SHORTEST_TEXT: Final = 6
 # So many last digits of a phone number are somebody's alone, however it is written.
 PHONE_DIGITS: Final = 10
+MAX_GROUND: Final = 200
 # For each table, while somebody waits for the page.
 PREVIEW_LIMIT_MS: Final = 3_000
 # What means something in LIKE.
@@ -142,7 +143,7 @@ def request_erasure(
         asked_by=by,
         asked_by_name=by.name,
         asked_at=now,
-        ground=ground.strip()[:200],
+        ground=ground.strip()[:MAX_GROUND],
         keeps_out=keeps_out,
     )
     schedule(kind=ERASE_KIND, due={erasure.pk: now + FALLBACK})
