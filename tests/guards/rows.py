@@ -16,7 +16,11 @@ from tests.conftest import NOW
 _numbers = count(1000)
 
 # Fields that may be empty but not all of them. Add to it when a new model's constraints refuse the plain row.
-ALSO: dict[str, set[str]] = {"leads.CustomValue": {"text_value"}, "leads.Event": {"lead"}}
+ALSO: dict[str, set[str]] = {
+    "insights.CampaignSign": {"campaign_value"},
+    "leads.CustomValue": {"text_value"},
+    "leads.Event": {"lead"},
+}
 
 
 def tenant_owned() -> list[type[models.Model]]:
