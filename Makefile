@@ -45,7 +45,7 @@ check-imports: install-dev
 
 check-templates: install-dev
 	$(PY) -m djlint --quiet --lint $(TEMPLATES)
-	$(PY) -m djlint --quiet --check $(TEMPLATES)
+	$(PY) -m djlint --check $(TEMPLATES)
 
 check-migrations: install-dev
 	LEADSYS_NO_EMBEDDED=1 $(PY) manage.py makemigrations --check --dry-run

@@ -4,6 +4,7 @@ Needs `make run` in another terminal and Chromium. Pictures go to ``.screenshots
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,17 @@ LOOKS = (
     Look("pt-br", language="pt-BR"),
     Look("phone-pt-br", width=375, height=812, language="pt-BR"),
 )
-# By role: file name and the path under the tenant's address.
+# By role: file name and the path under the tenant's address; {leads} is the first of that list.
 PAGES = {
-    "sdr": {"home-sdr": "", "queue": "queue/", "leads": "leads/", "lead": "leads/{lead}/"},
+    "sdr": {
+        "home-sdr": "",
+        "queue": "queue/",
+        "leads": "leads/",
+        "lead": "leads/{leads}/",
+        "tasks": "tasks/",
+        "companies": "companies/",
+        "company": "companies/{companies}/",
+    },
     "sales": {
         "home-sales": "",
         "inbox": "inbox/",
@@ -68,6 +77,15 @@ PAGES = {
         "edit-qualification": "rules/qualification/bant/edit/",
         "outbox": "outbox/",
         "forms": "forms/",
+        "form": "forms/{forms}/",
+        "form-edit": "forms/{forms}/edit/",
+        "form-embed": "forms/{forms}/embed/",
+        "campaigns": "campaigns/",
+        "campaign-new": "campaigns/new/",
+        "duplicates": "duplicates/",
+        "merge-with": "leads/{leads}/merge/",
+        "views": "lists/leads/views/",
+        "bulk": "leads/bulk/add_tag/?all=1&stage=mql",
         "export": "leads/export/?stage=mql",
         "imports": "imports/",
         "import-new": "imports/new/",
@@ -80,7 +98,10 @@ PAGES = {
     "admin": {
         "home-admin": "",
         "lead-new": "leads/new/",
-        "lead-edit": "leads/{lead}/edit/",
+        "lead-edit": "leads/{leads}/edit/",
+        "lead-data": "leads/{leads}/data/",
+        "data": "settings/data/",
+        "tags": "settings/tags/",
         "held": "held/",
         "members": "settings/members/",
         "invite": "settings/members/invite/",
@@ -100,7 +121,7 @@ PAGES = {
         "key-new": "settings/keys/new/",
         "audit": "settings/audit/",
     },
-    "viewer": {"home-viewer": "", "lead-viewer": "leads/{lead}/"},
+    "viewer": {"home-viewer": "", "lead-viewer": "leads/{leads}/"},
 }
 IN_DOCS = {
     *((name, "light") for name in ("queue", "lead", "funnel", "board", "home-manager", "rules-scoring")),
@@ -146,14 +167,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def first_of(page: Page, kind: str) -> str:
+    """The id of the first row of a list; of leads, of those with the highest score."""
+    page.goto(f"{ADDRESS}/t/{SLUG}/{kind}/" + ("?order=-score" if kind == "leads" else ""))
+    page.wait_for_load_state("networkidle")
+    links = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
+    found = (re.fullmatch(rf".*/{kind}/([0-9]+)/", href) for href in links)
+    return next(match[1] for match in found if match)
+
+
 def take(page: Page, name: str, path: str, look: Look, folder: Path, *, for_docs: bool) -> None:
     """One picture of one page."""
-    if "{lead}" in path:
-        page.goto(f"{ADDRESS}/t/{SLUG}/leads/?order=-score")
-        page.wait_for_load_state("networkidle")
-        found = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
-        lead = next(number for href in found if (number := href.rstrip("/").rpartition("/")[2]).isdigit())
-        path = path.replace("{lead}", lead)
+    if named := re.search(r"{([a-z]+)}", path):
+        path = path.replace(named[0], first_of(page, named[1]))
     page.goto(f"{ADDRESS}/t/{SLUG}/{path}")
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / f"{name}-{look.name}.png", full_page=look.width < 600)

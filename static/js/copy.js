@@ -18,5 +18,5 @@ document.addEventListener("click", async (event) => {
     field.select();
     return;
   }
-  document.dispatchEvent(new CustomEvent("toast", { detail: { text: button.dataset.copied, tone: "good" } }));
+  document.dispatchEvent(new CustomEvent("toast", { detail: { text: button.dataset.copied.trim(), tone: "good" } }));
 });
