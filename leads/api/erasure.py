@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads.api.intake import object_body
-from leads.erasure.erasing import MAX_GROUND, get_erasure, labels_of, request_erasure
+from leads.erasure.erasing import MAX_GROUND, get_erasure, request_erasure, rows_by_table
 from leads.erasure.giving import give_person_data
 from leads.models import Erasure
 from leads.selectors import instant_json
@@ -121,5 +121,5 @@ def erasure_json(erasure: Erasure) -> dict[str, Any]:
         "ground": erasure.ground,
         "keeps_out": erasure.keeps_out,
         "identity_hash": erasure.identity_hash,
-        "rows": dict(labels_of(erasure.counts)),
+        "rows": dict(rows_by_table(erasure.counts)),
     }

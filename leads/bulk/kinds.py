@@ -99,6 +99,11 @@ class BulkAct:
     undo: Callable[[Batch], Mapping[int, Result]] | None = None
     needs_hands: bool = True
 
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it may be taken back."""
+        return self.undo is not None
+
     def read(self, given: Mapping[str, Any]) -> dict[str, str]:
         """What was said, checked. Raises InvalidBulkValues naming each fault."""
         problems: list[FieldProblem] = []

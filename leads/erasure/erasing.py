@@ -303,7 +303,7 @@ def _take_out(lead_id: int, now: datetime) -> None:
     run_pipeline(lead_ids=[lead_id], reason=Reason(ReasonCode.ACT), now=now)
 
 
-def labels_of(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def rows_by_table(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """Tables with their rows, by the name of the table."""
     return sorted((apps.get_model(label)._meta.db_table, count) for label, count in counts.items())
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.db import models
+from django.utils.functional import Promise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """What one table holds.
+    """What one table holds. ``label`` says in words what its rows are.
 
     ``lead`` is the column that names the lead: all such rows are the person's. Without it, or besides, rows in whose ``told``
     columns the person is named are theirs. Such rows are deleted, or their columns are set to what ``empty`` says. ``plain`` are
@@ -23,6 +24,7 @@ class Holding:
     """
 
     model: str
+    label: str | Promise = ""
     lead: str = ""
     told: Sequence[str] = ()
     deletes: bool = False
@@ -55,6 +57,12 @@ def holds_nothing(*labels: str, why: str) -> None:
     """Say that tables hold nothing of leads, and why."""
     for label in labels:
         register_holding(Holding(model=label, why=why))
+
+
+def describe_rows(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In words what rows there are of each model, and how many, in the order of the words."""
+    described = ((str(_holdings[model].label) or model, count) for model, count in counts.items())
+    return sorted(described, key=lambda each: each[0].casefold())
 
 
 def list_holdings() -> list[Holding]:

@@ -1,5 +1,7 @@
 """What the tables of the hub, and of the floors below it, hold of a person."""
 
+from django.utils.translation import gettext_lazy as _
+
 from leads.erasure.holdings import Holding, holds_nothing, register_holding
 
 
@@ -25,6 +27,7 @@ def register_hub_holdings() -> None:
     for holding in (
         Holding(
             model="tenancy.AuditEntry",
+            label=_("Entries of the audit log"),
             told=("subject", "detail"),
             empty={"subject": "—", "detail": {}},
             plain=("act",),
@@ -33,6 +36,7 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="core.DueRow",
+            label=_("Errors of work that waits"),
             told=("error",),
             empty={"error": ""},
             plain=("kind",),
@@ -41,6 +45,7 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="core.Notification",
+            label=_("Notifications"),
             lead="lead_id",
             told=("values",),
             deletes=True,
@@ -49,16 +54,20 @@ def register_hub_holdings() -> None:
             is_given=False,
         ),
         # Files of which a piece, or whose name, names the person go as a whole; workbooks can't be searched and go, too.
-        Holding(model="core.StoredFile", plain=("name",), is_given=False),
-        Holding(model="core.StoredPiece", plain=("content",), is_given=False),
+        Holding(model="core.StoredFile", label=_("Stored files"), plain=("name",), is_given=False),
+        Holding(
+            model="core.StoredPiece", label=_("Pieces of stored files"), plain=("content",), is_given=False
+        ),
         Holding(
             model="core.WebhookDelivery",
+            label=_("Deliveries to webhooks"),
             told=("payload",),
             empty={"payload": {}},
             plain=("message_id", "event_type", "event_key"),
         ),
         Holding(
             model="core.WebhookAttempt",
+            label=_("Answers of webhooks"),
             told=("error", "body"),
             empty={"error": "", "body": ""},
             by_name=True,
@@ -66,6 +75,7 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="core.SavedView",
+            label=_("Saved views"),
             told=("parameters", "name"),
             deletes=True,
             plain=("kind", "columns"),
@@ -74,6 +84,7 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="leads.Lead",
+            label=_("The lead"),
             lead="pk",
             empty=dict.fromkeys(
                 (
@@ -101,29 +112,46 @@ def register_hub_holdings() -> None:
             ),
             plain=("seniority", "country", "origin", "campaign", "medium"),
         ),
-        Holding(model="leads.LeadSearch", lead="lead", deletes=True, plain=("text",), is_given=False),
-        Holding(model="leads.LeadTag", lead="lead", deletes=True, plain=("tag",)),
-        Holding(model="leads.CustomValue", lead="lead", deletes=True, plain=("text_value",)),
+        Holding(
+            model="leads.LeadSearch",
+            label=_("Text of the search"),
+            lead="lead",
+            deletes=True,
+            plain=("text",),
+            is_given=False,
+        ),
+        Holding(model="leads.LeadTag", label=_("Tags"), lead="lead", deletes=True, plain=("tag",)),
+        Holding(
+            model="leads.CustomValue",
+            label=_("Values of custom fields"),
+            lead="lead",
+            deletes=True,
+            plain=("text_value",),
+        ),
         Holding(
             model="leads.Consent",
+            label=_("Consents"),
             lead="lead",
             empty={"text": "", "proof": {}},
             plain=("purpose", "basis", "source"),
         ),
         Holding(
             model="leads.Event",
+            label=_("Events"),
             lead="lead",
             empty={"properties": {}, "visitor": None, "message_id": None},
             plain=("type",),
         ),
         Holding(
             model="leads.Touch",
+            label=_("Touches"),
             lead="lead",
             empty={"landing_page": None},
             plain=("origin", "campaign", "medium"),
         ),
         Holding(
             model="leads.Submission",
+            label=_("Submissions"),
             lead="lead",
             told=("payload", "response_body", "error"),
             empty={
@@ -134,29 +162,56 @@ def register_hub_holdings() -> None:
                 "body_hash": None,
             },
         ),
-        Holding(model="leads.HeldLead", lead="lead", deletes=True, plain=("step", "reason", "error")),
-        Holding(model="leads.StageChange", lead="lead", empty={"note": ""}, plain=("reason",)),
+        Holding(
+            model="leads.HeldLead",
+            label=_("Holds after an error"),
+            lead="lead",
+            deletes=True,
+            plain=("step", "reason", "error"),
+        ),
+        Holding(
+            model="leads.StageChange",
+            label=_("Changes of stage"),
+            lead="lead",
+            empty={"note": ""},
+            plain=("reason",),
+        ),
         Holding(
             model="leads.Decision",
+            label=_("Decisions"),
             lead="lead",
             empty={"detail": {}},
             plain=("topic", "result"),
             is_given=False,
         ),
-        Holding(model="leads.ContactAttempt", lead="lead", empty={"note": ""}),
-        Holding(model="leads.Handover", lead="lead", empty={"override_reason": ""}, plain=("reason",)),
+        Holding(model="leads.ContactAttempt", label=_("Contact attempts"), lead="lead", empty={"note": ""}),
+        Holding(
+            model="leads.Handover",
+            label=_("Handovers"),
+            lead="lead",
+            empty={"override_reason": ""},
+            plain=("reason",),
+        ),
         Holding(
             model="leads.Opportunity",
+            label=_("Opportunities"),
             lead="lead",
             empty={"custom": {}},
             plain=("deal_key", "currency", "reason"),
         ),
-        Holding(model="leads.LeadNote", lead="lead", deletes=True, plain=("text",)),
-        Holding(model="leads.LeadTask", lead="lead", deletes=True, plain=("title",)),
-        Holding(model="leads.LeadAlias", lead="lead", deletes=True, plain=("value",)),
+        Holding(model="leads.LeadNote", label=_("Notes"), lead="lead", deletes=True, plain=("text",)),
+        Holding(model="leads.LeadTask", label=_("Tasks"), lead="lead", deletes=True, plain=("title",)),
+        Holding(
+            model="leads.LeadAlias",
+            label=_("Former addresses and ids"),
+            lead="lead",
+            deletes=True,
+            plain=("value",),
+        ),
         # Also where the person is the one who was merged into somebody else.
         Holding(
             model="leads.LeadMerge",
+            label=_("Merges"),
             lead="survivor",
             told=("loser_name", "record"),
             deletes=True,
@@ -165,13 +220,21 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="leads.CompanyFormerName",
+            label=_("Former names of the company"),
             plain=("name_key",),
             why="Of a company; it goes with it.",
             is_given=False,
         ),
-        Holding(model="leads.Answer", lead="lead", empty={"note": ""}, plain=("framework", "question")),
+        Holding(
+            model="leads.Answer",
+            label=_("Answers of the qualification"),
+            lead="lead",
+            empty={"note": ""},
+            plain=("framework", "question"),
+        ),
         Holding(
             model="leads.ImportRun",
+            label=_("Imports that name the person"),
             told=("detected", "assignment", "trial", "problem", "file_name"),
             # Without what was detected it is shown as one that a command ran: its counts.
             empty={"detected": None, "assignment": None, "trial": None, "problem": "", "file_name": "—"},
@@ -179,9 +242,15 @@ def register_hub_holdings() -> None:
             by_name=True,
             is_given=False,
         ),
-        Holding(model="leads.ImportRefusal", told=("row", "errors"), empty={"row": {}, "errors": []}),
+        Holding(
+            model="leads.ImportRefusal",
+            label=_("Refused rows of imports"),
+            told=("row", "errors"),
+            empty={"row": {}, "errors": []},
+        ),
         Holding(
             model="leads.LeadExport",
+            label=_("Exports that name the person"),
             told=("query", "query_words", "problem", "cursor"),
             deletes=True,
             by_name=True,
@@ -189,15 +258,24 @@ def register_hub_holdings() -> None:
         ),
         Holding(
             model="leads.BulkRun",
+            label=_("Acts on many leads that name the person"),
             told=("values", "words", "query", "query_words", "problem"),
             empty={"values": {}, "words": "—", "query": {}, "query_words": "", "problem": ""},
             plain=("act",),
             by_name=True,
             is_given=False,
         ),
-        Holding(model="leads.BulkLead", lead="lead", deletes=True, plain=("why", "before"), is_given=False),
+        Holding(
+            model="leads.BulkLead",
+            label=_("Places in acts on many leads"),
+            lead="lead",
+            deletes=True,
+            plain=("why", "before"),
+            is_given=False,
+        ),
         Holding(
             model="leads.Company",
+            label=_("The company"),
             plain=("name", "name_key", "domain", "cnpj", "industry"),
             why="A company; one that has no other lead goes with the person.",
             is_given=False,

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from leads.erasure.erasing import (
     NotConfirmed,
     get_erasure,
-    labels_of,
     list_erasures,
     preview_erasure,
     request_erasure,
     word_to_type,
 )
 from leads.erasure.giving import give_person_data
+from leads.erasure.holdings import describe_rows
 from leads.models import Erasure, ErasureState
 from leads.selectors import get_lead
 from tenancy.listing import Column, Count, EmptyState, Listing, render_listing, show_number
@@ -93,7 +93,7 @@ def erasure(request: TenantRequest, erasure_id: int) -> HttpResponse:
     context = {
         "erasure": found,
         "is_waiting": found.state == ErasureState.WAITING,
-        "tables": [(table, show_number(count)) for table, count in labels_of(found.counts)],
+        "holdings": [(words, show_number(count)) for words, count in describe_rows(found.counts)],
         "rows_text": show_number(_rows(found)),
     }
     return render(request, "leads/erasure.html", context)
@@ -116,12 +116,12 @@ def lead_data(request: TenantRequest, lead_id: int) -> HttpResponse:
         else:
             return redirect("erasure", slug=request.tenant.slug, erasure_id=asked.pk)
     preview = preview_erasure(lead_id=lead_id, by=request.member)
-    counts = labels_of(preview or {})
+    counts = describe_rows(preview or {})
     context = {
         "lead": lead,
         "form": form,
-        "tables": [(table, show_number(count)) for table, count in counts],
-        "rows_text": show_number(sum(count for _table, count in counts)),
+        "holdings": [(words, show_number(count)) for words, count in counts],
+        "rows_text": show_number(sum(count for _words, count in counts)),
         "is_counted": preview is not None,
     }
     return render(request, "leads/lead_data.html", context, status=422 if form.errors else 200)

@@ -190,6 +190,9 @@ def test_the_pages_and_the_api_begin_watch_and_take_back(tenant: Tenant) -> None
     ids = f"{leads[0].pk},{leads[2].pk}"
     form = browser.get(f"{base}/leads/bulk/add_tag/?ids={ids}")
     assert (form.status_code, form.context["count"]) == (200, 2)
+    assert "Pode ser desfeito por 30 dias." in form.content.decode()
+    final = browser.get(f"{base}/leads/bulk/disqualify/?ids={ids}").content.decode()
+    assert "Não pode ser desfeito." in final
     assert browser.post(f"{base}/leads/bulk/add_tag/?ids={ids}", {"tag": ""}).status_code == 422
     begun = browser.post(f"{base}/leads/bulk/add_tag/?ids={ids}", {"tag": "vip"})
     assert "bulk-progress" in browser.get(begun["Location"]).content.decode()

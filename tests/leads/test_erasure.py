@@ -117,6 +117,8 @@ def test_of_every_table_somebody_has_said_what_it_holds_of_a_person() -> None:
         for name in names - said[label].covered
     }
     assert unsaid == set()
+    wordless = {label for label, holding in said.items() if not holding.label and not holding.why}
+    assert wordless == set()
     unknown = {
         f"{label}.{name}"
         for label, holding in said.items()
@@ -230,7 +232,11 @@ def test_the_pages_show_what_goes_take_the_word_and_keep_the_proof(
     assert admin.user is not None
     browser.force_login(admin.user)
     url = f"{base}/leads/{lead.pk}/data/"
-    assert "leads_lead" in browser.get(url).content.decode()
+    stored = preview_erasure(lead_id=lead.pk, by=admin)
+    assert stored
+    said = dict(browser.get(url).context["holdings"])
+    assert len(said) == len(stored)
+    assert {"O lead", "Texto da busca"} <= said.keys()
     assert json.loads(browser.get(f"{url}file/").content)["lead"] == lead.pk
     assert browser.post(url, {"confirmation": "x"}).status_code == 422
     proof = browser.post(url, {"confirmation": EMAIL, "ground": "7/2026", "keeps_out": "on"})["Location"]
