@@ -1,4 +1,6 @@
-"""The product by keyboard alone, and on a phone in Portuguese."""
+"""The product by keyboard alone, on a phone in Portuguese, and to those whom axe speaks for, page by page in both themes."""
+
+from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
@@ -9,6 +11,7 @@ from tenancy.models import Membership, Tenant, User
 from tenancy.scope import tenant_scope
 from tests.browser import list_axe_violations
 from tests.builders import make_lead
+from tests.guards.addresses import list_addresses
 from tests.journeys.conftest import PASSWORD, Cast, Enter
 from tests.journeys.test_journeys import asked_for_a_demo
 
@@ -16,6 +19,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("
 
 PHONE = {"viewport": {"width": 375, "height": 812}, "locale": "pt-BR", "has_touch": True, "is_mobile": True}
 MOST_TABS = 80
+TENANT_ADMIN = "admin@horizonte.test"
+# Colours fade from one theme to the other.
+SETTLED_MS = 300
 
 
 def tab_to(page: Page, selector: str) -> None:
@@ -90,3 +96,48 @@ def test_a_rep_accepts_and_wins_on_a_phone_in_portuguese(enter: Enter, cast: Cas
     expect(page.locator("[data-board-column=won]")).to_contain_text("BRL 45.000,00")
     with tenant_scope(tenant.pk):
         assert Opportunity.objects.get(lead=lead).amount_minor == 4_500_000
+
+
+def test_axe_finds_nothing_serious_on_any_page_in_either_theme(
+    enter: Enter, cast: Cast, tenant: Tenant, work: Callable[[], None]
+) -> None:
+    lead_id = asked_for_a_demo(tenant)
+    work()
+    User.objects.filter(email=TENANT_ADMIN).update(language="en")
+    admin = User.objects.get(email=TENANT_ADMIN)
+    admin.set_password(PASSWORD)
+    admin.save()
+    page = enter(TENANT_ADMIN)
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in pages_to_see(lead_id):
+        answer = page.request.get(path, max_redirects=0)
+        if (
+            answer.status != 200 or "<html" not in answer.text()
+        ):  # not there for this lead, a file, a part of a page
+            continue
+        page.emulate_media(color_scheme="light")
+        page.goto(path)
+        found[path, "light"] = list_axe_violations(page)
+        page.emulate_media(color_scheme="dark")
+        page.locator("html[data-bs-theme=dark]").wait_for()
+        page.wait_for_timeout(SETTLED_MS)
+        # Between the themes only the colours differ.
+        found[path, "dark"] = list_axe_violations(page, rules=["color-contrast"])
+    assert len(found) > 80
+    assert {where: violations for where, violations in found.items() if violations} == {}
+
+
+def pages_to_see(lead_id: int) -> list[str]:
+    """Every page that needs no id, and those of one lead."""
+    pages = [
+        address
+        for address in list_addresses()
+        if not address.is_api
+        and address.route.startswith(("/t/", "/profile/", "/accounts/2fa/"))
+        and address.name != "account_logout"
+        and set(address.parameters) <= {"slug", "lead_id"}
+        and "/acts/" not in address.route
+    ]
+    return [address.path({"slug": "horizonte", "lead_id": lead_id}) for address in pages] + [
+        f"/t/horizonte/rules/{kind}/main/{part}" for kind in ("scoring", "gates") for part in ("", "edit/")
+    ]
