@@ -24,12 +24,11 @@ from leads.selectors import instant_json, is_lead_id
 from tenancy.audit import record, register_acts
 from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count
+from tenancy.listing import Count, count_rows
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 
 PAGE_SIZE: Final = 50
-COUNT_LIMIT: Final = 1000
 ORDERS: Final = ("name", "-name", "-created_at", "-size")
 CHANGED_KIND: Final = "company.changed"
 # So many leads are processed at once after their company was changed; of a larger one by a worker.
@@ -97,10 +96,10 @@ def list_companies(*, q: str = "", order: str = "", cursor: str = "", size: int 
     try:
         with limited_to(SLOW_LIMIT_MS):
             page = page_by_key(rows, keys=keys, cursor=cursor, size=size)
-            number = rows.order_by()[: COUNT_LIMIT + 1].count()
+            count = count_rows(rows)
     except TookTooLong as error:
         raise CompaniesTooSlow(_("Type more of the company's name and try again.")) from error
-    return CompanyPage(page, Count(value=min(number, COUNT_LIMIT), exact=number <= COUNT_LIMIT))
+    return CompanyPage(page, count)
 
 
 def _in_order(rows: QuerySet[Company], order: str) -> tuple[QuerySet[Any, Any], tuple[str, ...]]:

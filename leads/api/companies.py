@@ -3,15 +3,17 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import companies
-from leads.api.acts import object_body
+from leads.api.intake import object_body
 from leads.api.leads import page_url
 from tenancy.api import TenantAPIView
+from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Scope, Tenant
 from tenancy.rights import require
 
@@ -43,7 +45,7 @@ COMPANY_CHANGE = inline_serializer(
 COMPANIES = inline_serializer(
     "Companies",
     {
-        "results": inline_serializer("CompanyAnswer", _FIELDS, many=True),
+        "results": s.ListField(child=COMPANY_ANSWER),
         "next": s.CharField(allow_null=True),
         "previous": s.CharField(allow_null=True),
         "count": inline_serializer("CompanyCount", {"value": s.IntegerField(), "exact": s.BooleanField()}),
@@ -70,9 +72,11 @@ class CompanyCollectionView(TenantAPIView):
         """One page of companies. ``next`` and ``previous`` are addresses, null where there is no further page."""
         require(self.member, "lead.read")
         given = request.query_params
-        found = companies.list_companies(
-            q=given.get("q", ""), order=given.get("order", ""), cursor=given.get("cursor", "")
-        )
+        order = given.get("order", "")
+        if order and order not in companies.ORDERS:
+            message = _("Give one of %(values)s.") % {"values": ", ".join(companies.ORDERS)}
+            raise Invalid(message, errors=[FieldProblem("order", "unknown", message)])
+        found = companies.list_companies(q=given.get("q", ""), order=order, cursor=given.get("cursor", ""))
         rows = found.page.rows
         numbers = companies.count_for(company_ids=[company.pk for company in rows])
         return Response(
@@ -106,12 +110,24 @@ class CompanyView(TenantAPIView):
         tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
         companies.edit_company(
             company_id=company_id,
-            values=object_body(request),
+            values=_read_change(request),
             tenant=tenant,
             by=self.member,
             now=timezone.now(),
         )
         return Response(_answer(company_id))
+
+
+def _read_change(request: Request) -> dict[str, Any]:
+    """The body, of whose values the kind is right. Raises Invalid."""
+    body = object_body(request)
+    for name, value in body.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = {"size": type(value) is int, "revenue": is_number}.get(name, isinstance(value, str))
+        if value is not None and not fits:
+            message = _("Give a number.") if name in {"size", "revenue"} else _("Give a text.")
+            raise Invalid(message, errors=[FieldProblem(name[:80], "type", message)])
+    return body
 
 
 def _answer(company_id: int) -> dict[str, Any]:

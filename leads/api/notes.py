@@ -31,7 +31,7 @@ _NOTE_FIELDS: dict[str, Any] = {
 }
 NOTE = inline_serializer("Note", _NOTE_FIELDS)
 NOTE_BODY = inline_serializer("NoteBody", {"text": s.CharField(max_length=notes.MAX_NOTE)})
-NOTES = inline_serializer("Notes", {"results": inline_serializer("Note", _NOTE_FIELDS, many=True)})
+NOTES = inline_serializer("Notes", {"results": s.ListField(child=NOTE)})
 _TASK_COLUMNS: dict[str, Any] = {
     "id": s.IntegerField(),
     "lead": s.IntegerField(),
@@ -47,6 +47,7 @@ _TASK_COLUMNS: dict[str, Any] = {
     "done_by": s.CharField(allow_null=True),
 }
 TASK = inline_serializer("Task", _TASK_COLUMNS)
+_LIST: s.ListField = s.ListField(child=TASK)
 _TASK_FIELDS: dict[str, Any] = {
     "title": s.CharField(required=False, max_length=lead_tasks.MAX_TITLE),
     "due_on": s.DateField(required=False, allow_null=True, help_text="In the tenant's time zone."),
@@ -55,11 +56,11 @@ _TASK_FIELDS: dict[str, Any] = {
 }
 TASK_BODY = inline_serializer("TaskBody", _TASK_FIELDS)
 TASK_CHANGE = inline_serializer("TaskChange", _TASK_FIELDS | {"done": s.BooleanField(required=False)})
-LEAD_TASKS = inline_serializer("LeadTasks", {"results": inline_serializer("Task", _TASK_COLUMNS, many=True)})
+LEAD_TASKS = inline_serializer("LeadTasks", {"results": _LIST})
 TASKS = inline_serializer(
     "Tasks",
     {
-        "results": inline_serializer("Task", _TASK_COLUMNS, many=True),
+        "results": _LIST,
         "next": s.CharField(allow_null=True),
         "previous": s.CharField(allow_null=True),
     },

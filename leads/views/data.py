@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leads.erasure.erasing import (
     NotConfirmed,
@@ -128,9 +128,9 @@ def lead_data(request: TenantRequest, lead_id: int) -> HttpResponse:
 
 
 @tenant_page(right="person.erase")
-@require_safe
+@require_POST
 def lead_data_file(request: TenantRequest, lead_id: int) -> HttpResponse:
-    """All that is stored of a person, as JSON."""
+    """All that is stored of a person, as JSON; that it was given out is kept."""
     given = give_person_data(lead_id=lead_id, by=request.member, now=timezone.now())
     response = JsonResponse(given, json_dumps_params={"ensure_ascii": False, "indent": 1})
     disposition = content_disposition_header(as_attachment=True, filename=f"lead-{lead_id}.json")

@@ -250,7 +250,12 @@ class Load:
 
     def _form(self, form: str) -> Callable[[], bool]:
         promise, body = self.lead(NEWSLETTER)
-        values = {"first_name": "Ana", "email": body["email"], "company": "Empresa", "consent": "on"}
+        values = {
+            "first_name": "Ana",
+            "email": body["email"],
+            "company": "Empresa",
+            "consent.marketing": "on",
+        }
         if form == "contact":
             values |= {"last_name": "Lima", "phone": "+55 19 99888-7766"}
         values["sending"] = uuid.uuid4().hex

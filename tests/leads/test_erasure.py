@@ -237,7 +237,7 @@ def test_the_pages_show_what_goes_take_the_word_and_keep_the_proof(
     said = dict(browser.get(url).context["holdings"])
     assert len(said) == len(stored)
     assert {"O lead", "Texto da busca"} <= said.keys()
-    assert json.loads(browser.get(f"{url}file/").content)["lead"] == lead.pk
+    assert json.loads(browser.post(f"{url}file/").content)["lead"] == lead.pk
     assert browser.post(url, {"confirmation": "x"}).status_code == 422
     proof = browser.post(url, {"confirmation": EMAIL, "ground": "7/2026", "keeps_out": "on"})["Location"]
     assert "data-refresh-every" in browser.get(proof).content.decode()
