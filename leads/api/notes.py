@@ -191,7 +191,7 @@ class TaskCollectionView(TenantAPIView):
         assignee = given.get("assignee", "")
         page = lead_tasks.list_tasks(
             assignee=lead_tasks.find_assignee(assignee, by=self.member) if assignee else None,
-            is_done=given.get("done", "").lower() in {"true", "1"},
+            is_done=_is_true("done", given.get("done", "")),
             cursor=given.get("cursor", ""),
             lead_id=_number(given.get("lead", "")),
         )
@@ -288,6 +288,12 @@ def _time(raw: Any) -> time | None:
     if found is None or found.tzinfo is not None:
         raise _invalid("due_time", _("Give a time as 15:00."))
     return found
+
+
+def _is_true(name: str, raw: str) -> bool:
+    if raw.lower() not in {"", "true", "false", "1", "0"}:
+        raise _invalid(name, _("Give true or false."))
+    return raw.lower() in {"true", "1"}
 
 
 def _number(raw: str) -> int | None:
