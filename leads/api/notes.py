@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import lead_tasks, notes
-from leads.api.acts import object_body, text
+from leads.api.acts import text
+from leads.api.intake import object_body
 from leads.models import LeadTask
 from leads.selectors import get_lead
 from tenancy.api import TenantAPIView
@@ -225,7 +226,7 @@ class TaskView(TenantAPIView):
         """Change what is given; ``done`` finishes or reopens it."""
         body, now = object_body(request), timezone.now()
         is_done = body.get("done")
-        if is_done is not None and not isinstance(is_done, bool):
+        if "done" in body and not isinstance(is_done, bool):
             raise _invalid("done", _("Give true or false."))
         if set(body) - {"done"}:
             task = lead_tasks.get_task(task_id=task_id)
