@@ -290,12 +290,14 @@ def _lock_exports(export_ids: Sequence[int]) -> list[int]:
     return list(free.values_list("pk", flat=True))
 
 
-register_due_kind(DueKind(EXPORT_KIND, act=_advance_due, lock=_lock_exports, batch_size=1))
-register_notification_kind(
-    NotificationKind(
-        EXPORT_DONE,
-        gettext_lazy("Your file of %(rows)s leads is ready to be downloaded"),
-        url_name="export-detail",
-        url_value="export_id",
+def register_exports() -> None:
+    """Let workers build files of leads and tell who asked for one. Call it when the app is ready."""
+    register_due_kind(DueKind(EXPORT_KIND, act=_advance_due, lock=_lock_exports, batch_size=1))
+    register_notification_kind(
+        NotificationKind(
+            EXPORT_DONE,
+            gettext_lazy("Your file of %(rows)s leads is ready to be downloaded"),
+            url_name="export-detail",
+            url_value="export_id",
+        )
     )
-)

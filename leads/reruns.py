@@ -137,6 +137,8 @@ def _lock_lanes(lane_ids: Sequence[int]) -> list[int]:
     return list(free.values_list("pk", flat=True))
 
 
-register_due_kind(DueKind(RERUN_KIND, act=_divide_due, batch_size=1))
-register_due_kind(DueKind(LANE_KIND, act=_advance_due, lock=_lock_lanes, batch_size=1))
-on_published(start_rerun)
+def register_reruns() -> None:
+    """Let publishing start reruns, and workers go on with them. Call it when the app is ready."""
+    register_due_kind(DueKind(RERUN_KIND, act=_divide_due, batch_size=1))
+    register_due_kind(DueKind(LANE_KIND, act=_advance_due, lock=_lock_lanes, batch_size=1))
+    on_published(start_rerun)

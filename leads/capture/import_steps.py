@@ -398,21 +398,26 @@ _STEPS: Final[dict[ImportState, Callable[[ImportRun, Tenant, datetime], None]]] 
     ImportState.RUNNING: _take_batch,
 }
 
-register_due_kind(DueKind(IMPORT_KIND, act=_advance_due, lock=_lock_imports, batch_size=1))
-register_notification_kind(
-    NotificationKind(
-        IMPORT_DONE,
-        gettext_lazy("The import of %(file)s is done: %(new)s new, %(updated)s updated, %(refused)s refused"),
-        url_name="import-detail",
-        url_value="import_id",
+
+def register_imports() -> None:
+    """Let workers go on with imports and tell who began one. Call it when the app is ready."""
+    register_due_kind(DueKind(IMPORT_KIND, act=_advance_due, lock=_lock_imports, batch_size=1))
+    register_notification_kind(
+        NotificationKind(
+            IMPORT_DONE,
+            gettext_lazy(
+                "The import of %(file)s is done: %(new)s new, %(updated)s updated, %(refused)s refused"
+            ),
+            url_name="import-detail",
+            url_value="import_id",
+        )
     )
-)
-register_notification_kind(
-    NotificationKind(
-        IMPORT_FAILED,
-        gettext_lazy("The import of %(file)s needs you: it could not go on"),
-        is_urgent=True,
-        url_name="import-detail",
-        url_value="import_id",
+    register_notification_kind(
+        NotificationKind(
+            IMPORT_FAILED,
+            gettext_lazy("The import of %(file)s needs you: it could not go on"),
+            is_urgent=True,
+            url_name="import-detail",
+            url_value="import_id",
+        )
     )
-)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BigIntegerField, CharField, DateTimeField, F, OuterRef, Subquery
 
-from core.due import DueKind, cancel, register_due_kind, schedule
+from core.due import DueKind, cancel, schedule
 from leads.conditions.compile import Reading, compile_condition, record_condition
 from leads.conditions.logic import Fragment, InList
 from leads.conditions.statements import Param, Statement, cached_statement
@@ -231,4 +231,4 @@ def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:
 
 advance = AdvanceStep()
 
-register_due_kind(DueKind(GATE_CHANGES, act=run_when_due, lock=lock_free_leads))
+GATES_DUE: Final = DueKind(GATE_CHANGES, act=run_when_due, lock=lock_free_leads)

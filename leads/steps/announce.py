@@ -19,7 +19,6 @@ from core.webhooks.events import (
     Found,
     Listener,
     list_listeners,
-    register_event_type,
 )
 from core.webhooks.events import (
     announce as write,
@@ -173,12 +172,11 @@ WHERE decision.lead_id = ANY (%(lead_ids)s::bigint[]) AND decision.kind = 'owner
 
 announce = AnnounceStep()
 
-for _name, _label in (
-    (CREATED, _("A lead came in")),
-    (STAGE_CHANGED, _("A lead came into another stage")),
-    (ASSIGNED, _("A lead got another owner")),
-    (OPENED, _("Sales accepted an SQL: an opportunity")),
-    (WON, _("An opportunity was won")),
-    (LOST, _("An opportunity was lost")),
-):
-    register_event_type(EventType(_name, _label))
+EVENT_TYPES: Final = (
+    EventType(CREATED, _("A lead came in")),
+    EventType(STAGE_CHANGED, _("A lead came into another stage")),
+    EventType(ASSIGNED, _("A lead got another owner")),
+    EventType(OPENED, _("Sales accepted an SQL: an opportunity")),
+    EventType(WON, _("An opportunity was won")),
+    EventType(LOST, _("An opportunity was lost")),
+)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from core.notifications import Notice, NotificationKind, register_notification_kind, tell
+from core.notifications import Notice, NotificationKind, tell
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Lead, MoveAct
 from leads.ownership import OWNER_COLUMN
@@ -181,6 +181,8 @@ def _leave_out_known(notices: list[Notice]) -> list[Notice]:
 
 notify = NotifyStep()
 
-register_notification_kind(NotificationKind(OWNED, _("You got a lead: %(lead)s")))
-register_notification_kind(NotificationKind(REJECTED, _("Sales rejected %(lead)s: %(reason)s")))
-register_notification_kind(NotificationKind(RETURNED, _("Sales returned %(lead)s: %(reason)s")))
+NOTICES: Final = (
+    NotificationKind(OWNED, _("You got a lead: %(lead)s")),
+    NotificationKind(REJECTED, _("Sales rejected %(lead)s: %(reason)s")),
+    NotificationKind(RETURNED, _("Sales returned %(lead)s: %(reason)s")),
+)
