@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from insights.funnel import GROUPINGS, MODES, Funnel, FunnelRow, get_funnel, parse_question
 from leads.models import FORWARD_STAGES
 from tenancy.api import TenantAPIView
-from tenancy.models import Scope, Tenant
+from tenancy.models import Scope
 
 _ROW = inline_serializer(
     "FunnelRow",
@@ -66,8 +66,7 @@ class FunnelView(TenantAPIView):
             last_day=given.get("to", ""),
             by=given.get("by", ""),
         )
-        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
-        return Response(funnel_json(get_funnel(tenant=tenant, question=question)))
+        return Response(funnel_json(get_funnel(tenant=self.tenant, question=question)))
 
 
 def funnel_json(funnel: Funnel) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Campaigns and what they cost, over HTTP."""
 
-from datetime import date
 from typing import Any, ClassVar
 
 from django.urls import URLPattern, path
@@ -36,8 +35,9 @@ from insights.campaigns import (
 from insights.models import Campaign, CampaignSpend
 from leads.money import amount_in_units
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
-from tenancy.models import Scope, Tenant
+from tenancy.api_bodies import Body, noting, read_body, read_object, refuse
+from tenancy.errors import FieldProblem
+from tenancy.models import Scope
 
 # A serializer takes its fields out of the dictionary that it is given: it gets a copy.
 _SIGN = {
@@ -61,7 +61,7 @@ _CHANGE: dict[str, s.Field[Any, Any, Any, Any]] = {
     "signs": s.ListField(child=_SIGN_BODY, min_length=1, help_text=_SIGNS_HELP),
     "starts_on": s.DateField(required=False, allow_null=True),
     "ends_on": s.DateField(required=False, allow_null=True),
-    "note": s.CharField(required=False, allow_blank=True, max_length=2000),
+    "note": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=2000),
 }
 _FIGURES = inline_serializer(
     "CampaignFigures",
@@ -127,11 +127,6 @@ _TAKEN = OpenApiResponse(description="There is a campaign of this name.")
 class CampaignView(TenantAPIView):
     """What the views of campaigns share."""
 
-    @property
-    def tenant(self) -> Tenant:
-        tenant: Tenant = self.request._request.tenant  # type: ignore[attr-defined]
-        return tenant
-
     def answer(self, campaigns: list[Campaign]) -> list[dict[str, Any]]:
         """Campaigns with their figures."""
         figures = read_figures(
@@ -160,7 +155,7 @@ class CampaignCollectionView(CampaignView):
     )
     def post(self, request: Request) -> Response:
         """Make a campaign."""
-        data = read_campaign(request.data, CampaignData("", []))
+        data = read_campaign(Body(read_object(request)), CampaignData("", []))
         campaign = make_campaign(data=data, by=self.member, now=timezone.now())
         return Response(self.answer([campaign])[0], status=201)
 
@@ -197,7 +192,7 @@ class CampaignDetailView(CampaignView):
     def patch(self, request: Request, campaign_id: int) -> Response:
         """Change what is given; signs are replaced as a whole."""
         campaign = get_campaign(campaign_id=campaign_id)
-        data = read_campaign(request.data, data_of(campaign))
+        data = read_campaign(Body(read_object(request)), data_of(campaign))
         change_campaign(campaign=campaign, data=data, by=self.member, now=timezone.now())
         return Response(self.answer([get_campaign(campaign_id=campaign_id)])[0])
 
@@ -225,7 +220,7 @@ class SpendCollectionView(CampaignView):
     )
     def post(self, request: Request, campaign_id: int) -> Response:
         """Note money spent on a day or in a month."""
-        campaign, body = get_campaign(campaign_id=campaign_id), _object(request.data)
+        campaign, body = get_campaign(campaign_id=campaign_id), read_body(request, "date", "amount", "note")
         spend = read_spend(
             when=body.get("date"), amount=body.get("amount"), note=body.get("note"), tenant=self.tenant
         )
@@ -253,25 +248,27 @@ def read_by(request: Request) -> By:
             return "first"
         case ["any"]:
             return "any"
-    message = _("Choose first or any.")
-    raise Invalid(message, errors=[FieldProblem("by", "invalid", message)])
+    raise refuse("by", _("Choose first or any."))
 
 
-def read_campaign(raw: Any, before: CampaignData) -> CampaignData:
+def read_campaign(body: Body, before: CampaignData) -> CampaignData:
     """A campaign from a body; what it leaves out stays as it was. Raises InvalidCampaign."""
-    body = _object(raw)
     problems: list[FieldProblem] = []
-    unknown = sorted(set(body) - set(_CHANGE))
-    problems += [FieldProblem(str(name)[:100], "unknown", _("There is no such member.")) for name in unknown]
+    given: dict[str, Any] = {}
+    with noting(problems):
+        body.refuse_others(_CHANGE)
     for name in ("name", "note"):
-        if not isinstance(body.get(name, ""), str):
-            problems.append(FieldProblem(name, "type", _("Give a text.")))
-    signs = _read_signs(body["signs"], problems) if "signs" in body else list(before.signs)
-    days = {name: _read_day(body, name, getattr(before, name), problems) for name in ("starts_on", "ends_on")}
+        with noting(problems):
+            given[name] = body.text(name, default="") if name in body else getattr(before, name)
+    signs = _read_signs(body.get("signs"), problems) if "signs" in body else list(before.signs)
+    for name in ("starts_on", "ends_on"):
+        with noting(problems):
+            given[name] = body.day(name) if name in body else getattr(before, name)
     if problems:
         raise InvalidCampaign(_("The campaign has faults."), errors=problems)
-    name, note = body.get("name", before.name), body.get("note", before.note)
-    return CampaignData(name, signs, days["starts_on"], days["ends_on"], before.owner, note)
+    return CampaignData(
+        given["name"], signs, given["starts_on"], given["ends_on"], before.owner, given["note"]
+    )
 
 
 def _read_signs(raw: Any, problems: list[FieldProblem]) -> list[Sign]:
@@ -289,29 +286,6 @@ def _read_signs(raw: Any, problems: list[FieldProblem]) -> list[Sign]:
         Sign(each.get("utm_campaign", ""), each.get("utm_source", ""), each.get("utm_medium", ""))
         for each in raw
     ]
-
-
-def _read_day(
-    body: dict[str, Any], name: str, before: date | None, problems: list[FieldProblem]
-) -> date | None:
-    if name not in body:
-        return before
-    if body[name] is None:
-        return None
-    try:
-        # Weeks and days without hyphens are ISO too, and not what the document says.
-        if not isinstance(body[name], str) or len(body[name]) != len("2026-10-31"):
-            raise ValueError
-        return date.fromisoformat(body[name])
-    except ValueError:
-        problems.append(FieldProblem(name, "invalid", _("Write the day as YYYY-MM-DD.")))
-        return None
-
-
-def _object(raw: Any) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise Invalid(_("Send a JSON object."))
-    return raw
 
 
 def campaign_json(campaign: Campaign, figures: Figures, currency: str) -> dict[str, Any]:

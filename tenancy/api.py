@@ -12,7 +12,7 @@ from rest_framework.views import APIView, set_rollback
 
 from tenancy.doors import UnsupportedBody, readable
 from tenancy.errors import PROBLEM_TYPE, NotFound, Problem
-from tenancy.models import Membership, Scope
+from tenancy.models import Membership, Scope, Tenant
 
 
 class TenantAPIView(APIView):
@@ -28,6 +28,20 @@ class TenantAPIView(APIView):
     def member(self) -> Membership:
         """The service user with whom the key acts."""
         return cast(Membership, self.request._request.member)  # type: ignore[attr-defined]
+
+    @property
+    def tenant(self) -> Tenant:
+        """Whose key it is."""
+        return cast(Tenant, self.request._request.tenant)  # type: ignore[attr-defined]
+
+
+def page_url(request: Request, cursor: str | None) -> str | None:
+    """The address of another page of the same list."""
+    if cursor is None:
+        return None
+    parameters = request.query_params.copy()
+    parameters["cursor"] = cursor
+    return f"{request.path}?{parameters.urlencode()}"
 
 
 def problem_response(problem: Problem) -> Response:

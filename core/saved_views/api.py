@@ -14,15 +14,21 @@ from core.models import SavedView
 from core.saved_views import services
 from core.saved_views.kinds import ListKind, get_kind, list_kinds
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api_bodies import read_body, refuse
 from tenancy.models import Scope
 from tenancy.rights import require
 
 _NAME = s.CharField(max_length=60)
-_SHARING = s.ChoiceField(SavedView.Sharing.values, required=False, help_text="“me” if left out.")
+_SHARING = s.ChoiceField(
+    SavedView.Sharing.values, required=False, allow_null=True, help_text="“me” if left out."
+)
 _TEAM = s.IntegerField(required=False, allow_null=True, help_text="Of the team, where sharing is “team”.")
-_PARAMETERS = s.DictField(child=s.CharField(), required=False, help_text="As the list's address takes them.")
-_COLUMNS = s.ListField(child=s.CharField(), required=False, help_text="Keys; none for the usual ones.")
+_PARAMETERS = s.DictField(
+    child=s.CharField(), required=False, allow_null=True, help_text="As the list's address takes them."
+)
+_COLUMNS = s.ListField(
+    child=s.CharField(), required=False, allow_null=True, help_text="Keys; none for the usual ones."
+)
 VIEW = inline_serializer(
     "SavedView",
     {
@@ -50,7 +56,7 @@ VIEWS = inline_serializer("SavedViews", {"results": s.ListField(child=VIEW)})
 VIEW_COUNT = inline_serializer("ViewCount", {"count": s.IntegerField(allow_null=True)})
 _BAD = OpenApiResponse(description="A name, parameter or column is not known or not allowed.")
 _TAKEN = OpenApiResponse(description="There is a view of this name.")
-_KEYS = frozenset({"name", "sharing", "team", "parameters", "columns"})
+_KEYS: Final = ("name", "sharing", "team", "parameters", "columns")
 
 
 class ViewCollectionView(TenantAPIView):
@@ -79,16 +85,16 @@ class ViewCollectionView(TenantAPIView):
     )
     def post(self, request: Request) -> Response:
         """Keep a filter, an order and columns under a name."""
-        body = _body(request, _KEYS | {"list"})
-        kind = _kind(_text(body, "list"))
+        body = read_body(request, "list", *_KEYS)
+        kind = get_kind(body.one_of("list", list_kinds()))
         require(self.member, kind.right)
         view = services.make_view(
             kind=kind,
-            name=_text(body, "name"),
-            parameters=_texts(body),
-            columns=_columns(body),
-            sharing=_text(body, "sharing") or SavedView.Sharing.ME,
-            team_id=_team(body),
+            name=body.text("name"),
+            parameters=body.texts_by_name("parameters"),
+            columns=body.texts("columns", default=()),
+            sharing=body.text("sharing", default=SavedView.Sharing.ME),
+            team_id=body.whole_or_none("team"),
             by=self.member,
             now=timezone.now(),
         )
@@ -117,16 +123,16 @@ class ViewView(TenantAPIView):
     )
     def patch(self, request: Request, view_id: int) -> Response:
         """Change what is given."""
-        body = _body(request, _KEYS)
+        body = read_body(request, *_KEYS)
         view = services.get_view(view_id=view_id, member=self.member)
         has_sharing = "sharing" in body or "team" in body
         services.change_view(
             view=view,
-            name=_text(body, "name") if "name" in body else None,
-            sharing=(_text(body, "sharing") or view.sharing) if has_sharing else None,
-            team_id=_team(body) if "team" in body else view.team_id,
-            parameters=_texts(body) if "parameters" in body else None,
-            columns=_columns(body) if "columns" in body else None,
+            name=body.text("name") if "name" in body else None,
+            sharing=body.text("sharing", default=view.sharing) if has_sharing else None,
+            team_id=body.whole_or_none("team") if "team" in body else view.team_id,
+            parameters=body.texts_by_name("parameters") if "parameters" in body else None,
+            columns=body.texts("columns", default=()) if "columns" in body else None,
             by=self.member,
             now=timezone.now(),
         )
@@ -168,53 +174,10 @@ def view_json(view: SavedView) -> dict[str, Any]:
     }
 
 
-def _body(request: Request, known: frozenset[str]) -> dict[str, Any]:
-    body = request.data
-    if not isinstance(body, dict):
-        raise Invalid(_("Send a JSON object."))
-    if unknown := [name for name in body if name not in known]:
-        message = _("There is no such field.")
-        raise Invalid(message, errors=[FieldProblem(unknown[0][:80], "unknown", message)])
-    return body
-
-
 def _kind(key: str) -> ListKind:
     if key not in list_kinds():
-        message = _("Give one of %(values)s.") % {"values": ", ".join(list_kinds())}
-        raise Invalid(message, errors=[FieldProblem("list", "unknown", message)])
+        raise refuse("list", _("Give one of %(values)s.") % {"values": ", ".join(list_kinds())}, "unknown")
     return get_kind(key)
-
-
-def _refuse(name: str, message: str) -> Invalid:
-    return Invalid(message, errors=[FieldProblem(name, "type", message)])
-
-
-def _text(body: dict[str, Any], name: str) -> str:
-    value = body.get(name, "")
-    if not isinstance(value, str) or "\x00" in value:
-        raise _refuse(name, _("Give a text."))
-    return value
-
-
-def _team(body: dict[str, Any]) -> int | None:
-    value = body.get("team")
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63):
-        raise _refuse("team", _("Give a whole number."))
-    return value
-
-
-def _texts(body: dict[str, Any]) -> dict[str, str]:
-    value = body.get("parameters", {})
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise _refuse("parameters", _("Give an object of texts."))
-    return value
-
-
-def _columns(body: dict[str, Any]) -> list[str]:
-    value = body.get("columns", [])
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise _refuse("columns", _("Give a list of texts."))
-    return value
 
 
 urlpatterns = [

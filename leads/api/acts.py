@@ -1,7 +1,7 @@
 """Acts on one lead over HTTP. A key acts with its service user: every act as a manager may, on any lead."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -17,15 +17,14 @@ from leads.api.schemas import LEAD
 from leads.models import ContactAttempt
 from leads.selectors import lead_json
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api_bodies import Body, read_object, refuse
 from tenancy.models import Membership, Scope
 
-Body = Mapping[str, Any]
 V = TypeVar("V", bound=type[Any])
 
 _REASON = s.CharField(help_text="A key of the tenant's list of reasons.")
 _WORDS = s.CharField(help_text="Why, in words.")
-_NOTE = s.CharField(required=False, allow_blank=True)
+_NOTE = s.CharField(required=False, allow_blank=True, allow_null=True)
 _ANSWERS = s.DictField(
     child=inline_serializer(
         "Answer", {"met": s.BooleanField(allow_null=True, required=False), "note": _NOTE}
@@ -47,7 +46,10 @@ HAND_OVER = inline_serializer(
     "HandOver",
     {
         "override_reason": s.CharField(
-            required=False, allow_blank=True, help_text="Why it is handed over although questions are open."
+            required=False,
+            allow_blank=True,
+            allow_null=True,
+            help_text="Why it is handed over although questions are open.",
         )
     },
 )
@@ -59,7 +61,9 @@ WIN = inline_serializer(
         "amount": s.FloatField(
             min_value=0, help_text="In units of the currency; digits as a text are taken too."
         ),
-        "currency": s.CharField(required=False, help_text="ISO 4217; the tenant's if left out."),
+        "currency": s.CharField(
+            required=False, allow_null=True, help_text="ISO 4217; the tenant's if left out."
+        ),
     },
 )
 ASSIGN = inline_serializer("Assign", {"user": s.JSONField(help_text="The id of a member, or their e-mail.")})
@@ -96,7 +100,7 @@ class ActView(TenantAPIView, ABC):
 
     def post(self, request: Request, lead_id: int) -> Response:
         """Do the act and answer with the lead as GET does."""
-        self.act(lead_id, object_body(request), self.member, timezone.now())
+        self.act(lead_id, Body(read_object(request)), self.member, timezone.now())
         return Response(lead_json(lead_id=lead_id))
 
     @abstractmethod
@@ -111,9 +115,9 @@ class AttemptView(ActView):
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
         acts.log_attempt(
             lead_id=lead_id,
-            channel=text(body, "channel"),
-            outcome=text(body, "outcome"),
-            note=text(body, "note", required=False),
+            channel=body.text("channel"),
+            outcome=body.text("outcome"),
+            note=body.text("note", default=""),
             by=by,
             now=now,
         )
@@ -126,7 +130,7 @@ class AssessmentView(ActView):
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
         acts.assess(
             lead_id=lead_id,
-            framework=text(body, "framework"),
+            framework=body.text("framework"),
             answers=body.get("answers") or {},
             by=by,
             now=now,
@@ -138,7 +142,7 @@ class HandOverView(ActView):
     """Offer a lead to sales; 409 names the questions that are open."""
 
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
-        override = text(body, "override_reason", required=False)
+        override = body.text("override_reason", default="")
         acts.hand_over(lead_id=lead_id, override_reason=override, by=by, now=now)
 
 
@@ -163,7 +167,7 @@ class WinView(ActView):
     """Win the opportunity."""
 
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
-        currency = text(body, "currency", required=False)
+        currency = body.text("currency", default="")
         acts.win(lead_id=lead_id, amount=body.get("amount"), currency=currency, by=by, now=now)
 
 
@@ -196,7 +200,7 @@ class PromoteView(ActView):
     """Make a lead an MQL by hand."""
 
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
-        acts.promote(lead_id=lead_id, reason=text(body, "reason"), by=by, now=now)
+        acts.promote(lead_id=lead_id, reason=body.text("reason"), by=by, now=now)
 
 
 @act_schema("reopen", IN_WORDS)
@@ -204,7 +208,7 @@ class ReopenView(ActView):
     """Take a disqualified lead in again."""
 
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
-        acts.reopen(lead_id=lead_id, reason=text(body, "reason"), by=by, now=now)
+        acts.reopen(lead_id=lead_id, reason=body.text("reason"), by=by, now=now)
 
 
 @act_schema("assign", ASSIGN)
@@ -214,37 +218,10 @@ class AssignView(ActView):
     def act(self, lead_id: int, body: Body, by: Membership, now: datetime) -> None:
         user = body.get("user")
         if isinstance(user, bool) or not isinstance(user, int | str) or user == "":
-            raise missing("user", _("Give the id or the e-mail of a member."))
+            raise refuse("user", _("Give the id or the e-mail of a member."))
         acts.assign(lead_id=lead_id, user=user, by=by, now=now)
-
-
-def object_body(request: Request) -> Body:
-    """The body as a JSON object; none at all is an empty one. Raises Invalid."""
-    body: Any = request.data
-    if body is None:
-        return {}
-    if not isinstance(body, Mapping):
-        raise Invalid(_("Send a JSON object."))
-    return body
-
-
-def text(body: Body, name: str, *, required: bool = True) -> str:
-    """A text of the body; null counts as left out. Raises Invalid."""
-    value = body.get(name)
-    if value is None and not required:
-        return ""
-    if not isinstance(value, str) or (required and not value.strip()):
-        raise missing(name, _("Give a text."))
-    return value
 
 
 def reason_and_note(body: Body) -> dict[str, str]:
     """What most acts take."""
-    return {"reason": text(body, "reason"), "note": text(body, "note", required=False)}
-
-
-def missing(name: str, message: Any) -> Invalid:
-    """The refusal of a body that lacks a field, or has something else in its place."""
-    return Invalid(
-        _("The body needs “%(name)s”.") % {"name": name}, errors=[FieldProblem(name, "invalid", message)]
-    )
+    return {"reason": body.text("reason"), "note": body.text("note", default="")}

@@ -1,6 +1,5 @@
 """Acts on many leads over HTTP: begun, watched, stopped, taken back."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -10,7 +9,6 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from leads.api.intake import object_body
 from leads.bulk.kinds import get_bulk_act, list_act_keys
 from leads.bulk.runs import (
     can_be_undone,
@@ -25,7 +23,7 @@ from leads.listing import LIST_PARAMETERS, MOST_IDS, read_list_query
 from leads.models import BulkRun, BulkState
 from leads.selectors import instant_json
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api_bodies import Body, read_body, read_whole, refuse
 from tenancy.models import Scope
 
 _MANY = 1_000
@@ -54,15 +52,26 @@ NEW_BULK = inline_serializer(
             help_text="add_tag, remove_tag, assign, nurture, disqualify, enroll, exit_sequence."
         ),
         "values": s.DictField(
-            required=False, help_text="tag; user (a member's id); reason and note; sequence."
+            required=False,
+            allow_null=True,
+            help_text="tag; user (a member's id); reason and note; sequence.",
         ),
         "leads": s.ListField(
-            child=s.IntegerField(min_value=1), required=False, max_length=MOST_IDS, help_text="Ids."
+            child=s.IntegerField(min_value=1),
+            required=False,
+            allow_null=True,
+            max_length=MOST_IDS,
+            help_text="Ids.",
         ),
         "filter": s.DictField(
-            required=False, child=s.CharField(), help_text="As the address of the list: stage, q, filter …"
+            required=False,
+            allow_null=True,
+            child=s.CharField(),
+            help_text="As the address of the list: stage, q, filter …",
         ),
-        "all": s.BooleanField(required=False, help_text="Where neither leads nor a filter are given."),
+        "all": s.BooleanField(
+            required=False, allow_null=True, help_text="Where neither leads nor a filter are given."
+        ),
     },
 )
 BULK_REFUSED = inline_serializer(
@@ -89,22 +98,13 @@ class BulkCollectionView(TenantAPIView):
     )
     def post(self, request: Request) -> Response:
         """Begin an act on the leads named or on all that match a filter now. It is done in the background."""
-        body = object_body(request)
-        if unknown := body.keys() - {"act", "values", "leads", "filter", "all"}:
-            message = _("There is no such field.")
-            raise Invalid(message, errors=[FieldProblem(min(unknown)[:80], "unknown", message)])
-        key, values = body.get("act"), body.get("values", {})
-        if key not in list_act_keys():
-            message = _("Give one of %(values)s.") % {"values": ", ".join(list_act_keys())}
-            raise Invalid(message, errors=[FieldProblem("act", "unknown", message)])
-        if not isinstance(values, dict):
-            message = _("Give an object of texts.")
-            raise Invalid(message, errors=[FieldProblem("values", "type", message)])
+        body = read_body(request, "act", "values", "leads", "filter", "all")
+        act = get_bulk_act(body.one_of("act", list_act_keys()))
         parameters = _parameters(body)
         query = read_list_query(parameters=parameters, member=self.member)
         run = start_bulk(
-            act=get_bulk_act(key),
-            values=values,
+            act=act,
+            values=body.mapping("values", default={}),
             parameters=parameters,
             query_words=filter_words(query, parameters),
             by=self.member,
@@ -140,11 +140,8 @@ class BulkRefusedView(TenantAPIView):
     def get(self, request: Request, run_id: int) -> Response:
         """Leads that were left as they are, with the reason, by id."""
         run = get_bulk(run_id=run_id, by=self.member)
-        after = request.query_params.get("after", "0")
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            message = _("Give a whole number.")
-            raise Invalid(message, errors=[FieldProblem("after", "invalid", message)])
-        rows = list_refused(run=run, after=int(after), limit=_MANY)
+        after = read_whole("after", request.query_params.get("after", ""))
+        rows = list_refused(run=run, after=after or 0, limit=_MANY)
         following = f"{request.path}?after={rows[-1].lead_id}" if len(rows) == _MANY else None
         return Response(
             {"results": [{"lead": row.lead_id, "why": row.why} for row in rows], "next": following}
@@ -196,27 +193,19 @@ def bulk_json(run: BulkRun) -> dict[str, Any]:
     }
 
 
-def _parameters(body: Mapping[str, Any]) -> dict[str, str]:
+def _parameters(body: Body) -> dict[str, str]:
     """The leads that a program means, as the address of the list. Raises Invalid."""
     parameters: dict[str, str] = {}
-    leads, given = body.get("leads"), body.get("filter", {})
+    leads, given = body.get("leads"), body.texts_by_name("filter")
     if leads is not None:
         is_ids = isinstance(leads, list) and all(type(each) is int and 0 < each < 2**63 for each in leads)
         if not is_ids or not leads or len(leads) > MOST_IDS:
-            message = _("Give 1 to %(most)s ids of leads.") % {"most": MOST_IDS}
-            raise Invalid(message, errors=[FieldProblem("leads", "invalid", message)])
+            raise refuse("leads", _("Give 1 to %(most)s ids of leads.") % {"most": MOST_IDS})
         parameters["ids"] = ",".join(map(str, leads))
-    if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
-        message = _("Give an object of texts.")
-        raise Invalid(message, errors=[FieldProblem("filter", "type", message)])
     if unknown := given.keys() - set(LIST_PARAMETERS):
-        message = _("There is no such filter.")
-        raise Invalid(message, errors=[FieldProblem(f"filter.{min(unknown)[:80]}", "unknown", message)])
+        raise refuse(f"filter.{min(unknown)}", _("There is no such filter."), "unknown")
     parameters |= {name: value for name, value in given.items() if value.strip()}
-    if not isinstance(body.get("all", False), bool):
-        message = _("Give true or false.")
-        raise Invalid(message, errors=[FieldProblem("all", "type", message)])
-    if not parameters and not body.get("all"):
-        message = _("Name leads, a filter, or all of them.")
-        raise Invalid(message, errors=[FieldProblem("leads", "required", message)])
+    is_all = body.flag("all", default=False)
+    if not parameters and not is_all:
+        raise refuse("leads", _("Name leads, a filter, or all of them."), "required")
     return parameters

@@ -10,11 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import companies
-from leads.api.intake import object_body
-from leads.api.leads import page_url
-from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
-from tenancy.models import Scope, Tenant
+from tenancy.api import TenantAPIView, page_url
+from tenancy.api_bodies import read_object, refuse
+from tenancy.models import Scope
 from tenancy.rights import require
 
 _FIELDS: dict[str, Any] = {
@@ -75,7 +73,7 @@ class CompanyCollectionView(TenantAPIView):
         order = given.get("order", "")
         if order and order not in companies.ORDERS:
             message = _("Give one of %(values)s.") % {"values": ", ".join(companies.ORDERS)}
-            raise Invalid(message, errors=[FieldProblem("order", "unknown", message)])
+            raise refuse("order", message, "unknown")
         found = companies.list_companies(q=given.get("q", ""), order=order, cursor=given.get("cursor", ""))
         rows = found.page.rows
         numbers = companies.count_for(company_ids=[company.pk for company in rows])
@@ -107,11 +105,10 @@ class CompanyView(TenantAPIView):
     )
     def patch(self, request: Request, company_id: int) -> Response:
         """Change fields by name; null takes one away."""
-        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
         companies.edit_company(
             company_id=company_id,
             values=_read_change(request),
-            tenant=tenant,
+            tenant=self.tenant,
             by=self.member,
             now=timezone.now(),
         )
@@ -120,13 +117,13 @@ class CompanyView(TenantAPIView):
 
 def _read_change(request: Request) -> dict[str, Any]:
     """The body, of whose values the kind is right. Raises Invalid."""
-    body = object_body(request)
+    body = read_object(request)
     for name, value in body.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         fits = {"size": type(value) is int, "revenue": is_number}.get(name, isinstance(value, str))
         if value is not None and not fits:
             message = _("Give a number.") if name in {"size", "revenue"} else _("Give a text.")
-            raise Invalid(message, errors=[FieldProblem(name[:80], "type", message)])
+            raise refuse(name, message, "type")
     return body
 
 

@@ -3,19 +3,17 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from leads.api.intake import object_body
 from leads.erasure.erasing import MAX_GROUND, get_erasure, request_erasure, rows_by_table
 from leads.erasure.giving import give_person_data
 from leads.models import Erasure
 from leads.selectors import instant_json
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api_bodies import Body, read_object
 from tenancy.models import Scope
 from tenancy.rights import require
 
@@ -40,9 +38,9 @@ ERASE = inline_serializer(
     "Erase",
     {
         "confirmation": s.CharField(help_text="The e-mail address of the lead, else its name."),
-        "ground": s.CharField(required=False, allow_blank=True, max_length=MAX_GROUND),
+        "ground": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=MAX_GROUND),
         "keeps_out": s.BooleanField(
-            required=False, help_text="Whether the person is not taken in again; true."
+            required=False, allow_null=True, help_text="Whether the person is not taken in again; true."
         ),
     },
 )
@@ -67,19 +65,12 @@ class LeadEraseView(TenantAPIView):
     )
     def post(self, request: Request, lead_id: int) -> Response:
         """Erase the person a lead is about. It can't be taken back; asked for again, it is the same erasure."""
-        body = object_body(request)
-        for name, kind in (("confirmation", str), ("ground", str), ("keeps_out", bool)):
-            if name in body and not isinstance(body[name], kind):
-                message = _("Give a text.") if kind is str else _("Give true or false.")
-                raise Invalid(message, errors=[FieldProblem(name, "type", message)])
-        if len(body.get("ground", "")) > MAX_GROUND:
-            message = _("Give a text of at most %(count)s characters.") % {"count": MAX_GROUND}
-            raise Invalid(message, errors=[FieldProblem("ground", "too_long", message)])
+        body = Body(read_object(request))
         erasure = request_erasure(
             lead_id=lead_id,
-            confirmation=body.get("confirmation", ""),
-            ground=body.get("ground", ""),
-            keeps_out=body.get("keeps_out", True),
+            confirmation=body.text("confirmation"),
+            ground=body.text("ground", default="", most=MAX_GROUND),
+            keeps_out=body.flag("keeps_out", default=True),
             by=self.member,
             now=timezone.now(),
         )

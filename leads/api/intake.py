@@ -24,8 +24,9 @@ from leads.capture.receiving import Raw, Replay, receive, receive_once, wake_pro
 from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
+from tenancy.api_bodies import read_object
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, TooLarge
-from tenancy.models import Scope, Tenant
+from tenancy.models import Scope
 
 MAX_BATCH = 1000
 MAX_IDEMPOTENCY_KEY = 200
@@ -58,11 +59,6 @@ class CaptureView(TenantAPIView):
 
     own_transactions = frozenset({"POST"})
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
-
-    @property
-    def tenant(self) -> Tenant:
-        tenant: Tenant = self.request._request.tenant  # type: ignore[attr-defined]
-        return tenant
 
     def is_async(self) -> bool:
         """Whether the caller prefers not to wait (RFC 7240)."""
@@ -101,7 +97,7 @@ class LeadIntakeView(CaptureView):
     def post(self, request: Request) -> Response:
         now = timezone.now()
         key = idempotency_key(request)
-        body = object_body(request)
+        body = read_object(request)
         due_at = now if self.is_async() else now + GRACE
         received = receive_once(
             tenant_id=self.tenant.pk, raw=self.raw(body, idempotency_key=key), now=now, due_at=due_at
@@ -170,7 +166,7 @@ class EventIntakeView(CaptureView):
         responses={200: EVENT_RESULT, 201: EVENT_RESULT, 422: _UNKNOWN_PERSON},
     )
     def post(self, request: Request) -> Response:
-        body = object_body(request)
+        body = read_object(request)
         is_batch = "events" in body
         events = list_body(request, "events") if is_batch else [body]
         recorded = record_batch(tenant=self.tenant, events=events, now=timezone.now())
@@ -222,16 +218,9 @@ def idempotency_key(request: Request) -> str | None:
     return key or None
 
 
-def object_body(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises Invalid."""
-    if not isinstance(request.data, dict):
-        raise Invalid(_("Send a JSON object."))
-    return request.data
-
-
 def list_body(request: Request, name: str) -> list[Any]:
     """The list under ``name`` in the body. Raises Invalid, TooLarge."""
-    rows = object_body(request).get(name)
+    rows = read_object(request).get(name)
     if not isinstance(rows, list) or not rows:
         problem = FieldProblem(name, "required", _("Send a list with at least one entry."))
         raise Invalid(_("The body needs a list “%(name)s”.") % {"name": name}, errors=[problem])

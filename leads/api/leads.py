@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from leads.api.intake import LeadIntakeView, object_body
+from leads.api.intake import LeadIntakeView
 from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, WHY
 from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
@@ -23,10 +23,10 @@ from leads.matching import NOBODY
 from leads.models import Stage
 from leads.selectors import get_lead, instant_json, lead_details, lead_json
 from leads.why import PARTS, WhyPart, explain_part
-from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api import TenantAPIView, page_url
+from tenancy.api_bodies import read_object, refuse
 from tenancy.listing import Count
-from tenancy.models import Scope, Tenant
+from tenancy.models import Scope
 from tenancy.rights import require
 
 _PARAMETERS = [
@@ -96,12 +96,10 @@ class LeadView(TenantAPIView):
     )
     def patch(self, request: Request, lead_id: int) -> Response:
         """Change fields by name. A blank never erases; tags are replaced by those given."""
-        now, body = timezone.now(), object_body(request)
+        now, body = timezone.now(), read_object(request)
         if "event" in body:
-            message = _("Record what a lead did at /api/v1/events/.")
-            raise Invalid(message, errors=[FieldProblem("event", "unknown", message)])
-        tenant: Tenant = request._request.tenant  # type: ignore[attr-defined]
-        edit_lead(lead_id=lead_id, values=body, tenant=tenant, by=self.member, now=now)
+            raise refuse("event", _("Record what a lead did at /api/v1/events/."), "unknown")
+        edit_lead(lead_id=lead_id, values=body, tenant=self.tenant, by=self.member, now=now)
         if body.get("tags") is not None:
             change_tags(lead_id=lead_id, tags=tag_list(body["tags"]), by=self.member, now=now)
         return Response(lead_json(lead_id=lead_id))
@@ -131,18 +129,8 @@ def tag_list(raw: Any) -> list[str]:
     if isinstance(raw, list):
         return [str(tag) for tag in raw if tag is not None]
     if not isinstance(raw, str):
-        message = _("Give a list of texts.")
-        raise Invalid(message, errors=[FieldProblem("tags", "type", message)])
+        raise refuse("tags", _("Give a list of texts."), "type")
     return raw.split(";")
-
-
-def page_url(request: Request, cursor: str | None) -> str | None:
-    """The address of another page of the same list."""
-    if cursor is None:
-        return None
-    parameters = request.query_params.copy()
-    parameters["cursor"] = cursor
-    return f"{request.path}?{parameters.urlencode()}"
 
 
 def count_json(count: Count | None, query: LeadListQuery, page: LeadPage) -> dict[str, Any]:

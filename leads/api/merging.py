@@ -1,24 +1,21 @@
 """Duplicates over HTTP: proposals, merging two leads, taking them apart again."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from leads.api.acts import NOTHING, object_body
-from leads.api.leads import page_url
+from leads.api.acts import NOTHING
 from leads.merging.duplicates import dismiss_proposal, list_proposals
 from leads.merging.fields import SIDES
 from leads.merging.merge import merge_leads, undo_merge
 from leads.models import DuplicateProposal, DuplicateReason, LeadMerge
 from leads.selectors import instant_json
-from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api import TenantAPIView, page_url
+from tenancy.api_bodies import Body, read_object
 from tenancy.models import Scope
 from tenancy.rights import require
 
@@ -46,6 +43,7 @@ MERGE_BODY = inline_serializer(
         "values": s.DictField(
             child=s.ChoiceField(SIDES),
             required=False,
+            allow_null=True,
             help_text="By field, whose value stays: survivor or loser.",
         ),
     },
@@ -117,14 +115,13 @@ class LeadMergeView(TenantAPIView):
     )
     def post(self, request: Request, lead_id: int) -> Response:
         """The lead of the address survives; the other one's e-mail and external id go on meaning it."""
-        body = object_body(request)
-        other, values = body.get("other"), body.get("values")
-        if isinstance(other, bool) or not isinstance(other, int):
-            raise _invalid("other", _("Give the id of a lead."))
-        if values is not None and not isinstance(values, Mapping):
-            raise _invalid("values", _("Give an object of fields."))
+        body = Body(read_object(request))
         merge = merge_leads(
-            survivor_id=lead_id, loser_id=other, choices=values or {}, by=self.member, now=timezone.now()
+            survivor_id=lead_id,
+            loser_id=body.whole("other"),
+            choices=body.mapping("values", default={}),
+            by=self.member,
+            now=timezone.now(),
         )
         return Response(merge_json(merge))
 
@@ -167,7 +164,3 @@ def merge_json(merge: LeadMerge) -> dict[str, Any]:
         "undo_until": instant_json(merge.undo_until),
         "undone_at": instant_json(merge.undone_at) if merge.undone_at else None,
     }
-
-
-def _invalid(name: str, message: str) -> Invalid:
-    return Invalid(message, errors=[FieldProblem(name, "invalid", message)])

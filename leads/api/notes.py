@@ -1,11 +1,8 @@
 """Notes on leads, and tasks about them, over HTTP."""
 
-from collections.abc import Mapping
-from datetime import date, time
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_time
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers as s
@@ -13,12 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import lead_tasks, notes
-from leads.api.acts import text
-from leads.api.intake import object_body
 from leads.models import LeadTask
 from leads.selectors import get_lead
 from tenancy.api import TenantAPIView
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.api_bodies import Body, read_body, read_flag, read_object, read_whole, refuse
 from tenancy.models import Scope
 from tenancy.rights import require
 
@@ -55,7 +50,9 @@ _TASK_FIELDS: dict[str, Any] = {
     "due_time": s.CharField(required=False, allow_null=True, help_text="As 15:00, with due_on."),
     "assignee": s.JSONField(required=False, help_text="The id of a member, or their e-mail."),
 }
-TASK_BODY = inline_serializer("TaskBody", _TASK_FIELDS)
+_TASK_KEYS = tuple(_TASK_FIELDS)
+# A serializer takes its fields out of the dictionary that it is given: it gets a copy.
+TASK_BODY = inline_serializer("TaskBody", {**_TASK_FIELDS})
 TASK_CHANGE = inline_serializer("TaskChange", _TASK_FIELDS | {"done": s.BooleanField(required=False)})
 LEAD_TASKS = inline_serializer("LeadTasks", {"results": _LIST})
 TASKS = inline_serializer(
@@ -106,7 +103,7 @@ class LeadNotesView(TenantAPIView):
     )
     def post(self, request: Request, lead_id: int) -> Response:
         """Write a note in the name of the key."""
-        written = text(object_body(request), "text")
+        written = Body(read_object(request)).text("text")
         note = notes.add_note(lead_id=lead_id, text=written, by=self.member, now=timezone.now())
         return Response(notes.note_json(note), status=201)
 
@@ -130,7 +127,7 @@ class NoteView(TenantAPIView):
     )
     def patch(self, request: Request, note_id: int) -> Response:
         """Change its text."""
-        written = text(object_body(request), "text")
+        written = Body(read_object(request)).text("text")
         note = notes.edit_note(note_id=note_id, text=written, by=self.member, now=timezone.now())
         return Response(notes.note_json(note))
 
@@ -169,7 +166,10 @@ class LeadTasksView(TenantAPIView):
     def post(self, request: Request, lead_id: int) -> Response:
         """Make a task for a member, who is told."""
         task = lead_tasks.add_task(
-            lead_id=lead_id, **_read_task(object_body(request)), by=self.member, now=timezone.now()
+            lead_id=lead_id,
+            **_read_task(read_body(request, *_TASK_KEYS)),
+            by=self.member,
+            now=timezone.now(),
         )
         return Response(lead_tasks.task_json(lead_tasks.get_task(task_id=task.pk)), status=201)
 
@@ -192,9 +192,9 @@ class TaskCollectionView(TenantAPIView):
         assignee = given.get("assignee", "")
         page = lead_tasks.list_tasks(
             assignee=lead_tasks.find_assignee(assignee, by=self.member) if assignee else None,
-            is_done=_is_true("done", given.get("done", "")),
+            is_done=read_flag("done", given.get("done", "")),
             cursor=given.get("cursor", ""),
-            lead_id=_number(given.get("lead", "")),
+            lead_id=read_whole("lead", given.get("lead", "")),
         )
         return Response(
             {
@@ -224,11 +224,9 @@ class TaskView(TenantAPIView):
     )
     def patch(self, request: Request, task_id: int) -> Response:
         """Change what is given; ``done`` finishes or reopens it."""
-        body, now = object_body(request), timezone.now()
-        is_done = body.get("done")
-        if "done" in body and not isinstance(is_done, bool):
-            raise _invalid("done", _("Give true or false."))
-        if set(body) - {"done"}:
+        body, now = read_body(request, *_TASK_KEYS, "done"), timezone.now()
+        is_done = body.flag("done") if "done" in body else None
+        if set(body.values) - {"done"}:
             task = lead_tasks.get_task(task_id=task_id)
             given = _read_task(body, task)
             lead_tasks.change_task(task_id=task_id, **given, by=self.member, now=now)
@@ -244,66 +242,21 @@ class TaskView(TenantAPIView):
         return Response(status=204)
 
 
-def _read_task(body: Mapping[str, Any], task: LeadTask | None = None) -> dict[str, Any]:
+def _read_task(body: Body, task: LeadTask | None = None) -> dict[str, Any]:
     """What a body says of a task; what it leaves out stays as it is."""
-    unknown = sorted(set(body) - {"title", "due_on", "due_time", "assignee", "done"})
-    if unknown:
-        raise _invalid(unknown[0], _("There is no such field."))
     local = timezone.localtime(task.due_at) if task and task.due_at else None
     day = (task.due_on if task else None) or (local.date() if local else None)
     at = local.time() if local and task and task.due_on is None else None
     if "due_on" in body:
-        day, at = _day(body["due_on"]), None
+        day, at = body.day("due_on"), None
     if "due_time" in body:
-        at = _time(body["due_time"])
-    assignee = body.get("assignee", task.assignee_id if task else None)
+        at = body.time_of_day("due_time")
+    assignee = body.get("assignee") if "assignee" in body or task is None else task.assignee_id
     if isinstance(assignee, bool) or not isinstance(assignee, int | str | None):
-        raise _invalid("assignee", _("Give the id or the e-mail of a member."))
+        raise refuse("assignee", _("Give the id or the e-mail of a member."))
     return {
-        "title": text(body, "title") if "title" in body or task is None else task.title,
+        "title": body.text("title") if "title" in body or task is None else task.title,
         "due_on": day,
         "due_time": at,
         "assignee": assignee,
     }
-
-
-def _day(raw: Any) -> date | None:
-    if raw is None:
-        return None
-    try:
-        found = parse_date(raw) if isinstance(raw, str) else None
-    except ValueError:
-        found = None
-    if found is None:
-        raise _invalid("due_on", _("Give a day as 2026-11-24."))
-    return found
-
-
-def _time(raw: Any) -> time | None:
-    if raw is None:
-        return None
-    try:
-        found = parse_time(raw) if isinstance(raw, str) else None
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None:
-        raise _invalid("due_time", _("Give a time as 15:00."))
-    return found
-
-
-def _is_true(name: str, raw: str) -> bool:
-    if raw.lower() not in {"", "true", "false", "1", "0"}:
-        raise _invalid(name, _("Give true or false."))
-    return raw.lower() in {"true", "1"}
-
-
-def _number(raw: str) -> int | None:
-    if not raw:
-        return None
-    if not (raw.isascii() and raw.isdigit() and len(raw) < 19):
-        raise _invalid("lead", _("Give the id of a lead."))
-    return int(raw)
-
-
-def _invalid(name: str, message: str) -> Invalid:
-    return Invalid(message, errors=[FieldProblem(name, "invalid", message)])
