@@ -10,12 +10,15 @@ class InsightsConfig(AppConfig):
         from insights.facts import register_campaign_facts
         from insights.home import register_home_parts
         from insights.operation import read_gauges
+        from insights.takeout import TAKEN
         from leads.erasure.holdings import holds_nothing
+        from leads.takeout.tables import register_taken
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_reader("operation", read_gauges)
         register_campaign_facts()
         register_home_parts()
+        register_taken(*TAKEN)
         holds_nothing(
             *("insights.Campaign", "insights.CampaignSign", "insights.CampaignSpend"),
             why="Campaigns and what they cost.",

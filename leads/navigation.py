@@ -9,6 +9,8 @@ from leads.erasure.known import register_hub_holdings
 from leads.held import count_held
 from leads.lead_tasks import tasks_badge
 from leads.models import LeadState, Stage
+from leads.takeout.building import register_data_exports
+from leads.takeout.known import register_hub_takeout
 from leads.views.lists import LEADS
 from tenancy.audit import register_acts
 from tenancy.models import Membership
@@ -160,6 +162,8 @@ def register_places() -> None:
     register_list(LEADS)
     register_hub_bulk_acts()
     register_hub_holdings()
+    register_hub_takeout()
+    register_data_exports()
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),

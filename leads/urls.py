@@ -10,6 +10,7 @@ from leads.views import (
     companies,
     conditions,
     data,
+    data_exports,
     desk,
     exports,
     held,
@@ -64,6 +65,11 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("leads/<int:lead_id>/data/file/", data.lead_data_file, name="lead-data-file"),
     path("settings/data/", data.data, name="data"),
     path("settings/data/erasures/<int:erasure_id>/", data.erasure, name="erasure"),
+    path("settings/data/exports/", data_exports.data_exports, name="data-exports"),
+    path("settings/data/exports/<int:export_id>/", data_exports.data_export, name="data-export"),
+    path(
+        "settings/data/exports/<int:export_id>/file/", data_exports.data_export_file, name="data-export-file"
+    ),
     path("leads/<int:lead_id>/edit/", lead.lead_edit, name="lead-edit"),
     path("leads/<int:lead_id>/story/", lead.lead_story, name="lead-story"),
     path("leads/<int:lead_id>/tags/", lead.lead_tags, name="lead-tags"),

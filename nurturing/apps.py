@@ -10,6 +10,7 @@ class NurturingConfig(AppConfig):
         from leads.erasure.holdings import holds_nothing, register_holding
         from leads.models import RuleKind
         from leads.panels import register_panel
+        from leads.takeout.tables import register_taken
         from leads.timeline import register_timeline_source
         from leads.versions import DocumentKind, register_document_kind
         from nurturing.bulk import register_bulk_acts
@@ -21,6 +22,7 @@ class NurturingConfig(AppConfig):
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.rulebook import register_sequence_rules
         from nurturing.sequences import parse_new_sequence, parse_sequence
+        from nurturing.takeout import TAKEN
         from nurturing.walking import STEPS_DUE
         from tenancy.audit import register_acts
         from tenancy.defaults import register_default_part
@@ -37,6 +39,7 @@ class NurturingConfig(AppConfig):
         register_sequence_form()
         register_bulk_acts()
         register_holding(MESSAGES)
+        register_taken(*TAKEN)
         holds_nothing("nurturing.Enrollment", why="Which sequence, which step.")
         holds_nothing("nurturing.Suppression", why="Hashes of addresses.")
         register_panel(NURTURE_PANEL)

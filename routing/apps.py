@@ -10,6 +10,7 @@ class RoutingConfig(AppConfig):
         from leads.erasure.holdings import holds_nothing
         from leads.models import RuleKind
         from leads.panels import register_panel
+        from leads.takeout.tables import register_taken
         from leads.versions import DocumentKind, register_document_kind
         from leads.why import register_why
         from routing.defaults import publish_default_routing
@@ -26,11 +27,13 @@ class RoutingConfig(AppConfig):
         from routing.rules import parse_routing, parse_routing_draft
         from routing.selectors import CLOCK_READER
         from routing.settings_places import SETTINGS_PAGES
+        from routing.takeout import TAKEN
         from routing.why import explain_clocks, explain_owner
         from tenancy.defaults import register_default_part
         from tenancy.members import register_member_listener
         from tenancy.settings_pages import register_settings_page
 
+        register_taken(*TAKEN)
         holds_nothing("routing.Calendar", "routing.Pool", why="What the tenant has set up.")
         register_document_kind(
             DocumentKind(RuleKind.ROUTING, parse=parse_routing, parse_draft=parse_routing_draft)

@@ -70,6 +70,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "notification.read": EVERYONE,
     # Erase a person with proof, give out what is stored of one.
     "person.erase": frozenset({ADMIN, MANAGER}),
+    # Take everything along as one file.
+    "data.export": frozenset({ADMIN}),
     "field.manage": frozenset({ADMIN}),
     "reason.manage": frozenset({ADMIN}),
     # Calendars and clocks.

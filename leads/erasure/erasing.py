@@ -34,6 +34,7 @@ from tenancy.audit import record
 from tenancy.errors import FieldProblem, Invalid, NotFound
 from tenancy.models import Membership
 from tenancy.rights import require
+from tenancy.scope import require_tenant_id
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,8 @@ PHONE_DIGITS: Final = 10
 MAX_GROUND: Final = 200
 # For each table, while somebody waits for the page.
 PREVIEW_LIMIT_MS: Final = 3_000
+# The first half of the number of the lock that erasures share.
+_LOCK: Final = 0x4552_4153
 # What means something in LIKE.
 _LIKE: Final = re.compile(r"[\\%_]")
 
@@ -186,7 +189,18 @@ def advance_erasure(*, erasure_id: int, now: datetime) -> None:
             schedule(kind=ERASE_KIND, due={erasure_id: now + RETRY_PAUSE})
 
 
+def wait_for_erasures() -> None:
+    """Until nobody is being erased any more; none begins before this transaction has ended."""
+    _take_lock("pg_advisory_xact_lock")
+
+
+def _take_lock(function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s, %s)", [_LOCK, require_tenant_id() % (1 << 31)])
+
+
 def _erase(erasure: Erasure, now: datetime) -> None:
+    _take_lock("pg_advisory_xact_lock_shared")
     # Whoever captures the same person waits here, and then finds them neither by e-mail nor by id.
     lead: Lead | None = Lead.objects.select_for_update(of=("self",)).filter(pk=erasure.lead_number).first()
     counts: dict[str, int] = {}
@@ -264,14 +278,15 @@ def _empty(holding: Holding, person: Person) -> int:
 
 
 def _files_of(person: Person) -> list[int]:
-    """Files that name the person in their name or a piece, and workbooks, in which nobody can look."""
+    """Files that name the person in their name or a piece, and those in which nobody can look: workbooks, ZIPs."""
     by_name = Q()
     for text in (*person.texts, person.name):
         if text:
             by_name |= Q(name__icontains=text)
     named = StoredFile.objects.filter(by_name) if by_name else StoredFile.objects.none()
     found = set(named.values_list("pk", flat=True))
-    found |= set(StoredFile.objects.filter(name__iendswith=".xlsx").values_list("pk", flat=True))
+    packed = Q(name__iendswith=".xlsx") | Q(name__iendswith=".zip")
+    found |= set(StoredFile.objects.filter(packed).values_list("pk", flat=True))
     wanted = [text.encode() for text in (*person.texts, person.name) if text]
     if wanted:
         looked = " OR ".join("position(%s::bytea IN content) > 0" for _text in wanted)

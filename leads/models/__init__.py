@@ -14,6 +14,7 @@ from leads.models.capture import (
 from leads.models.company import Company, CompanyFormerName
 from leads.models.consent import Consent
 from leads.models.custom import CustomField, CustomType, CustomValue
+from leads.models.data_export import DataExport, DataExportState
 from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
 from leads.models.erasure import ErasedIdentity, Erasure, ErasureState
 from leads.models.event import Event, Touch
@@ -51,6 +52,8 @@ __all__ = [
     "CustomField",
     "CustomType",
     "CustomValue",
+    "DataExport",
+    "DataExportState",
     "Decision",
     "DecisionKind",
     "DuplicateProposal",

@@ -32,6 +32,7 @@ from leads.models import (
     CaptureForm,
     Company,
     CustomField,
+    DataExport,
     DuplicateProposal,
     Erasure,
     HeldLead,
@@ -360,6 +361,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "form-submission.submission_id": _sent_to_form,
     "form-not-spam.submission_id": partial(_sent_to_form, is_spam=True),
     "export_id": _export,
+    "data-export.export_id": row_of(DataExport),
+    "data-export-file.export_id": row_of(DataExport),
     "view_id": _view,
     **{
         f"{name}.kind": lambda _world: "leads"
