@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import (
+    OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
     extend_schema,
@@ -63,6 +64,15 @@ _CHANGE: dict[str, s.Field[Any, Any, Any, Any]] = {
     "ends_on": s.DateField(required=False, allow_null=True),
     "note": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=2000),
 }
+_EXAMPLE = OpenApiExample(
+    "by utm_campaign",
+    value={
+        "name": "Black November",
+        "signs": [{"utm_campaign": "black-november"}],
+        "starts_on": "2026-11-01",
+    },
+    request_only=True,
+)
 _FIGURES = inline_serializer(
     "CampaignFigures",
     {
@@ -114,6 +124,7 @@ _SPEND_BODY = inline_serializer(
         "note": s.CharField(required=False, allow_blank=True, allow_null=True, max_length=200),
     },
 )
+_SPEND_EXAMPLE = OpenApiExample("a month", value={"date": "2026-10", "amount": 1250.5}, request_only=True)
 _BY = OpenApiParameter(
     "by",
     str,
@@ -151,6 +162,7 @@ class CampaignCollectionView(CampaignView):
         operation_id="campaigns_make",
         request=inline_serializer("CampaignBody", {**_CHANGE}),
         responses={201: _CAMPAIGN, 409: _TAKEN},
+        examples=[_EXAMPLE],
         tags=["campaigns"],
     )
     def post(self, request: Request) -> Response:
@@ -187,6 +199,7 @@ class CampaignDetailView(CampaignView):
             },
         ),
         responses={200: _CAMPAIGN, 409: _TAKEN},
+        examples=[_EXAMPLE],
         tags=["campaigns"],
     )
     def patch(self, request: Request, campaign_id: int) -> Response:
@@ -216,7 +229,11 @@ class SpendCollectionView(CampaignView):
         return Response({"results": [spend_json(each, self.tenant.currency) for each in spends]})
 
     @extend_schema(
-        operation_id="campaign_spend_add", request=_SPEND_BODY, responses={201: _SPEND}, tags=["campaigns"]
+        operation_id="campaign_spend_add",
+        request=_SPEND_BODY,
+        responses={201: _SPEND},
+        examples=[_SPEND_EXAMPLE],
+        tags=["campaigns"],
     )
     def post(self, request: Request, campaign_id: int) -> Response:
         """Note money spent on a day or in a month."""

@@ -186,7 +186,7 @@ def read_spend(*, when: Any, amount: Any, note: Any, tenant: Tenant) -> Spend:
         minor = read_amount(amount, currency=tenant.currency)
     except Invalid as invalid:
         problems += invalid.errors
-    words = note or ""
+    words = "" if note is None else note
     if not isinstance(words, str) or len(words) > MAX_SPEND_NOTE:
         message = _("Give a text of at most %(count)s characters.") % {"count": MAX_SPEND_NOTE}
         problems.append(FieldProblem("note", "too_long", message))

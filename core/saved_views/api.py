@@ -5,7 +5,13 @@ from typing import Any, ClassVar, Final
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,6 +60,11 @@ VIEW_CHANGE = inline_serializer(
 )
 VIEWS = inline_serializer("SavedViews", {"results": s.ListField(child=VIEW)})
 VIEW_COUNT = inline_serializer("ViewCount", {"count": s.IntegerField(allow_null=True)})
+_EXAMPLE = OpenApiExample(
+    "mql for everyone",
+    value={"list": "leads", "name": "MQLs", "sharing": "all", "parameters": {"stage": "mql"}},
+    request_only=True,
+)
 _BAD = OpenApiResponse(description="A name, parameter or column is not known or not allowed.")
 _TAKEN = OpenApiResponse(description="There is a view of this name.")
 _KEYS: Final = ("name", "sharing", "team", "parameters", "columns")
@@ -81,6 +92,7 @@ class ViewCollectionView(TenantAPIView):
         operation_id="view_create",
         request=NEW_VIEW,
         responses={201: VIEW, 400: _BAD, 409: _TAKEN},
+        examples=[_EXAMPLE],
         tags=["views"],
     )
     def post(self, request: Request) -> Response:

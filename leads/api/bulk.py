@@ -4,7 +4,13 @@ from typing import Any, ClassVar
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -83,6 +89,11 @@ BULK_REFUSED = inline_serializer(
         "next": s.CharField(allow_null=True),
     },
 )
+_EXAMPLE = OpenApiExample(
+    "a tag for all in a stage",
+    value={"act": "add_tag", "values": {"tag": "fair 2026"}, "filter": {"stage": "mql"}},
+    request_only=True,
+)
 _BAD = OpenApiResponse(description="The act, a value or a filter is not known.")
 _NOT = OpenApiResponse(description="It can't be taken back.")
 _STATES = {BulkState.CHOOSING: "choosing", BulkState.RUNNING: "running"}
@@ -94,7 +105,11 @@ class BulkCollectionView(TenantAPIView):
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
 
     @extend_schema(
-        operation_id="bulk_start", request=NEW_BULK, responses={202: BULK, 400: _BAD}, tags=["bulk"]
+        operation_id="bulk_start",
+        request=NEW_BULK,
+        responses={202: BULK, 400: _BAD},
+        examples=[_EXAMPLE],
+        tags=["bulk"],
     )
     def post(self, request: Request) -> Response:
         """Begin an act on the leads named or on all that match a filter now. It is done in the background."""
