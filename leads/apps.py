@@ -28,6 +28,7 @@ class LeadsConfig(AppConfig):
         from leads.reruns import register_reruns
         from leads.rulebook import register_hub_rules
         from leads.steps import register_steps
+        from leads.views.lead_deals import DEALS_PANEL
         from leads.views.lead_tasks import TASKS_PANEL
         from leads.views.merging import DUPLICATES_PANEL
         from leads.views.notes import NOTES_PANEL
@@ -60,5 +61,5 @@ class LeadsConfig(AppConfig):
             make_default_forms,
         ):
             register_default_part(part)
-        for panel in (DUPLICATES_PANEL, TASKS_PANEL, NOTES_PANEL):
+        for panel in (DUPLICATES_PANEL, DEALS_PANEL, TASKS_PANEL, NOTES_PANEL):
             register_panel(panel)

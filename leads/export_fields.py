@@ -1,18 +1,19 @@
 """Leads as rows of a file: the columns of the list, or all fields under the names by which an import takes them again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
 
+from core.saved_views.kinds import get_kind
+from leads.clocks import list_urgent_faces
 from leads.conditions.lead_facts import MINOR_UNITS
-from leads.models import CustomField, CustomValue, Grade, Lead, LeadExport, LeadTag, Stage
-from leads.row_details import plain_value
+from leads.models import CustomField, CustomValue, Grade, Lead, LeadExport, LeadTag, Seniority, Stage
+from leads.row_details import TAGS, list_details, plain_value
 from leads.rows import LeadRow, list_lead_rows
+from tenancy.components import ClockFace
 
 # Fields of a lead, and where each is kept, as paths from a lead.
 _PATHS: Final[Mapping[str, str]] = {
@@ -53,39 +54,76 @@ _STANDING: Final[Mapping[str, str]] = {
 Cell = str | int | Decimal
 
 
-@dataclass(frozen=True)
-class _ListColumn:
-    label: str
-    value: Callable[[LeadRow], Any]
+# The usual columns of a file, whatever the list shows.
+_USUAL: Final = ("name", "email", "company", "stage", "score", "grade", "owner", "origin", "created_at")
+# By the key of a column of the list, what stands in its cells; other keys are details.
+_SHOWN: Final[Mapping[str, Callable[[LeadRow], Any]]] = {
+    "name": lambda row: row.title,
+    "email": lambda row: row.email,
+    "phone": lambda row: row.phone,
+    "job_title": lambda row: row.job_title,
+    "company": lambda row: row.company,
+    "country": lambda row: row.country,
+    "city": lambda row: row.city,
+    "stage": lambda row: row.stage.label,
+    "stage_at": lambda row: row.stage_at,
+    "score": lambda row: row.score,
+    "grade": lambda row: row.grade,
+    "owner": lambda row: row.owner,
+    "origin": lambda row: row.origin_label,
+    "campaign": lambda row: row.campaign,
+    "created_at": lambda row: row.created_at,
+    "last_event_at": lambda row: row.last_event_at,
+    "external_id": lambda row: row.external_id,
+}
+_CLOCK: Final = "clock"
 
 
-def header_of(*, columns: str) -> list[str]:
-    """The names of the columns: as people read them for those of the list, else as an import knows them."""
-    if columns == LeadExport.Columns.LIST:
-        return [column.label for column in _list_columns()]
-    return ["id", *_PATHS, "tags", *_OWNERS, *_STANDING, *(f"custom.{name}" for name, _type in _custom())]
+def known_keys() -> dict[str, str]:
+    """The columns that the list of leads can show, by key what they are called in the active language."""
+    return {column.key: str(column.label) for column in get_kind("leads").columns()}
 
 
-def rows_of(*, lead_ids: Sequence[int], columns: str) -> list[list[Cell]]:
+def header_of(*, columns: str, keys: Sequence[str] = ()) -> list[str]:
+    """The names of the columns: as people read them for those of a list (``keys`` are those that it shows), else as an import
+    knows them."""
+    if columns == LeadExport.Columns.ALL:
+        return ["id", *_PATHS, "tags", *_OWNERS, *_STANDING, *(f"custom.{name}" for name, _type in _custom())]
+    labels = known_keys()
+    # A field that was taken away since has no name any more, but keeps its place.
+    return [labels.get(key, key) for key in _keys(columns, keys)]
+
+
+def rows_of(
+    *, lead_ids: Sequence[int], columns: str, now: datetime, keys: Sequence[str] = ()
+) -> list[list[Cell]]:
     """The cells of these leads, in the order of the ids; instants are in the active zone."""
-    if columns == LeadExport.Columns.LIST:
-        shown = _list_columns()
-        return [[_cell(column.value(row)) for column in shown] for row in list_lead_rows(lead_ids=lead_ids)]
-    return _all_rows(lead_ids)
-
-
-def _list_columns() -> list[_ListColumn]:
+    if columns == LeadExport.Columns.ALL:
+        return _all_rows(lead_ids)
+    shown = _keys(columns, keys)
+    details = list_details(lead_ids=lead_ids, keys=[key for key in shown if key not in _SHOWN])
+    faces = list_urgent_faces(lead_ids=lead_ids, now=now) if _CLOCK in shown else {}
     return [
-        _ListColumn(_("Name"), lambda row: row.title),
-        _ListColumn(_("E-mail"), lambda row: row.email),
-        _ListColumn(_("Company"), lambda row: row.company),
-        _ListColumn(_("Stage"), lambda row: row.stage.label),
-        _ListColumn(_("Score"), lambda row: row.score),
-        _ListColumn(_("Grade"), lambda row: row.grade),
-        _ListColumn(_("Owner"), lambda row: row.owner),
-        _ListColumn(_("Origin"), lambda row: row.origin_label),
-        _ListColumn(_("Captured"), lambda row: row.created_at),
+        [_cell(_shown_value(key, row, details[row.id], faces.get(row.id))) for key in shown]
+        for row in list_lead_rows(lead_ids=lead_ids)
     ]
+
+
+def _keys(columns: str, keys: Sequence[str]) -> Sequence[str]:
+    return keys if columns == LeadExport.Columns.SHOWN else _USUAL
+
+
+def _shown_value(key: str, row: LeadRow, details: Mapping[str, Any], face: ClockFace | None) -> Any:
+    if key in _SHOWN:
+        return _SHOWN[key](row)
+    if key == _CLOCK:
+        return face.due_at if face else None
+    value = details.get(key)
+    if key == TAGS:
+        return "; ".join(value or ())
+    if key == "seniority":
+        return dict(Seniority.choices).get(value, value)
+    return value
 
 
 def _all_rows(lead_ids: Sequence[int]) -> list[list[Cell]]:

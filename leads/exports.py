@@ -22,9 +22,6 @@ from django.utils import timezone, translation
 from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
@@ -33,7 +30,7 @@ from core.models import StoredFile
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from core.stored_files import add_piece, delete_files, read_pieces, store_file, store_pieces
 from core.tasks import tenant_task, wake
-from leads.export_fields import Cell, header_of, rows_of
+from leads.export_fields import Cell, header_of, known_keys, rows_of
 from leads.listing import (
     LIST_PARAMETERS,
     InvalidListQuery,
@@ -44,7 +41,7 @@ from leads.listing import (
 )
 from leads.models import ExportState, LeadExport
 from tenancy.audit import record
-from tenancy.errors import NotFound
+from tenancy.errors import FieldProblem, Invalid, NotFound
 from tenancy.models import Membership, Tenant
 from tenancy.scope import require_tenant_id
 
@@ -63,6 +60,19 @@ RETRY_PAUSE: Final = timedelta(seconds=10)
 
 class NoSuchExport(NotFound):
     """There is no such export, or it is not this person's."""
+
+
+class UnknownColumns(Invalid):
+    """Columns that the list does not have, or none."""
+
+
+def check_columns(keys: Sequence[str]) -> None:
+    """Raise UnknownColumns unless these are columns of the list, each once."""
+    known = known_keys()
+    unknown = [key for key in keys if key not in known]
+    if not keys or unknown or len(set(keys)) < len(keys):
+        message = _("Give columns of the list, each once: %(keys)s.") % {"keys": ", ".join(known)}
+        raise UnknownColumns(message, errors=[FieldProblem("columns", "unknown", message)])
 
 
 def get_export(*, export_id: int, by: Membership) -> LeadExport:
@@ -86,11 +96,15 @@ def start_export(
     file_format: str,
     by: Membership,
     now: datetime,
+    column_keys: Sequence[str] = (),
 ) -> LeadExport:
-    """Build a file of the leads that an address of the list means. Raises InvalidListQuery.
+    """Build a file of the leads that an address of the list means. Raises InvalidListQuery, UnknownColumns.
 
-    ``words`` are its filters for the audit log. Few leads are built at once.
+    ``words`` are its filters for the audit log. ``column_keys`` are the columns that the list shows, in order, for
+    ``Columns.SHOWN``. Few leads are built at once.
     """
+    if columns == LeadExport.Columns.SHOWN:
+        check_columns(column_keys)
     kept = {name: parameters[name] for name in LIST_PARAMETERS if parameters.get(name)}
     count = count_leads(query=read_list_query(parameters=kept, member=by), now=now)
     export: LeadExport = LeadExport.objects.create(
@@ -98,6 +112,7 @@ def start_export(
         made_at=now,
         format=file_format,
         columns=columns,
+        column_keys=list(column_keys),
         query=kept,
         query_words=words,
         expected=count.value if count and count.exact else None,
@@ -153,9 +168,10 @@ def _build_batch(export: LeadExport, maker: Membership, now: datetime) -> None:
     file = _file_of(export, now)
     query = read_list_query(parameters=export.query, member=maker, size=BATCH_SIZE)
     page = list_leads(query=replace(query, cursor=export.cursor), now=now)
-    rows = rows_of(lead_ids=page.lead_ids, columns=export.columns)
+    keys = export.column_keys
+    rows = rows_of(lead_ids=page.lead_ids, columns=export.columns, keys=keys, now=now)
     if not export.batch_count:
-        rows.insert(0, [*header_of(columns=export.columns)])
+        rows.insert(0, [*header_of(columns=export.columns, keys=keys)])
         export.row_count -= 1
     write = _as_json if export.format == LeadExport.Format.XLSX else _as_csv
     add_piece(file=file, number=export.batch_count, content=write(rows, is_first=not export.batch_count))
@@ -235,6 +251,9 @@ def _as_json(rows: Sequence[Sequence[Cell]], *, is_first: bool) -> bytes:
 
 def _write_workbook(export: LeadExport, now: datetime) -> None:
     """Turn the batches into a workbook. Texts are cells of text, so nothing in them is a formula."""
+    # Loaded by who writes a workbook: it takes its time and 20 MB of every process.
+    from openpyxl import Workbook
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(_("Leads"))
     sheet.freeze_panes = "A2"
@@ -258,6 +277,9 @@ def _write_workbook(export: LeadExport, now: datetime) -> None:
 def _workbook_cell(sheet: Any, value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
     text = ILLEGAL_CHARACTERS_RE.sub("", value)
     if not text.startswith("="):
         return text

@@ -9,6 +9,7 @@ urlpatterns = [
     path("new/", imports.import_new, name="import-new"),
     path("<int:import_id>/", imports.import_detail, name="import-detail"),
     path("<int:import_id>/columns/", imports.import_columns, name="import-columns"),
+    path("<int:import_id>/subject/", imports.import_subject, name="import-subject"),
     path("<int:import_id>/sheet/", imports.import_sheet, name="import-sheet"),
     path("<int:import_id>/back/", imports.import_back, name="import-back"),
     path("<int:import_id>/start/", imports.import_start, name="import-start"),

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
 from django.db.models import Count as CountRows
-from django.db.models import F, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from leads.models import Lead, LeadState, Opportunity, OpportunityOutcome, Stage
@@ -61,6 +61,14 @@ def list_opportunities(
         size=PAGE_SIZE,
     )
     return OpportunityPage(page, count)
+
+
+def list_lead_opportunities(*, lead_id: int, limit: int) -> list[Opportunity]:
+    """Those of one lead, the open one first, then the newest."""
+    rows = Opportunity.objects.filter(lead=lead_id).select_related("sales_rep", "kept_sales_rep")
+    by_time = Coalesce("closed_at", "opened_at").desc(nulls_last=True)
+    is_open = Case(When(outcome=OpportunityOutcome.OPEN, then=0), default=1)
+    return list(rows.order_by(is_open, by_time, "-pk")[:limit])
 
 
 def _narrowed(

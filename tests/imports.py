@@ -48,6 +48,11 @@ def import_outcomes(path: Path, *options: str) -> Ran:
     return run_command("import_outcomes", path, *options)
 
 
+def import_events(path: Path, *options: str) -> Ran:
+    """``import_events`` on a file."""
+    return run_command("import_events", path, *options)
+
+
 def write_csv(folder: Path, *lines: str, name: str = "leads.csv") -> Path:
     """A file of these lines."""
     path = folder / name

@@ -91,6 +91,11 @@ _JSON: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 def _read_properties(value: Any, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    return read_properties(value)
+
+
+def read_properties(value: Any) -> dict[str, Any]:
+    """What else an event says, as JSON gives it; none is an empty object. Raises Unfit for what is no object, deep or long."""
     if value is None:
         return {}
     if not isinstance(value, dict):

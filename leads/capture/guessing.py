@@ -4,10 +4,19 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from leads.capture.column_names import (
+    DATED_NAMES,
+    DEAL_NAMES,
+    EVENT_NAMES,
+    EVENT_TYPE_WORDS,
+    LOST_PARTS,
+    OPEN_WORDS,
+    WON_PARTS,
+)
 from leads.capture.columns import CUSTOM, make_field_name
 from leads.capture.detection import DetectedColumn
 from leads.capture.values import fold_text
-from leads.models import Stage
+from leads.models import ImportRun, Stage
 
 # Names that columns of exports and spreadsheets have, folded, in English and Portuguese; the likeliest of a field first.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -214,43 +223,6 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
             "primeira conversao",
         ),
     ),
-    "deal_id": ("deal id", "opportunity id", "id do negocio", "negocio", "deal", "id da oportunidade"),
-    "outcome": ("outcome", "result", "deal stage", "status", "resultado", "situacao", "desfecho"),
-    "won_at": (
-        "won at",
-        "won date",
-        "close date",
-        "closed date",
-        "closed at",
-        "data de fechamento",
-        "ganho em",
-        "data do ganho",
-        "close value date",
-    ),
-    "lost_at": ("lost at", "lost date", "perdido em", "data da perda"),
-    "sdr": ("sdr", "sdr id", "pre vendas", "pre vendedor"),
-    "sales_rep": ("sales rep", "sr id", "owner", "rep", "sales agent", "vendedor", "closer", "responsavel"),
-    "amount": (
-        "amount",
-        "value",
-        "deal value",
-        "deal amount",
-        "close value",
-        "valor",
-        "valor do negocio",
-        "valor total",
-        "receita",
-    ),
-    "currency": ("currency", "moeda"),
-    "reason": (
-        "reason",
-        "lost reason",
-        "loss reason",
-        "closed lost reason",
-        "motivo",
-        "motivo da perda",
-        "motivo de perda",
-    ),
 }
 _STAGE_WORDS: Final[Mapping[str, Stage]] = {
     "new": Stage.NEW,
@@ -302,8 +274,54 @@ _OUTCOME_WORDS: Final[Mapping[str, str]] = {
 _MOST: Final = 0.8
 
 
+def guess_subject(columns: Sequence[DetectedColumn]) -> ImportRun.Subject:
+    """What a file seems to tell of: events, if columns say what happened and when; deals, if they say which deal and how it
+    stands or what it is worth; else leads."""
+    names = {_fold(column.name) for column in columns}
+    dated = {_fold(column.name) for column in columns if column.type == "date" or column.date_formats}
+    # A date and a type are in many files; what else stands there has to be little.
+    says_what = not names.isdisjoint(_sure(EVENT_NAMES["type"], unsure={"type", "tipo", "action", "acao"}))
+    if says_what and not dated.isdisjoint(EVENT_NAMES["occurred_at"]):
+        return ImportRun.Subject.EVENTS
+    is_deal = not names.isdisjoint(
+        _sure(DEAL_NAMES["deal_id"], unsure={"id", "record id", "codigo", "identificador"})
+    )
+    signs = {
+        name
+        for name in ("outcome", "amount", "reason", "closed_at", "won_at", "lost_at", "expected_close_on")
+        if not names.isdisjoint(_sure(DEAL_NAMES[name], unsure=_IN_LEADS))
+    }
+    return ImportRun.Subject.OUTCOMES if len(signs) + is_deal >= 2 else ImportRun.Subject.LEADS
+
+
+# Columns of files of leads, too.
+_IN_LEADS: Final = frozenset(
+    (
+        "status",
+        "stage",
+        "situacao",
+        "estado",
+        "etapa",
+        "motivo",
+        "reason",
+        "receita",
+        "value",
+        "valor",
+        "result",
+    )
+)
+
+
+def _sure(names: Sequence[str], *, unsure: Collection[str]) -> set[str]:
+    return set(names).difference(unsure)
+
+
 def guess_fields(
-    *, columns: Sequence[DetectedColumn], fields: Collection[str], custom: Mapping[str, str]
+    *,
+    columns: Sequence[DetectedColumn],
+    fields: Collection[str],
+    custom: Mapping[str, str],
+    subject: str = ImportRun.Subject.LEADS,
 ) -> dict[str, str]:
     """By column, the field that it seems to fill: one of ``fields`` or of the own fields, ``custom``, labels by name.
 
@@ -311,24 +329,50 @@ def guess_fields(
     """
     guesses = _Guesses(fields)
     folded = {column.name: _fold(column.name) for column in columns}
-    for column in columns:
-        guesses.take(column, column.name)
-    for field_name, names in _NAMES.items():
-        for name in names:
-            for column in columns:
-                if folded[column.name] == name and _can_be(column, field_name):
-                    guesses.take(column, field_name)
+    _guess_by_names(guesses, columns, folded, _NAMES_OF[subject])
     for column in columns:
         if column.emails >= _MOST:
             guesses.take(column, "email")
         if column.cnpjs >= _MOST:
             guesses.take(column, "cnpj")
+    if subject == ImportRun.Subject.LEADS:
+        _guess_dates(guesses, columns, folded)
     guesses.free |= {CUSTOM + name for name in custom}
     own = {_fold(label): name for name, label in custom.items()} | {name: name for name in custom}
     for column in columns:
         named = own.get(folded[column.name]) or own.get(make_field_name(column.name.removeprefix(CUSTOM)))
         guesses.take(column, f"{CUSTOM}{named}")
     return guesses.by_column
+
+
+_NAMES_OF: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    ImportRun.Subject.LEADS: _NAMES,
+    ImportRun.Subject.OUTCOMES: DEAL_NAMES,
+    ImportRun.Subject.EVENTS: EVENT_NAMES,
+}
+
+
+def _guess_by_names(
+    guesses: "_Guesses",
+    columns: Sequence[DetectedColumn],
+    folded: Mapping[str, str],
+    names_of: Mapping[str, tuple[str, ...]],
+) -> None:
+    for column in columns:
+        guesses.take(column, column.name)
+    for field_name, names in names_of.items():
+        for name in names:
+            for column in columns:
+                if folded[column.name] == name and _can_be(column, field_name):
+                    guesses.take(column, field_name)
+
+
+def _guess_dates(guesses: "_Guesses", columns: Sequence[DetectedColumn], folded: Mapping[str, str]) -> None:
+    """Dates at which something happened; several columns may tell of the same."""
+    for field_name, names in DATED_NAMES.items():
+        for column in columns:
+            if folded[column.name] in names and (column.type == "date" or column.date_formats):
+                guesses.by_column.setdefault(column.name, field_name)
 
 
 class _Guesses:
@@ -345,26 +389,45 @@ class _Guesses:
 
 
 def guess_word(*, field_name: str, word: str) -> str:
-    """What a word of the file seems to mean as a stage or an outcome; empty if nobody knows."""
+    """What a word of the file seems to mean as a stage, an outcome or a type of event; empty if nobody knows."""
     folded = _fold(word)
     if field_name == "stage":
         return _STAGE_WORDS.get(folded, "")
-    return _OUTCOME_WORDS.get(folded, "") if field_name == "outcome" else ""
+    if field_name == "type":
+        return EVENT_TYPE_WORDS.get(folded, "")
+    return _guess_outcome(folded) if field_name == "outcome" else ""
+
+
+def _guess_outcome(folded: str) -> str:
+    if folded in _OUTCOME_WORDS:
+        return _OUTCOME_WORDS[folded]
+    if any(part in folded for part in LOST_PARTS):
+        return "lost"
+    if any(part in folded.split() or folded.startswith(part) for part in WON_PARTS):
+        return "won"
+    return "open" if folded in OPEN_WORDS else ""
+
+
+_DATES: Final = frozenset(
+    ("created_at", "won_at", "lost_at", "opened_at", "closed_at", "expected_close_on", "occurred_at")
+)
 
 
 def _can_be(column: DetectedColumn, field_name: str) -> bool:
     """Whether the values don't speak against the name."""
     if not column.filled:
         return True
-    if field_name == "email":
-        return column.emails > 0
-    if field_name == "cnpj":
-        return column.cnpjs > 0
-    if field_name in {"created_at", "won_at", "lost_at"}:
-        return column.type == "date" or bool(column.date_formats)
-    if field_name in {"stage", "outcome"}:
-        return column.words is not None
-    return True
+    is_date = column.type == "date" or bool(column.date_formats)
+    if field_name in _DATES:
+        return is_date
+    says = {
+        "email": column.emails > 0,
+        "cnpj": column.cnpjs > 0,
+        "stage": column.words is not None,
+        "outcome": column.words is not None,
+        "amount": not is_date and any(each[-1:].isdigit() for each in column.samples),
+    }
+    return says.get(field_name, True)
 
 
 def _fold(text: str) -> str:

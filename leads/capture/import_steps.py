@@ -27,10 +27,12 @@ from core.notifications import Notice, NotificationKind, register_notification_k
 from core.statistics import freshen_statistics
 from core.stored_files import copy_to, delete_files
 from core.tasks import tenant_task, wake
-from leads.capture.assignment import Assignment
+from leads.capture.assignment import Assignment, InvalidAssignment, check_assignment
 from leads.capture.columns import DateFormat
 from leads.capture.detection import Detected, Detector
+from leads.capture.event_rows import EventRows
 from leads.capture.files import Row, UnreadableFile, open_table
+from leads.capture.guessing import guess_subject
 from leads.capture.imports import (
     Counts,
     ImportContext,
@@ -44,6 +46,7 @@ from leads.capture.imports import (
 )
 from leads.capture.lead_rows import LeadRows
 from leads.capture.mapping import InvalidOption
+from leads.capture.ordered_imports import ImportOrders, assign_as_ordered
 from leads.capture.outcomes import OutcomeRows
 from leads.capture.readable_file import (
     REFUSAL_COLUMN,
@@ -51,6 +54,7 @@ from leads.capture.readable_file import (
     ReadableFile,
     as_decided,
     content_digest,
+    digest_of,
     make_readable,
     plan_file,
 )
@@ -58,7 +62,8 @@ from leads.capture.row_reader import BATCH_SIZE, read_rows
 from leads.capture.stored_rows import StoredRows, keep_rows
 from leads.capture.trial import Trial, decisions_of, try_rows
 from leads.capture.workbooks import Sheets, convert_workbook, is_workbook
-from leads.models import ImportMark, ImportRun, ImportState
+from leads.models import CustomField, ImportMark, ImportRun, ImportState
+from tenancy.audit import record
 from tenancy.models import Membership, Tenant
 from tenancy.scope import require_tenant_id
 
@@ -147,9 +152,71 @@ def _read(run: ImportRun, tenant: Tenant, now: datetime) -> None:
         run.detected = detected.as_json()
         run.layout = layout_of(rows.columns)
         run.state = ImportState.MAPPING
+        _follow_orders(run, detected, tenant)
     run.seen_at = now
     run.save()
-    cancel(kind=IMPORT_KIND, subjects=[run.pk])
+    _wait_or_go_on(run, now)
+
+
+def _follow_orders(run: ImportRun, detected: Detected, tenant: Tenant) -> None:
+    """Find out what the file tells of, and say what its columns are, as far as that was asked for."""
+    orders = ImportOrders.from_json(run.orders)
+    if orders.guesses_subject and not run.assignment:
+        run.subject = guess_subject(detected.columns)
+    if not orders.is_automatic:
+        return
+    custom = CustomField.objects.filter(retired_at__isnull=True).values_list("name", "label")
+    try:
+        said = assign_as_ordered(
+            orders=orders,
+            detected=detected,
+            fields=subject_of(run, tenant).fields,
+            custom=dict(custom),
+            subject=run.subject,
+        )
+        check_columns(run, said)
+    except InvalidAssignment as invalid:
+        problems = (f"{each.field}: {each.message}" for each in invalid.errors)
+        run.problem = "\n".join(problems)[:MAX_PROBLEM]
+    else:
+        run.assignment, run.is_live = said.as_json(), said.is_live
+        run.state = ImportState.TRYING
+
+
+def _wait_or_go_on(run: ImportRun, now: datetime) -> None:
+    """Either a person is next, or a worker."""
+    if run.state in AT_WORK:
+        go_on(run, now)
+    else:
+        cancel(kind=IMPORT_KIND, subjects=[run.pk])
+
+
+def check_columns(run: ImportRun, assignment: Assignment) -> None:
+    """Raise InvalidAssignment for what can't be meant of an import's columns."""
+    names = dict(CustomField.objects.values_list("name", "retired_at"))
+    check_assignment(
+        assignment=assignment,
+        detected=detected_of(run),
+        fields=subject_of(run, current_tenant()).fields,
+        custom=[name for name, retired_at in names.items() if retired_at is None],
+        taken=names,
+    )
+
+
+def begin(run: ImportRun, *, by: Membership | None, now: datetime) -> None:
+    """Let workers take in an import that was tried."""
+    run.started_at, run.counts, run.attempts = now, {}, 0
+    run.file_hash = digest_of(detected_of(run).digest, assignment_of(run).options())
+    run.state = ImportState.RUNNING
+    record(
+        act="import.started",
+        subject=run.file_name,
+        by=by,
+        now=now,
+        detail={"rows": detected_of(run).row_count},
+    )
+    run.save()
+    go_on(run, now)
 
 
 def _read_into_rows(run: ImportRun, folder: Path, sheet: str, now: datetime) -> tuple[Detected, StoredRows]:
@@ -212,6 +279,7 @@ def _try(run: ImportRun, tenant: Tenant, now: datetime) -> None:
             options=options,
             fields=subject.fields,
             rules=import_rules(tenant=tenant, file_name=run.file_name),
+            open_fields=subject.open_fields,
         )
     except AmbiguousDates as error:
         columns = ", ".join(f"“{each}”" for each in error.columns)
@@ -225,6 +293,11 @@ def _try(run: ImportRun, tenant: Tenant, now: datetime) -> None:
         run.trial = try_rows(run=run, subject=subject, readable=readable, context=context).as_json()
         run.problem, run.state = "", ImportState.TRIED
     run.seen_at = now
+    orders = ImportOrders.from_json(run.orders)
+    if run.state == ImportState.TRIED and orders.is_automatic and not orders.is_dry_run:
+        by = Membership.objects.filter(pk=run.made_by_id).first()
+        begin(run, by=by, now=now)
+        return
     run.save()
     cancel(kind=IMPORT_KIND, subjects=[run.pk])
 
@@ -273,9 +346,9 @@ def _add_marks(run: ImportRun, before: Counts, batch: Tally) -> Tally:
     total = Tally(counts=before, seen=dict(known.values_list("subject", "outcome")))
     fresh = {each: outcome for each, outcome in batch.seen.items() if each not in total.seen}
     total.add(batch)
-    is_lead = run.subject == ImportRun.Subject.LEADS
+    leads = batch.leads if run.subject != ImportRun.Subject.LEADS else {each: each for each in fresh}
     ImportMark.objects.bulk_create(
-        ImportMark(run=run, subject=each, outcome=outcome, lead_id=each if is_lead else None, key=str(run.pk))
+        ImportMark(run=run, subject=each, outcome=outcome, lead_id=leads.get(each), key=str(run.pk))
         for each, outcome in fresh.items()
     )
     return total
@@ -293,7 +366,11 @@ def _as_decided(run: ImportRun, subject: Subject, table: StoredRows, tenant: Ten
     options = assignment_of(run).options()
     rules = import_rules(tenant=tenant, file_name=run.file_name)
     plan, _known = plan_file(
-        columns=table.columns, options=options, fields=subject.fields, custom=rules.custom
+        columns=table.columns,
+        options=options,
+        fields=subject.fields,
+        custom=rules.custom,
+        open_fields=subject.open_fields,
     )
     return as_decided(
         table=table,
@@ -340,7 +417,12 @@ def trial_of(run: ImportRun) -> Trial:
 
 def subject_of(run: ImportRun, tenant: Tenant) -> Subject:
     """What the rows of an import tell of."""
-    return OutcomeRows(tenant) if run.subject == ImportRun.Subject.OUTCOMES else LeadRows()
+    said = assignment_of(run) if run.assignment else Assignment(())
+    if run.subject == ImportRun.Subject.OUTCOMES:
+        return OutcomeRows(tenant, creates_leads=said.creates_leads)
+    if run.subject == ImportRun.Subject.EVENTS:
+        return EventRows(event_type=said.event_type, creates_leads=said.creates_leads)
+    return LeadRows()
 
 
 def current_tenant() -> Tenant:

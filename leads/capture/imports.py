@@ -25,6 +25,7 @@ from leads.capture.inputs import IntakeRules
 from leads.capture.lanes import FIRST, LAST, SECOND, Normalise
 from leads.capture.readable_file import (
     ImportOptions,
+    OpenFields,
     ReadableFile,
     content_digest,
     digest_of,
@@ -48,11 +49,13 @@ EXAMPLES: Final = 10
 
 
 class Taken(NamedTuple):
-    """What came of one row: what it is about (the lead, the deal; None if refused), its outcome, or why it is refused."""
+    """What came of one row: what it is about (the lead, the deal, the event; None if refused), its outcome, or why it is refused;
+    whose it is."""
 
     subject_id: int | None
     outcome: str
     problem: Problem | None
+    lead_id: int | None = None
 
 
 class TakenBatch(NamedTuple):
@@ -72,11 +75,13 @@ class ImportContext:
 
 
 class Subject(Protocol):
-    """What a file tells of: leads, or outcomes."""
+    """What a file tells of: leads, deals or events."""
 
     kind: ImportRun.Subject
     # The fields that a row can fill, with their types; custom fields come besides.
     fields: Mapping[str, FieldType]
+    # By prefix, fields whose names are the file's own.
+    open_fields: OpenFields
     # By which fields a row's lead is known, with their normal forms; None where one process has to take in all rows.
     identities: Mapping[str, Normalise] | None
 
@@ -171,6 +176,7 @@ def _make_readable(subject: Subject, tenant: Tenant, table: Table, options: Impo
         fields=subject.fields,
         rules=rules,
         identities=None if _needs_one_process(options) else subject.identities,
+        open_fields=subject.open_fields,
     )
     refuse_retired(readable=readable, retired=retired)
     return readable
@@ -195,10 +201,11 @@ def _needs_one_process(options: ImportOptions) -> bool:
 @dataclass
 class Tally:
     """What has come of the rows that one process, or one batch, has taken in. ``seen``: the subjects, with the outcome first
-    counted; ``examples``: row numbers and reasons of the first refused rows."""
+    counted; ``leads``: whose they are, of the last batch; ``examples``: row numbers and reasons of the first refused rows."""
 
     counts: Counts = field(default_factory=Counts)
     seen: dict[int, str] = field(default_factory=dict)
+    leads: dict[int, int] = field(default_factory=dict)
     examples: list[tuple[int, str]] = field(default_factory=list)
     failed: int = 0
 
@@ -281,6 +288,8 @@ class Taker:
             assert taken.subject_id is not None
             outcome = "duplicate" if taken.subject_id in tally.seen else taken.outcome
             tally.seen.setdefault(taken.subject_id, outcome)
+            if taken.lead_id is not None:
+                tally.leads[taken.subject_id] = taken.lead_id
         tally.counts.add(outcome)
         return refusals, outcome
 

@@ -97,7 +97,8 @@ class IntakeRules:
     only values of those texts that have a list.
     ``is_import`` allows stage and owners. ``date_formats`` and ``marks`` are a file's decisions by field (with
     ``custom.``); a field without one has ISO dates and the decimal point, a mark of None leaves numbers that it would
-    change in doubt, and they are refused. ``source`` (``api``, ``form``, ``import``…) and ``proof`` go with consents.
+    change in doubt, and they are refused. ``properties`` are the types of columns that fill properties of events. ``source``
+    (``api``, ``form``, ``import``…) and ``proof`` go with consents.
     """
 
     country: str
@@ -107,6 +108,7 @@ class IntakeRules:
     is_import: bool = False
     date_formats: Mapping[str, DateFormat] = field(default_factory=dict)
     marks: Mapping[str, DecimalMark | None] = field(default_factory=dict)
+    properties: Mapping[str, FieldType] = field(default_factory=dict)
     source: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
 

@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from leads.capture.columns import FieldType
+from leads.capture.event_rows import own_id, read_past
 from leads.capture.fields import LEAD_FIELDS, read_row
 from leads.capture.imports import ImportContext, Taken, TakenBatch
-from leads.capture.inputs import IntakeRules, LeadInput
+from leads.capture.inputs import EventInput, IntakeRules, LeadInput
 from leads.capture.intake import Intake, PreparedCompany, prepare_companies, take_in
 from leads.capture.lanes import Normalise
 from leads.capture.people import find_people
+from leads.capture.readable_file import OpenFields
+from leads.capture.scalars import Unfit
 from leads.capture.values import normalise_email
 from leads.models import ImportRun
 from tenancy.errors import FieldProblem
@@ -21,6 +24,10 @@ _TYPES: Final[Mapping[str, FieldType]] = {
     "company_size": "integer",
     "company_revenue": "decimal",
 }
+
+
+# Before a type of event, with the date of one in the row of a lead. A number follows where several columns tell of one type.
+EVENT: Final = "event."
 
 
 class PreparedLeads(NamedTuple):
@@ -34,14 +41,22 @@ class LeadRows:
     """Rows that tell of leads."""
 
     kind = ImportRun.Subject.LEADS
+    open_fields: OpenFields = {EVENT: "date"}
     fields: Mapping[str, FieldType] = {name: _TYPES.get(name, "text") for name in LEAD_FIELDS}
     identities: Mapping[str, Normalise] | None = {"external_id": str.strip, "email": normalise_email}
 
     def read(
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
     ) -> tuple[LeadInput, Sequence[FieldProblem]]:
-        """What a row says of a lead."""
-        return read_row(values=values, rules=rules, now=now)
+        """What a row says of a lead, and of what happened at its dates."""
+        dates = {name: text for name, text in values.items() if name.startswith(EVENT)}
+        if not dates:
+            return read_row(values=values, rules=rules, now=now)
+        lead, problems = read_row(
+            values={name: text for name, text in values.items() if name not in dates}, rules=rules, now=now
+        )
+        events = _read_dates(dates, lead, rules, now, problems)
+        return replace(lead, events=events), problems
 
     def is_nameless(self, item: LeadInput) -> bool:
         """Whether the row has neither external id nor e-mail."""
@@ -60,6 +75,26 @@ class LeadRows:
         companies = prepared.companies if prepared else None
         taken = take_in(rows=rows, now=context.now, is_live=context.is_live, companies=companies)
         return TakenBatch([_taken(row) for row in taken], _changed(taken))
+
+
+def _read_dates(
+    dates: Mapping[str, str], lead: LeadInput, rules: IntakeRules, now: datetime, problems: list[FieldProblem]
+) -> tuple[EventInput, ...]:
+    """An event for each date, known again by its lead, its type and its instant: those of a lead by phone or name alone are new
+    each time, as the lead is."""
+    whose = lead.external_id or lead.email
+    events = []
+    for name, text in dates.items():
+        try:
+            at = read_past(text, name, rules, now)
+        except Unfit as unfit:
+            problems.append(FieldProblem(name, unfit.code, unfit.message))
+            continue
+        event_type = name.removeprefix(EVENT).partition(".")[0]
+        if at is not None:
+            message_id = own_id(whose, event_type, at) if whose else None
+            events.append(EventInput(event_type, {}, at, message_id))
+    return tuple(events)
 
 
 def name_owners(rows: Sequence[LeadInput]) -> list[LeadInput]:

@@ -3,13 +3,18 @@
 As typed they are ``COLUMN=FIELD``, ``COLUMN:RAW=VALUE``, ``[COLUMN=]RAW`` and ``[COLUMN=]ymd|dmy|mdy``.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Final
 
 from django.utils.translation import gettext as _
 
 from leads.capture.columns import CUSTOM, DateFormat, make_field_name, make_field_names
+
+# After a prefix: a name; with a number where several columns fill the same.
+_OPEN_NAME: Final = re.compile(r"[a-z0-9_]{1,64}(?:\.[0-9]{1,3})?")
 
 
 class InvalidOption(ValueError):
@@ -20,13 +25,15 @@ class InvalidOption(ValueError):
 class ColumnPlan:
     """What an import does with the columns of one file.
 
-    ``sources``: field to the column that fills it. ``created``: the ``custom.NAME`` among them that do not exist yet.
+    ``sources``: field to the column that fills it. ``created``: the ``custom.NAME`` among them that do not exist yet. ``opened``:
+    those whose names are the file's own.
     ``unmapped``: columns that fill nothing. ``values``: by column, what a raw cell is replaced by. ``blanks`` and
     ``column_blanks``: raw cells that mean nothing, in any and in one column.
     """
 
     sources: Mapping[str, str]
     created: tuple[str, ...]
+    opened: tuple[str, ...]
     unmapped: tuple[str, ...]
     values: Mapping[str, Mapping[str, str]]
     blanks: frozenset[str]
@@ -69,20 +76,29 @@ def plan_columns(
     blanks: Iterable[str] = (),
     date_formats: Iterable[str] = (),
     create_fields: bool = False,
+    prefixes: Collection[str] = (),
+    made_prefix: str = CUSTOM,
 ) -> ColumnPlan:
     """Read the options of an import against the file's header.
 
     ``fields`` are the names that can be filled, the tenant's ``custom.NAME`` among them. A column whose name is
-    exactly a field's fills it, unless ``maps`` gives the field or the column another partner. With
-    ``create_fields`` every other column fills a ``custom.NAME`` made of its name. Raises InvalidOption.
+    exactly a field's fills it, unless ``maps`` gives the field or the column another partner. A field may also be any name
+    after one of ``prefixes``. With ``create_fields`` every other column fills a ``custom.NAME`` made of its name, or one after
+    ``made_prefix``. Raises InvalidOption.
     """
-    sources = _read_maps(maps, columns, fields, create_fields=create_fields)
+    sources = _read_maps(
+        maps, columns, fields, prefixes, create_fields=create_fields and made_prefix == CUSTOM
+    )
     used = set(sources.values())
-    sources |= {each: each for each in columns if each in fields and each not in used and each not in sources}
+    sources |= {
+        each: each
+        for each in columns
+        if (each in fields or is_open(each, prefixes)) and each not in used and each not in sources
+    }
     used = set(sources.values())
     left = [each for each in columns if each not in used]
     if create_fields:
-        sources |= _name_fields(left, sources)
+        sources |= _name_fields(left, sources, made_prefix)
         left = []
     date_format, column_date_formats = _read_date_formats(date_formats, columns)
     replacements = _read_values(values, columns)
@@ -90,7 +106,8 @@ def plan_columns(
     _refuse_contradictions(replacements, by_column)
     return ColumnPlan(
         sources=sources,
-        created=tuple(each for each in sources if each not in fields),
+        created=tuple(each for each in sources if each not in fields and not is_open(each, prefixes)),
+        opened=tuple(each for each in sources if each not in fields and is_open(each, prefixes)),
         unmapped=tuple(left),
         values=replacements,
         blanks=general,
@@ -100,14 +117,27 @@ def plan_columns(
     )
 
 
-def _name_fields(columns: list[str], sources: Mapping[str, str]) -> dict[str, str]:
-    taken = {field.removeprefix(CUSTOM) for field in sources if field.startswith(CUSTOM)}
+def is_open(field: str, prefixes: Collection[str]) -> bool:
+    """Whether a field is a name after one of these prefixes."""
+    return any(
+        field.startswith(each) and _OPEN_NAME.fullmatch(field.removeprefix(each)) is not None
+        for each in prefixes
+    )
+
+
+def _name_fields(columns: list[str], sources: Mapping[str, str], prefix: str) -> dict[str, str]:
+    taken = {field.removeprefix(prefix) for field in sources if field.startswith(prefix)}
     names = make_field_names(columns, taken=taken)
-    return {CUSTOM + names[each]: each for each in columns}
+    return {prefix + names[each]: each for each in columns}
 
 
 def _read_maps(
-    maps: Iterable[str], columns: Sequence[str], fields: Collection[str], *, create_fields: bool
+    maps: Iterable[str],
+    columns: Sequence[str],
+    fields: Collection[str],
+    prefixes: Collection[str],
+    *,
+    create_fields: bool,
 ) -> dict[str, str]:
     sources: dict[str, str] = {}
     for option in maps:
@@ -116,7 +146,8 @@ def _read_maps(
             raise InvalidOption(_("--map “%s”: write COLUMN=FIELD.") % option)
         if column not in columns:
             raise InvalidOption(f"--map “{option}”: {_say_unknown_column(column, columns)}")
-        if field not in fields and not (create_fields and _is_custom_name(field)):
+        is_made = create_fields and _is_custom_name(field)
+        if field not in fields and not is_made and not is_open(field, prefixes):
             raise InvalidOption(f"--map “{option}”: {_say_unknown_field(field, fields)}")
         if sources.get(field, column) != column:
             raise InvalidOption(

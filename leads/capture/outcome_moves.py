@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
 from leads.lifecycle import furthest_ordinal, list_states
 from leads.models import (
@@ -26,13 +27,15 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Ending:
-    """How one deal ended: the stage it leaves its lead in, why, and when if that is known."""
+    """How one deal ended or stands: the stage it leaves its lead in, why, and since when if that is known."""
 
     deal_id: int
     stage: Stage
     reason: str
     at: datetime | None
     is_imported: bool
+    opened_at: datetime | None = None
+    is_open: bool = False
 
 
 def move_by_deals(*, lead_ids: Sequence[int], ended: Collection[int], now: datetime, is_live: bool) -> None:
@@ -43,13 +46,13 @@ def move_by_deals(*, lead_ids: Sequence[int], ended: Collection[int], now: datet
     """
     if not lead_ids:
         return
-    endings, has_open = _read_endings(lead_ids)
+    endings = _read_endings(lead_ids)
     states = list_states(lead_ids=lead_ids)
     _rewrite_history(endings, states)
     moved = []
     for lead_id in lead_ids:
         latest = endings[lead_id][-1]
-        moves = latest.deal_id in ended and lead_id not in has_open
+        moves = latest.deal_id in ended and not _is_there(states[lead_id], latest)
         moved.append(_standing(states[lead_id], endings[lead_id], moves=moves, now=now, is_live=is_live))
     _write_standings(moved)
     Handover.objects.filter(
@@ -58,28 +61,34 @@ def move_by_deals(*, lead_ids: Sequence[int], ended: Collection[int], now: datet
     ).update(answer=HandoverAnswer.WITHDRAWN, answered_at=now)
 
 
-def _read_endings(lead_ids: Sequence[int]) -> tuple[dict[int, list[Ending]], set[int]]:
-    """The closed deals of each lead, the latest last (before all others one whose time is unknown), and who has an open one."""
+def _is_there(state: LeadState, latest: Ending) -> bool:
+    """Whether the lead is an opportunity already, by what happened here."""
+    return latest.is_open and state.stage == Stage.OPPORTUNITY and state.stage_act != MoveAct.IMPORT
+
+
+def _read_endings(lead_ids: Sequence[int]) -> dict[int, list[Ending]]:
+    """The deals of each lead, the latest last: before all others those whose end is unknown, after all the open one."""
     reasons = published_reasons(open_rulebook())
     endings: dict[int, list[Ending]] = {lead_id: [] for lead_id in lead_ids}
-    has_open: set[int] = set()
     found: dict[str, ReasonChoice | None] = {}
     deals = Opportunity.objects.filter(lead_id__in=lead_ids).order_by("id")
-    columns = ("id", "lead_id", "outcome", "reason", "closed_at", "is_imported")
-    for deal_id, lead_id, outcome, reason, closed_at, is_imported in deals.values_list(*columns):
+    columns = ("id", "lead_id", "outcome", "reason", "closed_at", "is_imported", "opened_at")
+    for deal_id, lead_id, outcome, reason, closed_at, is_imported, opened_at in deals.values_list(*columns):
         if outcome == OpportunityOutcome.OPEN:
-            has_open.add(lead_id)
+            stage, key, at = Stage.OPPORTUNITY, "", opened_at
         elif outcome == OpportunityOutcome.WON:
-            endings[lead_id].append(Ending(deal_id, Stage.CUSTOMER, "", closed_at, is_imported))
+            stage, key, at = Stage.CUSTOMER, "", closed_at
         else:
             if reason not in found:
                 found[reason] = find_reason(reasons, reason)
             choice = found[reason]
             stage, key = (choice.target, choice.key) if choice else (Stage.NURTURE, reason)
-            endings[lead_id].append(Ending(deal_id, stage, key, closed_at, is_imported))
+            at = closed_at
+        is_open = outcome == OpportunityOutcome.OPEN
+        endings[lead_id].append(Ending(deal_id, stage, key, at, is_imported, opened_at, is_open))
     for each in endings.values():
-        each.sort(key=lambda ending: ending.at or _LONG_AGO)
-    return endings, has_open
+        each.sort(key=lambda ending: (ending.is_open, ending.at or _LONG_AGO))
+    return endings
 
 
 def find_reason(reasons: Reasons, text: str) -> ReasonChoice | None:
@@ -129,14 +138,18 @@ def _came_by_file(state: LeadState) -> bool:
 def _rewrite_history(endings: Mapping[int, Sequence[Ending]], states: Mapping[int, LeadState]) -> None:
     """Make the moves told by files those of the deals as they are known now."""
     told: dict[int, list[Any]] = {lead_id: [] for lead_id in endings}
-    for change in StageChange.objects.filter(lead_id__in=list(endings), act=MoveAct.IMPORT).order_by(
-        "at", "id"
-    ):
-        told[change.lead_id].append(change)
+    accepted_here: set[int] = set()
+    about = Q(act=MoveAct.IMPORT) | Q(to_stage=Stage.OPPORTUNITY)
+    for change in StageChange.objects.filter(about, lead_id__in=list(endings)).order_by("at", "id"):
+        if change.act == MoveAct.IMPORT:
+            told[change.lead_id].append(change)
+        else:
+            accepted_here.add(change.lead_id)
     fresh: list[Any] = []
     stale: list[int] = []
     for lead_id, of_lead in endings.items():
-        wanted = {_essence(change): change for change in _moves(of_lead, told[lead_id], states[lead_id])}
+        steps = _steps(of_lead, tells_openings=lead_id not in accepted_here)
+        wanted = {_essence(change): change for change in _moves(steps, told[lead_id], states[lead_id])}
         known = {_essence(change): change for change in told[lead_id]}
         stale += [change.pk for essence, change in known.items() if essence not in wanted]
         fresh += [change for essence, change in wanted.items() if essence not in known]
@@ -148,16 +161,42 @@ def _essence(change: Any) -> tuple[Any, ...]:
     return (change.from_stage, change.to_stage, change.at, change.reason, change.seconds_in_from_stage)
 
 
-def _moves(endings: Sequence[Ending], told: Sequence[Any], state: LeadState) -> list[Any]:
+class Step(NamedTuple):
+    """A stage to which a deal brought its lead at a known time, and why."""
+
+    at: datetime
+    stage: Stage
+    reason: str
+
+
+def _steps(endings: Sequence[Ending], *, tells_openings: bool) -> list[Step]:
+    """What the deals of files made of their lead at known times, in order."""
+    steps: list[Step] = []
+    for ending in endings:
+        opened_at, at = ending.opened_at, ending.at
+        if not ending.is_imported:
+            continue
+        if tells_openings and opened_at is not None and (at is None or opened_at <= at):
+            steps.append(Step(opened_at, Stage.OPPORTUNITY, ""))
+        if at is not None and not ending.is_open:
+            steps.append(Step(at, ending.stage, ending.reason))
+    steps.sort(key=lambda step: step.at)
+    latest = endings[-1]
+    if steps and latest.is_open and latest.is_imported and steps[-1].stage is not Stage.OPPORTUNITY:
+        # Opened before another one ended: it is what the lead stands on since then.
+        steps.append(Step(steps[-1].at, Stage.OPPORTUNITY, ""))
+    return steps
+
+
+def _moves(steps: Sequence[Step], told: Sequence[Any], state: LeadState) -> list[Any]:
     """The moves at known times; the first one leaves the stage in which the lead was before files told of deals."""
-    known = [(ending.at, ending) for ending in endings if ending.at is not None and ending.is_imported]
-    if not known:
+    if not steps:
         return []
     stage = told[0].from_stage if told else state.stage
     since = None if told else state.stage_at
     moves: list[Any] = []
-    for at, ending in known:
-        if ending.stage == stage and moves:
+    for at, to_stage, reason in steps:
+        if to_stage == stage and moves:
             continue
         seconds = int((at - since).total_seconds()) if since is not None and at >= since else None
         if told and not moves:
@@ -165,15 +204,15 @@ def _moves(endings: Sequence[Ending], told: Sequence[Any], state: LeadState) -> 
         moves.append(
             StageChange(
                 lead_id=state.lead_id,
-                from_stage=None if stage == ending.stage else stage,
-                to_stage=ending.stage.value,
+                from_stage=None if stage == to_stage else stage,
+                to_stage=to_stage.value,
                 at=at,
-                seconds_in_from_stage=None if stage == ending.stage else seconds,
+                seconds_in_from_stage=None if stage == to_stage else seconds,
                 act=MoveAct.IMPORT,
-                reason=ending.reason,
+                reason=reason,
             )
         )
-        stage, since = ending.stage, at
+        stage, since = to_stage, at
     return moves
 
 

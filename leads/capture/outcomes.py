@@ -1,8 +1,8 @@
-"""Files of outcomes: how deals ended, by whom, and what that makes of their leads. Counted by deal.
+"""Files of deals: how each stands or ended, by whom, and what that makes of their leads. Counted by deal.
 
-A lead stands where the latest of its deals leaves it: won, a customer; lost, in the stage its reason names. That happens outside
-the table of moves, for a file tells what was. The moves it tells of are known by their times; stages in between are reached at a
-time nobody knows.
+A lead stands where the latest of its deals leaves it: open, an opportunity; won, a customer; lost, in the stage its reason
+names. That happens outside the table of moves, for a file tells what was. The moves it tells of are known by their times;
+stages in between are reached at a time nobody knows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,30 +18,43 @@ from leads.capture import writing
 from leads.capture.columns import MILLION, FieldType
 from leads.capture.imports import ImportContext, Taken, TakenBatch
 from leads.capture.inputs import IntakeRules, LeadInput
-from leads.capture.intake import Intake, contradiction
+from leads.capture.intake import Intake
 from leads.capture.lanes import Normalise
+from leads.capture.lead_finding import find_leads_of
 from leads.capture.outcome_fields import OUTCOME_FIELDS, OutcomeInput, read_outcome
 from leads.capture.outcome_moves import move_by_deals
 from leads.capture.people import Person, find_people
+from leads.capture.readable_file import NO_OPEN_FIELDS, OpenFields
+from leads.conditions.statements import Statement
 from leads.models import CustomField, CustomType, ImportRun, Opportunity, OpportunityOutcome
-from tenancy.errors import Conflict, FieldProblem, NotFound, Problem
+from leads.models.handover import UNNAMED_DEAL
+from tenancy.errors import Conflict, FieldProblem, Problem
 from tenancy.models import Tenant
 
 NOBODY: Final = Person(None, None)
 DEAL_FIELDS: Final = (
-    *("outcome", "closed_at", "amount_minor", "currency", "reason", "custom"),
+    *(
+        "outcome",
+        "opened_at",
+        "closed_at",
+        "expected_close_on",
+        "amount_minor",
+        "currency",
+        "reason",
+        "custom",
+    ),
     *("sdr_id", "kept_sdr_id", "sales_rep_id", "kept_sales_rep_id", "deal_key", "is_imported"),
 )
-# What says how and when a deal ended: a lead moves when one of these changes.
-ENDING: Final = ("outcome", "closed_at", "reason")
-
-
-class UnknownLead(NotFound):
-    """Nobody is known by the row's external id or e-mail."""
+# What says how and when a deal stands: a lead moves when one of these changes.
+ENDING: Final = ("outcome", "opened_at", "closed_at", "reason")
 
 
 class OtherLeadsDeal(Conflict):
     """The deal is another lead's."""
+
+
+class SecondOpenDeal(Conflict):
+    """The lead has another open deal."""
 
 
 @dataclass
@@ -61,6 +74,16 @@ class DealRow:
         return self.people[text] if text else NOBODY
 
     @property
+    def whose(self) -> LeadInput:
+        """What the row says of its lead."""
+        return self.given.lead
+
+    @property
+    def at(self) -> datetime | None:
+        """When the deal began, as far as the row says."""
+        return self.given.opened_at or self.given.closed_at
+
+    @property
     def order(self) -> tuple[bool, float]:
         """Deals by when they ended; first those of which nobody knows."""
         closed_at = self.given.closed_at
@@ -68,15 +91,18 @@ class DealRow:
 
 
 class OutcomeRows:
-    """Rows that tell of outcomes in the currency and zone of a tenant."""
+    """Rows that tell of deals in the currency and zone of a tenant. With ``creates_leads`` a deal of somebody unknown makes a
+    lead."""
 
     kind = ImportRun.Subject.OUTCOMES
     fields: Mapping[str, FieldType] = OUTCOME_FIELDS
+    open_fields: OpenFields = NO_OPEN_FIELDS
     # The deals of one lead depend on each other.
     identities: Mapping[str, Normalise] | None = None
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, *, creates_leads: bool = False) -> None:
         self._currency = tenant.currency
+        self._creates = creates_leads
 
     def read(
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
@@ -97,13 +123,13 @@ class OutcomeRows:
         """Write deals, then what they make of their leads."""
         people = find_people(texts={text for item in items for text in (item.sdr, item.sales_rep) if text})
         rows = [DealRow(item, people=people) for item in items]
-        find_leads_of(rows)
+        made = find_leads_of(rows, creates=self._creates, now=context.now, is_live=context.is_live)
         deals = Deals([row for row in rows if row.problem is None], zone=ZoneInfo(context.tenant.time_zone))
         deals.take()
         deals.write()
         told = sorted((row for row in rows if row.outcome != "unchanged"), key=lambda row: row.order)
         write_lead_facts(told, context.now)
-        changed = sorted({row.lead_id for row in told if row.lead_id is not None})
+        changed = sorted({*made, *(row.lead_id for row in told if row.lead_id is not None)})
         move_by_deals(
             lead_ids=sorted({row.lead_id for row in told if row.is_ending and row.lead_id is not None}),
             ended={row.deal.pk for row in told if row.is_ending},
@@ -116,33 +142,7 @@ class OutcomeRows:
 
 
 def _taken(row: DealRow) -> Taken:
-    return Taken(row.deal.pk if row.deal is not None else None, row.outcome, row.problem)
-
-
-def find_leads_of(rows: Sequence[DealRow]) -> None:
-    """Find and lock the lead of each row; a row that names nobody, or two leads, gets its problem."""
-    by_external_id, by_email = writing.find_leads(
-        external_ids=[row.given.external_id for row in rows if row.given.external_id],
-        emails=[row.given.email for row in rows if row.given.email],
-    )
-    for row in rows:
-        given = LeadInput(external_id=row.given.external_id, email=row.given.email)
-        named = by_external_id.get(given.external_id or "")
-        mailed = by_email.get(given.email or "")
-        row.problem = contradiction(given, named, mailed)
-        lead = named or mailed
-        if lead is not None and row.problem is None:
-            row.lead_id = lead["id"]
-        elif row.problem is None:
-            row.problem = UnknownLead(
-                _("No lead is known by “%(who)s”. Import the leads first.")
-                % {"who": given.external_id or given.email},
-                errors=[
-                    FieldProblem(
-                        "external_id" if given.external_id else "email", "unknown", _("Unknown lead.")
-                    )
-                ],
-            )
+    return Taken(row.deal.pk if row.deal is not None else None, row.outcome, row.problem, row.lead_id)
 
 
 class Deals:
@@ -160,14 +160,14 @@ class Deals:
             self._remember(deal)
 
     def _known(self) -> list[Any]:
-        """The deals of the rows' keys, whosever they are, and those of the rows' leads that no file has told of."""
+        """The deals of the rows' keys, whosever they are; of the rows' leads those that are open or that no file has told of."""
         leads = {row.lead_id for row in self._rows}
         if not leads:
             return []
-        keys = {self._key(row) for row in self._rows}
-        told = Q(deal_key__in=keys)
-        deals = Opportunity.objects.filter(told | Q(lead_id__in=leads, deal_key__isnull=True)).order_by("id")
-        return list(deals.select_for_update(of=("self",), no_key=True))
+        keys = {key for row in self._rows if (key := self._key(row)) is not None}
+        is_loose = Q(deal_key__isnull=True) | Q(outcome=OpportunityOutcome.OPEN)
+        deals = Opportunity.objects.filter(Q(deal_key__in=keys) | Q(lead_id__in=leads) & is_loose)
+        return list(deals.order_by("id").select_for_update(of=("self",), no_key=True))
 
     def _remember(self, deal: Any) -> None:
         self._by_lead.setdefault(deal.lead_id, []).append(deal)
@@ -180,12 +180,8 @@ class Deals:
             assert row.lead_id is not None
             key = self._key(row)
             row.deal = self._find(row, key)
-            if row.deal is not None and row.deal.lead_id != row.lead_id:
-                row.problem = OtherLeadsDeal(
-                    _("The deal “%(deal)s” is one of lead %(lead)s.")
-                    % {"deal": row.given.deal_id, "lead": row.deal.lead_id},
-                    errors=[FieldProblem("deal_id", "other_lead", _("It is another lead's."))],
-                )
+            row.problem = self._contradiction(row)
+            if row.problem is not None:
                 row.deal = None
             elif row.deal is None:
                 row.deal = Opportunity(lead_id=row.lead_id, deal_key=key, is_imported=True)
@@ -196,16 +192,38 @@ class Deals:
             else:
                 self._update(row, key)
 
-    def _key(self, row: DealRow) -> str:
-        """The deal's id as given; without one a deal is its lead, its outcome and its local date."""
-        if row.given.deal_id:
-            return row.given.deal_id
-        return f"date:{row.lead_id}:{row.given.outcome.value}:{self._day(row.given.closed_at) or ''}"
+    def _contradiction(self, row: DealRow) -> Problem | None:
+        """Why a row cannot be merged into its deal, or None."""
+        if row.deal is not None and row.deal.lead_id != row.lead_id:
+            return OtherLeadsDeal(
+                _("The deal “%(deal)s” is one of lead %(lead)s.")
+                % {"deal": row.given.deal_id, "lead": row.deal.lead_id},
+                errors=[FieldProblem("deal_id", "other_lead", _("It is another lead's."))],
+            )
+        if row.given.outcome is not OpportunityOutcome.OPEN:
+            return None
+        for deal in self._by_lead.get(row.lead_id or 0, []):
+            if deal is not row.deal and deal.outcome == OpportunityOutcome.OPEN:
+                message = _(
+                    "The lead has another open deal, %(deal)s. A lead has one open deal at a time."
+                ) % {"deal": f"“{deal.deal_id}”" if deal.deal_id else f"#{deal.pk}"}
+                return SecondOpenDeal(message, errors=[FieldProblem("outcome", "second_open", message)])
+        return None
+
+    def _key(self, row: DealRow) -> str | None:
+        """The deal's id as given; without one a closed deal is its lead, its outcome and its local date, and an open one has
+        none."""
+        given = row.given
+        if given.deal_id:
+            return given.deal_id
+        if given.outcome is OpportunityOutcome.OPEN:
+            return None
+        return f"{UNNAMED_DEAL}{row.lead_id}:{given.outcome.value}:{self._day(given.closed_at) or ''}"
 
     def _day(self, at: datetime | None) -> date | None:
         return at.astimezone(self._zone).date() if at else None
 
-    def _find(self, row: DealRow, key: str) -> Any:
+    def _find(self, row: DealRow, key: str | None) -> Any:
         """The deal by its key; without an id, one of the same outcome and day that was closed here; the open one."""
         if key in self._by_key:
             return self._by_key[key]
@@ -222,13 +240,16 @@ class Deals:
                 return deal
         return None
 
-    def _update(self, row: DealRow, key: str) -> None:
+    def _update(self, row: DealRow, key: str | None) -> None:
         deal = row.deal
         before = {name: getattr(deal, name) for name in DEAL_FIELDS}
-        if deal.outcome == OpportunityOutcome.OPEN:
-            deal.deal_key, deal.is_imported = key, True
+        # When a deal was opened here is known better than by a file.
+        keeps_opening = not deal.is_imported and deal.opened_at is not None
+        if deal.outcome == OpportunityOutcome.OPEN and key is not None:
+            deal.deal_key = key
             self._by_key[key] = deal
-        self._merge(row)
+            deal.is_imported = deal.is_imported or row.given.outcome is not OpportunityOutcome.OPEN
+        self._merge(row, keeps_opening=keeps_opening)
         changed = {name for name in DEAL_FIELDS if getattr(deal, name) != before[name]}
         if changed:
             row.outcome = "updated"
@@ -236,13 +257,15 @@ class Deals:
             if deal.pk is not None:
                 self._changed[deal.pk] = deal
 
-    def _merge(self, row: DealRow) -> None:
+    def _merge(self, row: DealRow, *, keeps_opening: bool = False) -> None:
         """What the deal becomes: a blank never erases, but the time of another outcome is not this one's."""
         deal, given = row.deal, row.given
         if given.closed_at is not None or deal.outcome != given.outcome:
             deal.closed_at = given.closed_at
         deal.outcome = given.outcome.value
-        for name in ("amount_minor", "currency", "reason"):
+        if given.opened_at is not None and not keeps_opening:
+            deal.opened_at = given.opened_at
+        for name in ("amount_minor", "currency", "reason", "expected_close_on"):
             if getattr(given, name) is not None:
                 setattr(deal, name, getattr(given, name))
         for name, text in (("sdr", given.sdr), ("sales_rep", given.sales_rep)):
@@ -260,11 +283,36 @@ class Deals:
         return value
 
     def write(self) -> None:
-        """Write what is new and what has changed."""
+        """Write what has changed and what is new: what closes first, for a lead has one open deal."""
+        changed = sorted(self._changed.values(), key=lambda deal: deal.pk)
+        _write_deals([deal for deal in changed if deal.outcome != OpportunityOutcome.OPEN])
+        _write_deals([deal for deal in changed if deal.outcome == OpportunityOutcome.OPEN])
         Opportunity.objects.bulk_create(self._fresh)
-        Opportunity.objects.bulk_update(
-            self._changed.values(), [name.removesuffix("_id") for name in DEAL_FIELDS]
-        )
+
+
+def _write_deals(deals: Sequence[Any]) -> None:
+    if not deals:
+        return
+    rows = [{"id": deal.pk} | {name: getattr(deal, name) for name in DEAL_FIELDS} for deal in deals]
+    _UPDATE_DEALS.execute(rows=writing.as_json(rows))
+
+
+_DEAL_TYPES: Final = {
+    **dict.fromkeys(("outcome", "currency", "reason", "deal_key"), "text"),
+    **dict.fromkeys(("opened_at", "closed_at"), "timestamptz"),
+    "expected_close_on": "date",
+    "amount_minor": "bigint",
+    "custom": "jsonb",
+    **dict.fromkeys(("sdr_id", "kept_sdr_id", "sales_rep_id", "kept_sales_rep_id"), "bigint"),
+    "is_imported": "boolean",
+}
+_UPDATE_DEALS: Final = Statement.text(f"""
+UPDATE leads_opportunity deal SET {", ".join(f"{name} = given.{name}" for name in DEAL_FIELDS)}
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (
+    id bigint, {", ".join(f"{name} {_DEAL_TYPES[name]}" for name in DEAL_FIELDS)}
+)
+WHERE deal.id = given.id
+""")  # noqa: S608 - only the constant column names above
 
 
 def _is_before(one: datetime | None, other: datetime | None) -> bool:

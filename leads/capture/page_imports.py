@@ -5,6 +5,7 @@ Each step is one function, which refuses when the import is no longer where it c
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,26 +14,26 @@ from django.utils.translation import gettext as _
 
 from core.due import cancel
 from core.stored_files import store_file
-from leads.capture.assignment import Assignment, check_assignment
+from leads.capture.assignment import Assignment
 from leads.capture.import_steps import (
     IMPORT_KIND,
     advance_import,
-    assignment_of,
-    current_tenant,
+    begin,
+    check_columns,
     detected_of,
     forget_files,
     go_on,
     kept_for,
-    subject_of,
 )
-from leads.capture.readable_file import digest_of
-from leads.models import CustomField, ImportRun, ImportState
+from leads.capture.ordered_imports import ImportOrders
+from leads.models import ImportRun, ImportState
 from tenancy.audit import record
 from tenancy.errors import Conflict, NotFound
 from tenancy.keyset import Page, page_by_key
 from tenancy.models import Membership
 
 PAGE_SIZE: Final = 50
+NOTHING_SAID: Final = ImportOrders()
 MAX_UPLOAD_BYTES: Final = 100 << 20
 # So small a file is read and tried while its sender waits.
 AT_ONCE_BYTES: Final = 1 << 20
@@ -71,14 +72,22 @@ def list_imports(*, cursor: str) -> Page[ImportRun]:
 
 
 def upload_import(
-    *, name: str, subject: str, content: Iterable[bytes], by: Membership, now: datetime
+    *,
+    name: str,
+    subject: str,
+    content: Iterable[bytes],
+    by: Membership,
+    now: datetime,
+    orders: ImportOrders = NOTHING_SAID,
 ) -> ImportRun:
-    """Keep a file to be imported; a worker reads it. Raises FileTooLarge."""
+    """Keep a file to be imported; a worker reads it. Without a ``subject`` it is guessed from the columns. With ``orders`` nobody
+    has to say more. Raises FileTooLarge."""
     file = store_file(
         name=name, content=content, most_bytes=MAX_UPLOAD_BYTES, expires_at=now + kept_for(), now=now
     )
     run: ImportRun = ImportRun.objects.create(
-        subject=subject,
+        subject=subject or ImportRun.Subject.LEADS,
+        orders=replace(orders, guesses_subject=not subject).as_json(),
         file_name=name[-255:],
         started_at=now,
         state=ImportState.READING,
@@ -87,9 +96,21 @@ def upload_import(
     )
     go_on(run, now)
     if file.size_bytes <= AT_ONCE_BYTES:
-        advance_import(import_id=run.pk, now=now)
+        # What a program has said in advance is tried, too.
+        for _step in ("read", "try") if orders.is_automatic else ("read",):
+            advance_import(import_id=run.pk, now=now)
         run.refresh_from_db()
     return run
+
+
+def choose_subject(*, run: ImportRun, subject: str) -> None:
+    """Say what the file tells of; its columns are to be assigned anew. Raises ImportMovedOn, FileGone."""
+    _lock(run, ASSIGNABLE)
+    if subject not in ImportRun.Subject.values:
+        raise ImportMovedOn(_("A file tells of leads, deals or events."))
+    run.subject, run.assignment, run.trial, run.state = subject, None, None, ImportState.MAPPING
+    run.problem = ""
+    run.save(update_fields=["subject", "assignment", "trial", "state", "problem"])
 
 
 def choose_sheet(*, run: ImportRun, sheet: str, now: datetime) -> None:
@@ -105,14 +126,7 @@ def choose_sheet(*, run: ImportRun, sheet: str, now: datetime) -> None:
 def assign_columns(*, run: ImportRun, assignment: Assignment, now: datetime) -> None:
     """Say what the columns are; a worker tries it out. Raises InvalidAssignment, ImportMovedOn, FileGone."""
     _lock(run, ASSIGNABLE)
-    names = dict(CustomField.objects.values_list("name", "retired_at"))
-    check_assignment(
-        assignment=assignment,
-        detected=detected_of(run),
-        fields=subject_of(run, current_tenant()).fields,
-        custom=[name for name, retired_at in names.items() if retired_at is None],
-        taken=names,
-    )
+    check_columns(run, assignment)
     run.assignment = assignment.as_json()
     run.is_live = assignment.is_live
     run.trial = None
@@ -132,17 +146,7 @@ def reassign(*, run: ImportRun) -> None:
 def start_import(*, run: ImportRun, by: Membership, now: datetime) -> None:
     """Take the file in. Raises ImportMovedOn, FileGone."""
     _lock(run, frozenset({ImportState.TRIED}))
-    run.started_at = now
-    run.counts = {}
-    run.file_hash = digest_of(detected_of(run).digest, assignment_of(run).options())
-    record(
-        act="import.started",
-        subject=run.file_name,
-        by=by,
-        now=now,
-        detail={"rows": detected_of(run).row_count},
-    )
-    _move(run, ImportState.RUNNING, now)
+    begin(run, by=by, now=now)
 
 
 def stop_import(*, run: ImportRun, by: Membership, now: datetime) -> None:

@@ -29,8 +29,13 @@ from leads.capture.mapping import ColumnPlan, InvalidOption, plan_columns
 
 # The last column of the file of refused rows: never taken for a column of the user's when such a file is imported.
 REFUSAL_COLUMN: Final = "refused_because"
+# Before the name of a property of an event.
+PROPERTY: Final = "properties."
 CHUNK: Final = 2_000
 _LABEL: Final = 120
+# By prefix, the type of every field after it; None where each column has its own.
+OpenFields = Mapping[str, FieldType | None]
+NO_OPEN_FIELDS: Final[OpenFields] = {}
 _Decider = DateFormatDecider | DecimalMarkDecider | TypeDecider
 
 
@@ -71,9 +76,10 @@ class NewField:
 class ImportOptions:
     """The options of both imports as they are typed (CONTRACT.md §1).
 
-    ``is_live``: the rows enter as if captured now, not as history. ``is_dry_run``: count, and write nothing. Only the pages give
-    ``left_out``, columns that fill nothing whatever they are called, and ``new_fields``, custom fields to make of a type that is
-    chosen; ``maps`` may name them.
+    ``is_live``: the rows enter as if captured now, not as history. ``is_dry_run``: count, and write nothing. ``creates_leads``: a
+    deal or an event of somebody unknown makes a lead; ``event_type`` is what happened where no column says it. Only the pages
+    give ``left_out``, columns that fill nothing whatever they are called, and ``new_fields``, custom fields to make of a type
+    that is chosen; ``maps`` may name them.
     """
 
     maps: Sequence[str] = ()
@@ -85,6 +91,8 @@ class ImportOptions:
     is_dry_run: bool = False
     left_out: Sequence[str] = ()
     new_fields: Sequence[NewField] = ()
+    creates_leads: bool = False
+    event_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,9 +132,12 @@ def plan_file(
     options: ImportOptions,
     fields: Mapping[str, FieldType],
     custom: Mapping[str, FieldType],
+    open_fields: OpenFields = NO_OPEN_FIELDS,
 ) -> tuple[ColumnPlan, dict[str, FieldType]]:
     """What is done with the columns, and the fields that are known with their types: those of the import, the custom ones, and
     those it makes of a chosen type. Raises InvalidOption."""
+    made_prefix = PROPERTY if PROPERTY in open_fields else CUSTOM
+    custom = custom if made_prefix == CUSTOM else {}
     known: dict[str, FieldType] = {
         **fields,
         **{CUSTOM + name: kind for name, kind in custom.items()},
@@ -141,6 +152,8 @@ def plan_file(
         blanks=options.blanks,
         date_formats=options.date_formats,
         create_fields=options.create_fields,
+        prefixes=open_fields,
+        made_prefix=made_prefix,
     )
     return plan, known
 
@@ -153,20 +166,23 @@ def make_readable(
     fields: Mapping[str, FieldType],
     rules: IntakeRules,
     identities: Mapping[str, Normalise] | None = None,
+    open_fields: OpenFields = NO_OPEN_FIELDS,
 ) -> ReadableFile:
     """Decide how each column of a table is read.
 
-    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides. With
-    ``identities``, fields by which rows are known, a file that is worth it is split into lanes. Raises UnreadableFile,
-    InvalidOption and AmbiguousDates; nothing is written.
+    ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides, and any name
+    after a prefix of ``open_fields``. With ``identities``, fields by which rows are known, a file that is worth it is split
+    into lanes. Raises UnreadableFile, InvalidOption and AmbiguousDates; nothing is written.
     """
-    plan, known = plan_file(columns=table.columns, options=options, fields=fields, custom=rules.custom)
+    plan, known = plan_file(
+        columns=table.columns, options=options, fields=fields, custom=rules.custom, open_fields=open_fields
+    )
     scan = (
         LaneScan(plan=plan, identities=identities)
         if identities is not None and LEAST_ROWS <= table.row_count <= MOST_ROWS
         else None
     )
-    decisions = _decide(table, plan, known, scan)
+    decisions = _decide(table, plan, known, scan, open_fields)
     if decisions.doubts:
         raise AmbiguousDates("\n".join(decisions.doubts), decisions.doubtful)
     return as_decided(
@@ -206,6 +222,7 @@ def as_decided(
             custom={**rules.custom, **{each.name: each.type for each in created}},
             date_formats=decisions.date_formats,
             marks=decisions.marks,
+            properties={name: decisions.types[name] for name in plan.opened if name in decisions.types},
         ),
         created=created,
         digest=digest,
@@ -234,6 +251,7 @@ def digest_of(content: str, options: ImportOptions) -> str:
     read_by = (
         *(sorted(options.maps), sorted(options.values), sorted(options.blanks), sorted(options.date_formats)),
         *(options.create_fields, options.is_live),
+        *((options.creates_leads, options.event_type) if options.creates_leads or options.event_type else ()),
     )
     return hashlib.sha256(f"{content}{read_by!r}".encode()).hexdigest()
 
@@ -248,12 +266,22 @@ _DECIDER_OF: Final[Mapping[FieldType, Callable[[], _Decider]]] = {
 
 
 def _decide(
-    table: RowSource, plan: ColumnPlan, known: Mapping[str, FieldType], scan: LaneScan | None
+    table: RowSource,
+    plan: ColumnPlan,
+    known: Mapping[str, FieldType],
+    scan: LaneScan | None,
+    open_fields: OpenFields,
 ) -> Decisions:
-    deciders: dict[str, _Decider] = {name: TypeDecider() for name in plan.created}
+    opened = {
+        name: next(kind for prefix, kind in open_fields.items() if name.startswith(prefix))
+        for name in plan.opened
+    }
+    undecided = [*plan.created, *(name for name, kind in opened.items() if kind is None)]
+    deciders: dict[str, _Decider] = {name: TypeDecider() for name in undecided}
     for name in plan.sources.keys() - deciders.keys():
-        if known[name] in _DECIDER_OF:
-            deciders[name] = _DECIDER_OF[known[name]]()
+        kind = known.get(name) or opened[name]
+        if kind is not None and kind in _DECIDER_OF:
+            deciders[name] = _DECIDER_OF[kind]()
     if deciders or scan is not None:
         _feed(table, plan, deciders, scan)
     decisions = Decisions()

@@ -71,7 +71,9 @@ def say_who(row: ReadRow) -> str:
     if row.item is None:
         cells = row.cells.values() if isinstance(row.cells, Mapping) else row.cells
         return ", ".join(cell for cell in islice(filter(str.strip, cells), 2))[:MAX_SHOWN]
-    names = (getattr(row.item, name, None) for name in ("name", "email", "external_id", "phone", "deal_id"))
+    names = (
+        getattr(row.item, name, None) for name in ("deal_id", "type", "name", "email", "external_id", "phone")
+    )
     return ", ".join(islice((str(name) for name in names if name), 2))[:MAX_SHOWN]
 
 
@@ -111,10 +113,12 @@ def decided_json(readable: ReadableFile) -> dict[str, Any]:
     return {
         "date_formats": {name: each.value for name, each in rules.date_formats.items()},
         "marks": dict(rules.marks),
+        "properties": dict(rules.properties),
     }
 
 
 def decisions_of(decided: Mapping[str, Any]) -> Decisions:
     """The decisions that ``decided_json`` wrote down."""
     formats = {name: DateFormat(each) for name, each in decided["date_formats"].items()}
-    return Decisions(date_formats=formats, marks=dict(decided["marks"]))
+    types = dict(decided.get("properties", {}))
+    return Decisions(types=types, date_formats=formats, marks=dict(decided["marks"]))

@@ -270,8 +270,8 @@ _IMPORTS = Rows(_import_rows, "key")
 
 
 def _recent_imports() -> list[Choice]:
-    """The imports of leads by the pages, the newest first."""
-    runs = ImportRun.objects.filter(subject=ImportRun.Subject.LEADS, made_by__isnull=False, file_hash__gt="")
+    """The imports by the pages, the newest first."""
+    runs = ImportRun.objects.filter(made_by__isnull=False, file_hash__gt="")
     newest = runs.order_by("-started_at").values_list("pk", "file_name", "started_at")[:RECENT_IMPORTS]
     return [
         Choice(str(pk), f"{name} ({date_format(localtime(at), 'SHORT_DATE_FORMAT')})")

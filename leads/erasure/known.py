@@ -237,9 +237,13 @@ def register_hub_holdings() -> None:
         Holding(
             model="leads.ImportRun",
             label=_("Imports that name the person"),
-            told=("detected", "assignment", "trial", "problem", "file_name"),
+            told=("detected", "assignment", "trial", "orders", "problem", "file_name"),
             # Without what was detected it is shown as one that a command ran: its counts.
-            empty={"detected": None, "assignment": None, "trial": None, "problem": "", "file_name": "—"},
+            empty={
+                **dict.fromkeys(("detected", "assignment", "trial", "orders")),
+                "problem": "",
+                "file_name": "—",
+            },
             plain=("counts", "file_hash", "layout"),
             by_name=True,
             is_given=False,
@@ -254,6 +258,7 @@ def register_hub_holdings() -> None:
             model="leads.LeadExport",
             label=_("Exports that name the person"),
             told=("query", "query_words", "problem", "cursor"),
+            plain=("column_keys",),
             deletes=True,
             by_name=True,
             is_given=False,

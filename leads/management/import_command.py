@@ -1,4 +1,5 @@
-"""What ``import_leads`` and ``import_outcomes`` share: options, progress, exit codes, the JSON object on the last line."""
+"""What ``import_leads``, ``import_outcomes`` and ``import_events`` share: options, progress, exit codes, the JSON object on the
+last line."""
 
 import json
 import sys
@@ -23,11 +24,18 @@ PROGRESS_SECONDS: Final = 2.0
 
 
 class ImportCommand(BaseCommand):
-    """A command that imports one file. A subclass says what the file tells of."""
+    """A command that imports one file. A subclass says what the file tells of, and whether its rows name leads that may be
+    made."""
 
-    def make_subject(self, tenant: Tenant) -> Subject:
+    names_leads = False
+
+    def make_subject(self, tenant: Tenant, options: ImportOptions) -> Subject:
         """What the file tells of."""
         raise NotImplementedError
+
+    def more_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Options that not every import has."""
+        return {"creates_leads": options["create_leads"]} if self.names_leads else {}
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -66,6 +74,12 @@ class ImportCommand(BaseCommand):
         parser.add_argument(
             "--live", action="store_true", help="the rows enter as if captured now, not as history"
         )
+        if self.names_leads:
+            parser.add_argument(
+                "--create-leads",
+                action="store_true",
+                help="make the leads that are not known, instead of refusing rows",
+            )
         parser.add_argument("--dry-run", action="store_true", help="count, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -74,20 +88,22 @@ class ImportCommand(BaseCommand):
         except CommandError as error:
             raise CommandError(str(error), returncode=BAD_ARGUMENTS) from error
         started = time.monotonic()
+        said = ImportOptions(
+            maps=options["map"],
+            values=options["value"],
+            blanks=options["blank"],
+            date_formats=options["date_format"],
+            create_fields=options["create_fields"],
+            is_live=options["live"],
+            is_dry_run=options["dry_run"],
+            **self.more_options(options),
+        )
         try:
             result = run_import(
-                subject=self.make_subject(tenant),
+                subject=self.make_subject(tenant, said),
                 tenant=tenant,
                 path=options["file"],
-                options=ImportOptions(
-                    maps=options["map"],
-                    values=options["value"],
-                    blanks=options["blank"],
-                    date_formats=options["date_format"],
-                    create_fields=options["create_fields"],
-                    is_live=options["live"],
-                    is_dry_run=options["dry_run"],
-                ),
+                options=said,
                 now=timezone.now(),
                 progress=self._progress(started),
             )

@@ -111,7 +111,9 @@ class ImportRun(TenantModel):
 
     class Subject(models.TextChoices):
         LEADS = "leads", _("Leads")
-        OUTCOMES = "outcomes", _("Outcomes")
+        # One deal a row; the name is that of the command.
+        OUTCOMES = "outcomes", _("Deals")
+        EVENTS = "events", _("Events")
 
     subject = models.CharField(max_length=8, choices=Subject.choices)
     file_name = models.CharField(max_length=255)
@@ -139,6 +141,8 @@ class ImportRun(TenantModel):
     detected = models.JSONField(null=True)
     assignment = models.JSONField(null=True)
     trial = models.JSONField(null=True)
+    # What a program asked for with the file, so that nobody has to say it on a page: leads.capture.ordered_imports.
+    orders = models.JSONField(null=True)
     # Why it can't be read, or failed, in the language of whoever made it.
     problem = models.TextField(default="", db_default="")
     # How often a worker has begun at it since it last came on.
@@ -155,17 +159,17 @@ class ImportRun(TenantModel):
 
 
 class ImportMark(TenantModel):
-    """A lead, or a deal, that an import by the pages has told of, with what first came of it.
+    """A lead, a deal or an event that an import by the pages has told of, with what first came of it.
 
     It tells rows that come twice apart from new ones after a worker has died, and the leads of an import from others.
     """
 
     tenant = TenantKey(loose=True)
     run = TenantForeignKey(ImportRun, on_delete=models.CASCADE, related_name="marks")
-    # The id of a lead, or of an opportunity.
+    # The id of a lead, of an opportunity or of an event.
     subject = models.BigIntegerField()
     outcome = models.CharField(max_length=9)
-    # In an import of leads the lead again, with the run's id as text: conditions ask for it as for a tag.
+    # The lead, or whose deal or event it is, with the run's id as text: conditions ask for it as for a tag.
     lead = TenantForeignKey(Lead, on_delete=models.CASCADE, null=True, related_name="import_marks")
     key = models.CharField(max_length=20)
 

@@ -22,13 +22,16 @@ class LeadExport(TenantModel):
         XLSX = "xlsx", "XLSX"
 
     class Columns(models.TextChoices):
-        LIST = "list", _("The columns of the list")
+        SHOWN = "view", _("The columns that the list shows")
+        LIST = "list", _("The usual columns")
         ALL = "all", _("All fields")
 
     made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
     made_at = models.DateTimeField()
     format = models.CharField(max_length=4, choices=Format.choices)
     columns = models.CharField(max_length=4, choices=Columns.choices)
+    # The keys of the columns that the list showed, in order, where these were asked for.
+    column_keys = models.JSONField(default=list, db_default=[])
     # The address of the list, as leads.listing.read_list_query takes it, and the same in words for the audit log.
     query = models.JSONField()
     query_words = models.TextField()

@@ -1,5 +1,7 @@
 """Contact attempts, the handover to sales, and what came of it."""
 
+from typing import Final
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -74,6 +76,10 @@ class OpportunityOutcome(models.TextChoices):
     LOST = "lost", _("Lost")
 
 
+# Before what makes a deal that a file gave no id.
+UNNAMED_DEAL: Final = "date:"
+
+
 class Opportunity(TenantModel):
     """A deal: what sales works on once it accepted the SQL, or one that a file tells of."""
 
@@ -113,3 +119,9 @@ class Opportunity(TenantModel):
             models.Index(fields=["tenant", "lead"], name="opportunity_by_lead"),
             models.Index(fields=["tenant", "outcome", "-opened_at", "-id"], name="opportunity_by_outcome"),
         ]
+
+    @property
+    def deal_id(self) -> str:
+        """The id that it has elsewhere, as a file gave it; empty for none."""
+        key = self.deal_key or ""
+        return "" if key.startswith(UNNAMED_DEAL) else key

@@ -120,6 +120,10 @@ class Lead(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "-created_at", "-id"], name="lead_newest"),
             models.Index(fields=["tenant", "name_key", "id"], name="lead_by_name"),
+            # By which deals and events of files find their leads.
+            models.Index(
+                fields=["tenant", "phone"], condition=models.Q(phone__isnull=False), name="lead_by_phone"
+            ),
             models.Index(fields=["tenant", "origin", "-created_at", "-id"], name="lead_by_origin"),
             models.Index(
                 fields=["tenant", "company"],

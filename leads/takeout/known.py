@@ -366,7 +366,7 @@ def _intake() -> Sequence[TakenTable]:
             columns=(
                 *("id", "subject", "file_name", "is_live", "started_at", "finished_at", "counts"),
                 *("file_hash", "row_number", "state", "made_by_id", "layout", "detected", "assignment"),
-                *("trial", "problem", "attempts", "seen_at"),
+                *("trial", "orders", "problem", "attempts", "seen_at"),
             ),
             withheld={
                 "file_id": "Uploaded files expire within days.",
@@ -425,7 +425,7 @@ def _records() -> Sequence[TakenTable]:
             about=_("Exports of leads"),
             columns=(
                 *("id", "made_by_id", "made_at", "format", "columns", "query", "query_words", "state"),
-                *("row_count", "expected", "finished_at", "problem"),
+                *("row_count", "expected", "finished_at", "problem", "column_keys"),
             ),
             withheld={
                 "cursor": "How far it has been built.",

@@ -14,7 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from core.saved_views.kinds import get_kind
+from core.saved_views.showing import read_shown
 from core.stored_files import stream_pieces
+from leads.export_fields import known_keys
 from leads.exports import (
     AT_ONCE,
     MAX_WORKBOOK_ROWS,
@@ -25,7 +28,7 @@ from leads.exports import (
     start_export,
 )
 from leads.list_words import filter_words
-from leads.listing import LIST_PARAMETERS, count_leads, read_list_query
+from leads.listing import count_leads, read_list_query
 from leads.models import ExportState, LeadExport
 from tenancy.fragments import redirect_htmx
 from tenancy.listing import show_number
@@ -45,7 +48,7 @@ class ExportForm(forms.Form):
     columns = forms.ChoiceField(
         label=gettext_lazy("Columns"),
         choices=LeadExport.Columns.choices,
-        initial=LeadExport.Columns.LIST,
+        initial=LeadExport.Columns.SHOWN,
         widget=forms.RadioSelect,
     )
     file_format = forms.ChoiceField(
@@ -64,7 +67,12 @@ class ExportForm(forms.Form):
 def export_new(request: TenantRequest) -> HttpResponse:
     """The leads of the list that the address means, as a file. Raises InvalidListQuery."""
     now = timezone.now()
-    given = {name: request.GET[name] for name in LIST_PARAMETERS if name in request.GET}
+    shown = read_shown(
+        request=request, kind=get_kind("leads"), member=request.member, slug=request.tenant.slug
+    )
+    labels = known_keys()
+    keys = [key for key in shown.column_keys() if key in labels]
+    given = dict(shown.parameters)
     query = read_list_query(parameters=given, member=request.member)
     words = filter_words(query, given)
     form = ExportForm(request.POST) if request.method == "POST" else ExportForm()
@@ -73,6 +81,7 @@ def export_new(request: TenantRequest) -> HttpResponse:
             parameters=given,
             words=words,
             columns=form.cleaned_data["columns"],
+            column_keys=keys,
             file_format=form.cleaned_data["file_format"],
             by=request.member,
             now=now,
@@ -83,6 +92,7 @@ def export_new(request: TenantRequest) -> HttpResponse:
     context = {
         "form": form,
         "words": words,
+        "shown_columns": ", ".join(labels[key] for key in keys),
         "count": count,
         "count_text": show_number(count.value) if count else "",
         "is_at_once": bool(count and count.exact and count.value <= AT_ONCE),

@@ -25,6 +25,7 @@ from leads.capture.page_imports import (
     MAX_UPLOAD_BYTES,
     assign_columns,
     choose_sheet,
+    choose_subject,
     get_import,
     list_imports,
     reassign,
@@ -36,7 +37,7 @@ from leads.capture.page_imports import (
 )
 from leads.capture.refusals import write_refused
 from leads.models import CustomField, ImportRun, ImportState
-from leads.views.import_form import column_rows, read_assignment
+from leads.views.import_form import column_rows, event_choices, read_assignment
 from tenancy import listing
 from tenancy.errors import FieldProblem
 from tenancy.fragments import redirect_htmx
@@ -78,8 +79,8 @@ class UploadForm(forms.Form):
     )
     subject = forms.ChoiceField(
         label=gettext_lazy("What the file tells of"),
-        choices=ImportRun.Subject.choices,
-        initial=ImportRun.Subject.LEADS,
+        choices=[("", gettext_lazy("Find out")), *ImportRun.Subject.choices],
+        required=False,
     )
 
 
@@ -224,7 +225,7 @@ def _context(request: TenantRequest, run: ImportRun, **more: Any) -> dict[str, A
         context |= _form(request, run)
     if run.state == ImportState.TRIED:
         context |= _tried(run)
-    if run.counts and run.subject == ImportRun.Subject.LEADS and not run.is_by_command:
+    if run.counts and not run.is_by_command:
         context["leads_url"] = leads_url(request.tenant.slug, run.pk)
     return context | more
 
@@ -288,13 +289,23 @@ def _form(
     remembered = None
     if said is None and run.assignment is None:
         remembered = remembered_for(run)
-        said = offer_assignment(detected=detected, fields=fields, custom=dict(custom), remembered=remembered)
+        said = offer_assignment(
+            detected=detected,
+            fields=fields,
+            custom=dict(custom),
+            remembered=remembered,
+            subject=run.subject,
+        )
     elif said is None:
         said = assignment_of(run)
     return {
         "rows": column_rows(detected=detected, assignment=said, fields=fields, errors=errors),
         "blanks": ", ".join(said.blanks),
         "is_live": said.is_live,
+        "creates_leads": said.creates_leads,
+        "event_type": said.event_type,
+        "event_choices": event_choices() if run.subject == ImportRun.Subject.EVENTS else [],
+        "subjects": ImportRun.Subject.choices,
         "is_remembered": remembered is not None,
         "problems": [str(each.message) for each in errors if not each.field.startswith("column-")],
         "fault_count": len(errors),
@@ -315,6 +326,14 @@ def import_columns(request: TenantRequest, import_id: int) -> HttpResponse:
         run.state = ImportState.MAPPING
         form = _form(request, run, said=said, errors=invalid.errors)
         return render(request, PAGE, _context(request, run, **form), status=422)
+    return _to(request, import_id)
+
+
+@tenant_page(right="import.run")
+@require_POST
+def import_subject(request: TenantRequest, import_id: int) -> HttpResponse:
+    """Say that the file tells of something else."""
+    choose_subject(run=get_import(import_id=import_id), subject=request.POST.get("subject", ""))
     return _to(request, import_id)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -64,6 +65,10 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
             "company": row.lead.company or "",
             "opened": _day(row.opened_at),
             "closed": _day(row.closed_at),
+            "deal_id": row.deal_id,
+            "expected": date_format(row.expected_close_on, "SHORT_DATE_FORMAT")
+            if row.expected_close_on
+            else "",
             "amount": money_words(row.amount_minor, row.currency),
             "owner": row.sales_rep or row.kept_sales_rep or "",
             "reason": reason_words(act=MoveAct.LOSE, reason=row.reason, reasons=rulebook_reasons),
@@ -131,15 +136,14 @@ def _columns(outcome: OpportunityOutcome) -> list[Column]:
         Column(key="owner", label=_("Owner")),
         _time_column("opened", _("Opened")),
     ]
+    amount = Column(key="amount", label=_("Amount"), end=True, sort="amount", descending_first=True)
+    deal = Column(key="deal_id", label=_("Deal id"))
     if outcome is OpportunityOutcome.OPEN:
-        return columns
+        return [*columns, Column(key="expected", label=_("Expected close"), end=True), amount, deal]
     columns.append(_time_column("closed", _("Closed")))
     if outcome is OpportunityOutcome.LOST:
-        return [*columns, Column(key="reason", label=_("Reason"))]
-    return [
-        *columns,
-        Column(key="amount", label=_("Amount"), end=True, sort="amount", descending_first=True),
-    ]
+        return [*columns, Column(key="reason", label=_("Reason")), deal]
+    return [*columns, amount, deal]
 
 
 def _time_column(name: str, label: str) -> Column:

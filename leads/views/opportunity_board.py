@@ -70,6 +70,7 @@ class Card:
     reason: str
     clock: ClockFace | None
     moves: list[Move]
+    deal_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ class Drawing:
                 url=self._lead_url(row.lead_id),
                 title=str(row.lead),
                 company=str(row.lead.company or ""),
+                deal_id=row.deal_id,
                 owner=str(row.sales_rep or row.kept_sales_rep or ""),
                 at=row.opened_at if is_open else row.closed_at,
                 amount=money_words(row.amount_minor, row.currency),

@@ -85,7 +85,10 @@ function showMarked(list, isAll = false) {
   bar.hidden = !marked.length;
   const some = marked.length === 1 ? words.dataset.one : words.dataset.many.replace("{count}", marked.length);
   words.textContent = isAll ? words.dataset.all : some;
-  const query = isAll ? bar.dataset.narrowing : `ids=${marked.map((box) => box.value).join(",")}`;
+  // The view says which columns are shown, whoever is marked.
+  const view = new URLSearchParams(window.location.search).get("view");
+  const ids = `ids=${marked.map((box) => box.value).join(",")}${view ? `&view=${view}` : ""}`;
+  const query = isAll ? bar.dataset.narrowing : ids;
   for (const act of bar.querySelectorAll("[data-mark-act]")) act.href = `${act.dataset.markAct}?${query}`;
   const page = list.querySelector("[data-mark-page]");
   page.checked = marked.length > 0 && marked.length === boxes(list).length;

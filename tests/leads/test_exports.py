@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +17,8 @@ from openpyxl import load_workbook
 from core.due import sweep_tenant
 from core.formulas import defuse, fuse
 from core.models import Notification, StoredPiece
+from core.saved_views.kinds import get_kind
+from core.saved_views.services import make_view
 from leads import exports
 from leads.exports import NoSuchExport, advance_export, get_export, read_export, start_export
 from leads.listing import InvalidListQuery
@@ -100,6 +105,53 @@ def test_a_file_holds_what_the_list_shows_in_its_order(clara: Membership) -> Non
         ("Bia", "MQL", "30"),
         ("Ana", "MQL", "10"),
     ]
+
+
+def test_a_file_takes_the_columns_of_the_view_in_their_order(client: Client, tenant: Tenant) -> None:
+    member = sign_in(client, tenant, Role.MARKETING)
+    with tenant_scope(tenant.pk):
+        plants = CustomField.objects.create(name="plants", label="Plants", type="decimal")
+        lead = make_lead(
+            email="a@x.test", name="Ana", stage="mql", tags=["vip", "feira"], seniority="manager"
+        )
+        make_lead(email="b@x.test", name="Bia", stage="new")
+        CustomValue.objects.create(lead=lead, field=plants, decimal_value=2_500_000)
+        columns = ["name", "custom.plants", "tags", "clock", "seniority", "email", "owner_sdr", "stage"]
+        view = make_view(
+            kind=get_kind("leads"),
+            name="Fábricas",
+            parameters={"stage": "mql"},
+            columns=columns,
+            sharing="me",
+            team_id=None,
+            by=member,
+            now=NOW,
+        )
+    place = f"/t/horizonte/leads/export/?view={view.pk}"
+    shown = client.get(place).content.decode()
+    assert ("Export 1 lead" in shown, "Name, Plants, Tags, Clock" in shown) == (True, True)
+    made = client.post(place, {"columns": "view", "file_format": "csv"})["Location"]
+    text = client.get(f"{made}file/").getvalue().decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(text))) == [
+        ["Name", "Plants", "Tags", "Clock", "Seniority", "E-mail", "SDR", "Stage"],
+        ["Ana", "2.5", "feira; vip", "", "Manager", "a@x.test", "", "MQL"],
+    ]
+    # Of marked leads the view says the columns alone.
+    made = client.post(f"{place}&ids={lead.pk}", {"columns": "view", "file_format": "xlsx"})["Location"]
+    sheet = load_workbook(io.BytesIO(client.get(f"{made}file/").getvalue())).worksheets[0]
+    assert [[cell.value for cell in row][:2] for row in sheet.rows] == [["Name", "Plants"], ["Ana", 2.5]]
+
+
+def test_a_workbook_is_loaded_by_who_writes_one_alone() -> None:
+    asked = "import django; django.setup(); import leadsys.urls, sys; print('openpyxl' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "leadsys.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == ["False"]
 
 
 def test_formulas_are_made_harmless(clara: Membership) -> None:

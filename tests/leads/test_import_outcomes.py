@@ -92,7 +92,7 @@ def test_an_unknown_lead_is_refused(tmp_path: Path, tenant: Tenant) -> None:
     assert (ran.counts, ran.exit_code) == ((0, 0, 0, 0, 4), 1)
     assert "No lead is known by “z”" in ran.said
     assert "No lead is known by “zoe@x.test”" in ran.said
-    assert "Give the external id or the e-mail of a lead." in ran.said
+    assert "Give the external id, the e-mail or the phone of a lead." in ran.said
     with tenant_scope(tenant.pk):
         assert Opportunity.objects.count() == 0
 

@@ -2,6 +2,7 @@
 
 from leads.capture.imports import Subject
 from leads.capture.lead_rows import LeadRows
+from leads.capture.readable_file import ImportOptions
 from leads.management.import_command import ImportCommand
 from tenancy.models import Tenant
 
@@ -13,6 +14,6 @@ class Command(ImportCommand):
         "Exit 0; 1 if every row was refused; 2 for bad arguments or an unreadable or ambiguous file."
     )
 
-    def make_subject(self, tenant: Tenant) -> Subject:
+    def make_subject(self, tenant: Tenant, options: ImportOptions) -> Subject:
         """Leads."""
         return LeadRows()
