@@ -7,20 +7,30 @@ class InsightsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.scrape import register_reader
+        from insights.campaign_tallies import register_campaign_tallies
+        from insights.deeds import register_deeds
         from insights.facts import register_campaign_facts
         from insights.home import register_home_parts
         from insights.operation import read_gauges
         from insights.takeout import TAKEN
         from leads.erasure.holdings import holds_nothing
-        from leads.takeout.tables import register_taken
+        from leads.takeout.tables import register_staying, register_taken
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_reader("operation", read_gauges)
         register_campaign_facts()
+        register_campaign_tallies()
+        register_deeds()
         register_home_parts()
         register_taken(*TAKEN)
+        register_staying("insights.CampaignTally", why="Counted from leads and deals.")
         holds_nothing(
-            *("insights.Campaign", "insights.CampaignSign", "insights.CampaignSpend"),
+            *(
+                "insights.Campaign",
+                "insights.CampaignSign",
+                "insights.CampaignSpend",
+                "insights.CampaignTally",
+            ),
             why="Campaigns and what they cost.",
         )
         register_navigation(

@@ -1,5 +1,6 @@
 """Campaigns and what they cost, over HTTP."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.urls import URLPattern, path
@@ -17,7 +18,8 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from insights.campaign_figures import COUNTED, By, Figures, read_figures
+from insights.campaign_figures import COUNTED, By, Figures
+from insights.campaign_tallies import ShownFigures, read_shown
 from insights.campaigns import (
     CampaignData,
     InvalidCampaign,
@@ -88,6 +90,8 @@ _FIGURES = inline_serializer(
         "cost_per_customer": s.FloatField(allow_null=True),
         "roi_percent": s.FloatField(allow_null=True),
     },
+    allow_null=True,
+    help_text="Null until a worker has counted them.",
 )
 _CAMPAIGN = inline_serializer(
     "Campaign",
@@ -99,6 +103,9 @@ _CAMPAIGN = inline_serializer(
         "ends_on": s.DateField(allow_null=True),
         "note": s.CharField(allow_blank=True),
         "currency": s.CharField(),
+        "counted_at": s.DateTimeField(
+            allow_null=True, help_text="Of the figures, where there are too many leads to count them now."
+        ),
         "figures": _FIGURES,
     },
 )
@@ -140,10 +147,10 @@ class CampaignView(TenantAPIView):
 
     def answer(self, campaigns: list[Campaign]) -> list[dict[str, Any]]:
         """Campaigns with their figures."""
-        figures = read_figures(
+        shown = read_shown(
             campaign_ids=[each.pk for each in campaigns], by=read_by(self.request), tenant=self.tenant
         )
-        return [campaign_json(each, figures[each.pk], self.tenant.currency) for each in campaigns]
+        return [campaign_json(each, shown, self.tenant.currency) for each in campaigns]
 
 
 class CampaignCollectionView(CampaignView):
@@ -305,13 +312,13 @@ def _read_signs(raw: Any, problems: list[FieldProblem]) -> list[Sign]:
     ]
 
 
-def campaign_json(campaign: Campaign, figures: Figures, currency: str) -> dict[str, Any]:
+def campaign_json(campaign: Campaign, shown: ShownFigures, currency: str) -> dict[str, Any]:
     """A campaign in the shape of the API; money in units of the tenant's currency."""
 
     def units(minor: int | None) -> float | None:
         return None if minor is None else float(amount_in_units(minor, currency=currency))
 
-    data = data_of(campaign)
+    data, figures = data_of(campaign), shown.by_campaign[campaign.pk]
     return {
         "id": campaign.pk,
         "name": campaign.name,
@@ -323,19 +330,25 @@ def campaign_json(campaign: Campaign, figures: Figures, currency: str) -> dict[s
         "ends_on": campaign.ends_on,
         "note": campaign.note,
         "currency": currency,
-        "figures": {
-            "touched": figures.touched,
-            "brought": figures.brought,
-            "leads": figures.leads,
-            "reached": {stage.value: figures.reached[stage] for stage in COUNTED},
-            "spend": units(figures.spend_minor),
-            "revenue": units(figures.revenue_minor),
-            "deals_in_other_currencies": figures.others,
-            "cost_per_lead": units(figures.cost_per_lead),
-            "cost_per_sql": units(figures.cost_per_sql),
-            "cost_per_customer": units(figures.cost_per_customer),
-            "roi_percent": None if figures.roi is None else float(figures.roi),
-        },
+        "counted_at": shown.counted_at,
+        "figures": figures_json(figures, units) if figures.is_known else None,
+    }
+
+
+def figures_json(figures: Figures, units: Callable[[int | None], float | None]) -> dict[str, Any]:
+    """Numbers in the shape of the API; ``units`` makes units of the currency of its minor ones."""
+    return {
+        "touched": figures.touched,
+        "brought": figures.brought,
+        "leads": figures.leads,
+        "reached": {stage.value: figures.reached[stage] for stage in COUNTED},
+        "spend": units(figures.spend_minor),
+        "revenue": units(figures.revenue_minor),
+        "deals_in_other_currencies": figures.others,
+        "cost_per_lead": units(figures.cost_per_lead),
+        "cost_per_sql": units(figures.cost_per_sql),
+        "cost_per_customer": units(figures.cost_per_customer),
+        "roi_percent": None if figures.roi is None else float(figures.roi),
     }
 
 

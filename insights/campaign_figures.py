@@ -9,7 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, Literal
 
 from django.db import connection
+from django.db.models import Sum
 
+from insights.models import CampaignSpend
 from leads.models import FORWARD_STAGES, Stage
 from tenancy.models import Tenant
 
@@ -22,7 +24,8 @@ COUNTED: Final = (Stage.MARKETING_QUALIFIED, Stage.SALES_QUALIFIED, Stage.OPPORT
 class Figures:
     """A campaign's numbers. Money in minor units of the tenant's currency; ``others`` deals were won in another one.
 
-    ``touched`` and ``brought`` are the same whichever way leads are counted; the rest follows it.
+    ``touched`` and ``brought`` are the same whichever way leads are counted; the rest follows it. Where they are not known
+    nobody has counted yet: only what was spent is.
     """
 
     touched: int = 0
@@ -34,6 +37,7 @@ class Figures:
     revenue_minor: int = 0
     others: int = 0
     spend_minor: int = 0
+    is_known: bool = True
 
     def cost_of(self, count: int) -> int | None:
         """What one of so many cost, rounded half up to the minor unit; None of none."""
@@ -77,6 +81,12 @@ def read_figures(*, campaign_ids: Sequence[int], by: By, tenant: Tenant) -> dict
             revenue, others, spend = more[len(COUNTED) :]
             found[campaign_id] = Figures(touched, brought, leads, reached, int(revenue), others, int(spend))
     return found
+
+
+def read_spent(*, campaign_ids: Sequence[int]) -> dict[int, int]:
+    """What was spent on campaigns, in minor units; those on which nothing was are missing."""
+    spends = CampaignSpend.objects.filter(campaign_id__in=campaign_ids)
+    return dict(spends.values_list("campaign_id").annotate(spent=Sum("amount_minor")))
 
 
 _REACHED: Final = ", ".join(

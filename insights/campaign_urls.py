@@ -6,6 +6,7 @@ from insights import campaign_views
 
 urlpatterns = [
     path("", campaign_views.campaign_list, name="campaign-list"),
+    path("count/", campaign_views.campaign_count, name="campaign-count"),
     path("new/", campaign_views.campaign_new, name="campaign-new"),
     path("<int:campaign_id>/", campaign_views.campaign_detail, name="campaign-detail"),
     path("<int:campaign_id>/edit/", campaign_views.campaign_edit, name="campaign-edit"),

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from insights.campaign_figures import COUNTED, By, Figures, read_figures
+from insights.campaign_figures import COUNTED, By, Figures
 from insights.campaign_forms import CampaignForm, SpendForm, initial_of
+from insights.campaign_tallies import count_soon, read_shown
 from insights.campaigns import (
     CampaignData,
     Sign,
@@ -124,6 +125,8 @@ class Numbers:
         return TOUCHED_BY if self._by == "any" else BROUGHT_BY
 
     def _leads(self, count: int, fact: str, stage: Stage | None = None) -> str:
+        if not self._figures.is_known:
+            return quiet("…")
         return format_html('<a class="num" href="{}">{}</a>', self.url(fact, stage), show_number(count))
 
 
@@ -133,7 +136,8 @@ def campaign_list(request: TenantRequest) -> HttpResponse:
     """Every campaign with what it brought and cost."""
     by = _by(request)
     campaigns = list_campaigns()
-    figures = read_figures(campaign_ids=[each.pk for each in campaigns], by=by, tenant=request.tenant)
+    shown = read_shown(campaign_ids=[each.pk for each in campaigns], by=by, tenant=request.tenant)
+    figures = shown.by_campaign
     search = request.GET.get("q", "").strip().casefold()
     rows = [
         ListedCampaign(each, figures[each.pk], Numbers(each, figures[each.pk], by, request))
@@ -162,6 +166,7 @@ def campaign_list(request: TenantRequest) -> HttpResponse:
     spend = sum(each.spend_minor for each in figures.values())
     context = {
         "by": by,
+        "shown": shown,
         "count_text": listing.words(len(campaigns)),
         "spend": money_words(spend, request.tenant.currency),
     }
@@ -225,7 +230,8 @@ def _show(
     problem: Problem | None = None,
 ) -> HttpResponse:
     by = _by(request)
-    figures = read_figures(campaign_ids=[campaign.pk], by=by, tenant=request.tenant)[campaign.pk]
+    shown = read_shown(campaign_ids=[campaign.pk], by=by, tenant=request.tenant)
+    figures = shown.by_campaign[campaign.pk]
     numbers = Numbers(campaign, figures, by, request)
     data = data_of(campaign)
     fact = TOUCHED_BY if by == "any" else BROUGHT_BY
@@ -234,9 +240,12 @@ def _show(
         _card(_("Brought"), figures.brought, numbers.url(BROUGHT_BY)),
         *(_card(str(stage.label), figures.reached[stage], numbers.url(fact, stage)) for stage in COUNTED),
     ]
+    if not figures.is_known:
+        cards = [card | {"value": "…"} for card in cards]
     context = {
         "campaign": campaign,
         "by": by,
+        "shown": shown,
         "figures": figures,
         "numbers": numbers,
         "cards": cards,
@@ -279,6 +288,15 @@ def _spend_row(spend: CampaignSpend, currency: str) -> dict[str, Any]:
     )
     when = formats.date_format(spend.spent_on, style)
     return {"spend": spend, "when": when, "amount": money_words(spend.amount_minor, currency)}
+
+
+@tenant_page(right="campaign.read")
+@require_POST
+def campaign_count(request: TenantRequest) -> HttpResponse:
+    """Let a worker count every campaign."""
+    count_soon(campaign_ids=[each.pk for each in list_campaigns()], now=timezone.now())
+    messages.info(request, _("The campaigns are being counted. Look again in a minute."))
+    return redirect("campaign-list", slug=request.tenant.slug)
 
 
 @tenant_page(right="campaign.edit")

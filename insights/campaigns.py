@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
+from insights.campaign_tallies import forget_tally, stop_counting
 from insights.models import Campaign, CampaignSign, CampaignSpend
 from leads.conditions.lead_facts import fold_origin
 from leads.money import read_amount
@@ -101,6 +102,7 @@ def make_campaign(*, data: CampaignData, by: Membership | None, now: datetime) -
         raise InvalidCampaign(message % {"count": MAX_CAMPAIGNS})
     campaign = Campaign(created_at=now)
     _write(campaign, data)
+    forget_tally(campaign_id=campaign.pk, now=now)
     record(act="campaign.made", subject=campaign.name, by=by, now=now, detail=_detail(data))
     return campaign
 
@@ -112,6 +114,7 @@ def change_campaign(*, campaign: Campaign, data: CampaignData, by: Membership | 
     if before == _detail(data):
         return
     _write(campaign, data)
+    forget_tally(campaign_id=campaign.pk, now=now)
     detail = _detail(data) | {"before": before}
     record(act="campaign.changed", subject=campaign.name, by=by, now=now, detail=detail)
 
@@ -122,6 +125,7 @@ def delete_campaign(*, campaign: Campaign, by: Membership | None, now: datetime)
         "spend": [[str(each.spent_on), each.amount_minor] for each in campaign.spends.order_by("spent_on")]
     }
     name = campaign.name
+    stop_counting(campaign_id=campaign.pk)
     campaign.delete()
     record(act="campaign.deleted", subject=name, by=by, now=now, detail=detail)
 

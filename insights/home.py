@@ -14,8 +14,9 @@ from django.utils import timezone, translation
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from insights.oversight import ClockCounts, Load, get_oversight, waiting_stages
-from insights.own_numbers import list_own_numbers
+from insights.deeds import ATTEMPT
+from insights.oversight import ClockCounts, Load, get_oversight, local_midnight, waiting_stages
+from insights.own_numbers import Figure, deed_figure, list_own_numbers
 from leads.home_panels import HomePanel, register_home_panel
 from leads.listing import TookTooLong, limited_to
 from leads.matching import NOBODY
@@ -29,14 +30,6 @@ OVERSIGHT = "insights/home_oversight.html"
 RIGHT = "team.oversee"
 # The home page waits no longer for the numbers of a very large account.
 MOST_MS: Final = 1000
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number and the leads behind it."""
-
-    value: int
-    url: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ class LoadRow:
     waiting: Figure
     going: Figure
     oldest_at: datetime | None
-    attempts: int | None
+    attempts: Figure | None
     near: Figure
     broken: Figure
 
@@ -91,7 +84,7 @@ def oversight_panel(member: Membership, tenant: Tenant, now: datetime) -> dict[s
     except TookTooLong:
         panel = {"clocks": [], "groups": [], "is_too_slow": True, "url": _address(tenant)}
         return panel | _poll(panel)
-    lists = Lists(tenant)
+    lists = Lists(tenant, now)
     clocks = [
         ClockRow(
             str(kind.label),
@@ -129,8 +122,9 @@ def own_panel(member: Membership, tenant: Tenant, now: datetime) -> dict[str, An
 class Lists:
     """Addresses of the list of leads behind the figures."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, now: datetime) -> None:
         self._list = reverse("lead-list", kwargs={"slug": tenant.slug})
+        self._tenant, self._today = tenant, local_midnight(tenant=tenant, now=now)
 
     def clocks(
         self, counts: ClockCounts, *, kind: ClockKind | None = None, owner: int | str = ""
@@ -145,7 +139,7 @@ class Lists:
             (counts.broken, broken, []),
         ]
         first, second, third = (
-            Figure(value, self._clock_list(state, [*also, *_kinds(kind)], owner))
+            Figure(value, value, self._clock_list(state, [*also, *_kinds(kind)], owner))
             for value, state, also in asked
         )
         return first, second, third
@@ -164,14 +158,23 @@ class Lists:
             waiting=self._held(load.waiting, waiting.value, load.member.pk),
             going=self._held(load.going, going.value, load.member.pk),
             oldest_at=load.oldest_at,
-            attempts=load.attempts_today if load.function is TeamFunction.SDR else None,
+            attempts=self._attempts(load) if load.function is TeamFunction.SDR else None,
             near=near,
             broken=broken,
         )
 
     def _held(self, count: int, stage: str, owner: int) -> Figure:
         query = urlencode({"stage": stage, "owner": str(owner), "order": "stage_at"})
-        return Figure(count, f"{self._list}?{query}")
+        return Figure(count, count, f"{self._list}?{query}")
+
+    def _attempts(self, load: Load) -> Figure:
+        return deed_figure(
+            ATTEMPT,
+            member_id=load.member.pk,
+            since=self._today,
+            done=load.attempts_today,
+            tenant=self._tenant,
+        )
 
 
 def _kinds(kind: ClockKind | None) -> list[Mapping[str, Any]]:

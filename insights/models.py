@@ -76,6 +76,30 @@ class CampaignSpend(TenantModel):
         indexes = [models.Index(fields=["tenant", "campaign", "-spent_on"], name="campaign_spend_by_day")]
 
 
+class CampaignTally(TenantModel):
+    """A campaign's numbers as a worker counted them, for accounts in which counting takes longer than a page may."""
+
+    campaign = TenantForeignKey(Campaign, on_delete=models.CASCADE, related_name="tallies")
+    # Counted by any touch; else by the first contact.
+    is_any = models.BooleanField()
+    counted_at = models.DateTimeField()
+    # How long counting took: whether it can be done while somebody waits.
+    took_ms = models.IntegerField()
+    touched = models.BigIntegerField()
+    brought = models.BigIntegerField()
+    leads = models.BigIntegerField()
+    # By stage.
+    reached = models.JSONField()
+    revenue_minor = models.BigIntegerField()
+    others = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "campaign", "is_any"], name="campaign_tally_once")
+        ]
+
+
 class CampaignLead(models.Model):
     """A lead that a campaign brought or touched: a view over signs, leads and their touches, one row a campaign and lead.
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from leads.deeds import Done
 from leads.models import Stage
 from routing.models import ClockKind
 from tenancy.models import MemberKind, Membership, Role, TeamFunction, Tenant
@@ -55,7 +56,7 @@ class Load:
     waiting: int = 0
     going: int = 0
     oldest_at: datetime | None = None
-    attempts_today: int = 0
+    attempts_today: Done = field(default_factory=Done)
     clocks: ClockCounts = field(default_factory=ClockCounts)
 
 
@@ -92,7 +93,8 @@ FROM leads_leadstate WHERE stage IN ('sql', 'opportunity') AND owner_sales_id IS
 """
 
 _ATTEMPTS: Final = """
-SELECT actor_id, count(*) FROM leads_contactattempt WHERE actor_id = ANY (%(members)s) AND at >= %(since)s AND at <= %(now)s
+SELECT actor_id, count(*), count(DISTINCT lead_id) FROM leads_contactattempt
+WHERE actor_id = ANY (%(members)s) AND at >= %(since)s AND at <= %(now)s
 GROUP BY actor_id
 """
 
@@ -121,17 +123,12 @@ def get_oversight(*, tenant: Tenant, now: datetime) -> Oversight:
     for function, owner, waiting, going, oldest_at in _rows(_LOADS):
         if load := loads.get((TeamFunction(function), owner)):
             load.waiting, load.going, load.oldest_at = waiting, going, oldest_at
-    attempts = dict(
-        _rows(
-            _ATTEMPTS,
-            members=[member.pk for member in people],
-            since=local_midnight(tenant=tenant, now=now),
-            now=now,
-        )
-    )
+    today = local_midnight(tenant=tenant, now=now)
+    made = _rows(_ATTEMPTS, members=[member.pk for member in people], since=today, now=now)
+    attempts = {member_id: Done(*counts) for member_id, *counts in made}
     for (function, member_id), load in loads.items():
         if function is TeamFunction.SDR:
-            load.attempts_today = attempts.get(member_id, 0)
+            load.attempts_today = attempts.get(member_id, Done())
     return Oversight(clocks, without_owner, list(loads.values()))
 
 

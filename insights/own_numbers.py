@@ -1,104 +1,92 @@
-"""One's own numbers this week and this month, as SDR and as sales rep."""
+"""One's own numbers this week and this month, as SDR and as sales rep; each opens the leads behind it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from django.db import connection
+from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from insights import deeds
 from insights.oversight import local_midnight
-from routing.models import ClockKind
+from leads.deeds import Done, count_deeds, write_deed
 from tenancy.models import Membership, Role, Tenant
+
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with the list of its leads, of which there may be fewer than the number says."""
+
+    value: int
+    leads: int
+    url: str
 
 
 @dataclass(frozen=True)
 class OwnNumber:
     """One figure of this week and of this month: a count, or a part of a whole where ``of_week`` and ``of_month`` are given."""
 
-    label: str | Promise
-    week: int
-    month: int
-    of_week: int | None = None
-    of_month: int | None = None
+    label: Text
+    week: Figure
+    month: Figure
+    of_week: Figure | None = None
+    of_month: Figure | None = None
 
 
-# In time: of the clocks that ended in the period (met, or their deadline passed), on one's leads, those that were never broken.
-_CLOCKS: Final = """
-SELECT count(*) FILTER (WHERE ended_at >= %(week)s AND broken_at IS NULL),
-       count(*) FILTER (WHERE ended_at >= %(month)s AND broken_at IS NULL),
-       count(*) FILTER (WHERE ended_at >= %(week)s), count(*) FILTER (WHERE ended_at >= %(month)s)
-FROM (
-    SELECT clock.broken_at, COALESCE(clock.broken_at, clock.met_at) AS ended_at
-    FROM leads_leadstate state
-    JOIN routing_clock clock ON clock.tenant_id = state.tenant_id AND clock.lead_id = state.lead_id
-    WHERE clock.kind = ANY (%(kinds)s) AND (state.owner_sdr_id = %(sdr)s OR state.owner_sales_id = %(rep)s)
-      AND GREATEST(clock.broken_at, clock.met_at) >= %(since)s
-) ended
-WHERE ended_at <= %(now)s
-"""
-_ATTEMPTS: Final = """
-SELECT count(*) FILTER (WHERE at >= %(week)s), count(*) FILTER (WHERE at >= %(month)s),
-       count(*) FILTER (WHERE at >= %(week)s AND channel = 'meeting'),
-       count(*) FILTER (WHERE at >= %(month)s AND channel = 'meeting')
-FROM leads_contactattempt WHERE actor_id = %(member)s AND at >= %(since)s AND at <= %(now)s
-"""
-_OFFERED: Final = """
-SELECT count(*) FILTER (WHERE offered_at >= %(week)s), count(*) FILTER (WHERE offered_at >= %(month)s),
-       count(*) FILTER (WHERE answer = 'accepted' AND answered_at >= %(week)s),
-       count(*) FILTER (WHERE answer = 'accepted' AND answered_at >= %(month)s)
-FROM leads_handover WHERE offered_by_id = %(member)s AND GREATEST(offered_at, answered_at) >= %(since)s
-"""
-_ANSWERED: Final = """
-SELECT count(*) FILTER (WHERE answered_at >= %(week)s), count(*) FILTER (WHERE answered_at >= %(month)s)
-FROM leads_handover WHERE answered_by_id = %(member)s AND answer = 'accepted' AND answered_at >= %(since)s
-"""
-_WON: Final = """
-SELECT count(*) FILTER (WHERE closed_at >= %(week)s), count(*) FILTER (WHERE closed_at >= %(month)s)
-FROM leads_opportunity WHERE sales_rep_id = %(member)s AND outcome = 'won' AND closed_at >= %(since)s
-"""
+# A number, and the whole of which it is a part.
+_OF_SDR: Final[tuple[tuple[Text, str, str], ...]] = (
+    (_("First contact in time"), deeds.CONTACT_IN_TIME, deeds.CONTACT_TIMED),
+    (_("Attempts"), deeds.ATTEMPT, ""),
+    (_("Meetings"), deeds.MEETING, ""),
+    (_("Handed over to sales"), deeds.HANDED_OVER, ""),
+    (_("Of mine accepted by sales"), deeds.TAKEN, ""),
+)
+_OF_REP: Final[tuple[tuple[Text, str, str], ...]] = (
+    (_("SQLs answered in time"), deeds.ANSWER_IN_TIME, deeds.ANSWER_TIMED),
+    (_("SQLs accepted"), deeds.ANSWERED, ""),
+    (_("Opportunities won"), deeds.WON, ""),
+)
 
 
 def list_own_numbers(*, member: Membership, tenant: Tenant, now: datetime) -> list[OwnNumber]:
-    """The figures of what this person is; none for who neither calls nor sells. Weeks begin on Monday, in the tenant's zone."""
+    """The figures of what this person is; none for who neither calls nor sells. Weeks begin on Monday, in the tenant's zone.
+
+    One query.
+    """
+    asked = [*(_OF_SDR if Role.SDR in member.roles else ()), *(_OF_REP if Role.SALES in member.roles else ())]
+    if not asked:
+        return []
     today = local_midnight(tenant=tenant, now=now)
     week, month = today - timedelta(days=today.weekday()), today.replace(day=1)
-    asked = {"member": member.pk, "now": now, "week": week, "month": month, "since": min(week, month)}
-    found: list[OwnNumber] = []
-    if Role.SDR in member.roles:
-        found += _of_sdr(asked)
-    if Role.SALES in member.roles:
-        found += _of_rep(asked)
-    return found
+    kinds = [kind for _label, *both in asked for kind in both if kind]
+    found = count_deeds(
+        kinds=kinds, member_id=member.pk, since=min(week, month), later=max(week, month), now=now
+    )
+    periods = {
+        kind: dict(zip((max(week, month), min(week, month)), done, strict=True))
+        for kind, done in found.items()
+    }
 
+    def figure(kind: str, since: datetime) -> Figure:
+        return deed_figure(kind, member_id=member.pk, since=since, done=periods[kind][since], tenant=tenant)
 
-def _of_sdr(asked: Mapping[str, Any]) -> list[OwnNumber]:
-    kinds = [ClockKind.FIRST_CONTACT.value, ClockKind.ASKED_FOR_CONTACT.value]
-    clocks = _row(_CLOCKS, asked, kinds=kinds, sdr=asked["member"], rep=None)
-    attempts, offered = _row(_ATTEMPTS, asked), _row(_OFFERED, asked)
     return [
-        OwnNumber(_("First contact in time"), *clocks),
-        OwnNumber(_("Attempts"), *attempts[:2]),
-        OwnNumber(_("Meetings"), *attempts[2:]),
-        OwnNumber(_("Handed over to sales"), *offered[:2]),
-        OwnNumber(_("Of mine accepted by sales"), *offered[2:]),
+        OwnNumber(
+            label,
+            figure(kind, week),
+            figure(kind, month),
+            figure(whole, week) if whole else None,
+            figure(whole, month) if whole else None,
+        )
+        for label, kind, whole in asked
     ]
 
 
-def _of_rep(asked: Mapping[str, Any]) -> list[OwnNumber]:
-    clocks = _row(_CLOCKS, asked, kinds=[ClockKind.ANSWER_SQL.value], sdr=None, rep=asked["member"])
-    return [
-        OwnNumber(_("SQLs answered in time"), *clocks),
-        OwnNumber(_("SQLs accepted"), *_row(_ANSWERED, asked)),
-        OwnNumber(_("Opportunities won"), *_row(_WON, asked)),
-    ]
-
-
-def _row(statement: str, asked: Mapping[str, Any], **more: Any) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**asked, **more})
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    assert row is not None
-    return row
+def deed_figure(kind: str, *, member_id: int, since: datetime, done: Done, tenant: Tenant) -> Figure:
+    """A number of deeds with the list of its leads; ``since`` is a local midnight."""
+    query = urlencode({"did": write_deed(kind=kind, member_id=member_id, day=since.date())})
+    return Figure(done.times, done.leads, f"{reverse('lead-list', kwargs={'slug': tenant.slug})}?{query}")

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.db import connection
@@ -9,7 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from insights.own_numbers import list_own_numbers
+from insights.own_numbers import OwnNumber, list_own_numbers
+from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import ContactAttempt, Handover, Lead, Opportunity, RuleKind, RuleVersion
 from routing.models import Clock
 from tenancy.models import Membership
@@ -94,7 +96,7 @@ def test_managers_see_clocks_and_load_and_every_number_opens_its_leads(
     ]
     loads = {row.name: row for _title, _waiting, _going, rows in panel["groups"] for row in rows}
     of_bruno = loads["Bruno"]
-    assert (of_bruno.waiting.value, of_bruno.going.value, of_bruno.attempts) == (3, 1, 1)
+    assert (of_bruno.waiting.value, of_bruno.going.value, of_bruno.attempts.value) == (3, 1, 1)
     assert (of_bruno.near.value, of_bruno.broken.value) == (1, 1)
     assert of_bruno.oldest_at is not None
     assert (loads["Ana"].waiting.value, loads["Ana"].oldest_at) == (0, None)
@@ -107,6 +109,7 @@ def test_managers_see_clocks_and_load_and_every_number_opens_its_leads(
         figure for row in clocks.values() for figure in (row.running, row.near, row.broken, row.nobody)
     ]
     figures += [each for row in loads.values() for each in (row.waiting, row.going, row.near, row.broken)]
+    figures += [row.attempts for row in loads.values() if row.attempts]
     for figure in figures:
         if figure.value:
             assert len(browser.get(figure.url).context["listing"].rows) == figure.value, figure.url
@@ -134,6 +137,12 @@ def test_the_home_page_does_not_wait_for_a_count_that_takes_too_long(
     monkeypatch.setattr("insights.home.get_oversight", sleep)
     page = sign_in(people["manager"]).get("/t/horizonte/")
     assert (page.status_code, "too many clocks to count" in page.content.decode()) == (200, True)
+
+
+def values(number: OwnNumber) -> tuple[int | None, ...]:
+    """The numbers of a line: of the week, of the month, and of which whole each is a part."""
+    figures = (number.week, number.month, number.of_week, number.of_month)
+    return tuple(figure.value if figure else None for figure in figures)
 
 
 def test_own_numbers_count_this_week_and_this_month(tenant: Any, people: dict[str, Membership]) -> None:
@@ -164,21 +173,41 @@ def test_own_numbers_count_this_week_and_this_month(tenant: Any, people: dict[st
         Opportunity.objects.create(
             lead=make_lead(), outcome="won", closed_at=NOW - timedelta(days=9), sales_rep=diego
         )
-        own = {
-            str(each.label): (each.week, each.month, each.of_week, each.of_month)
-            for each in list_own_numbers(member=bruno, tenant=tenant, now=NOW)
-        }
+        ContactAttempt.objects.create(
+            lead=ContactAttempt.objects.filter(actor=bruno, channel="call").get().lead,
+            at=NOW - timedelta(hours=1),
+            actor=bruno,
+            channel="email",
+            outcome="no_answer",
+        )
+        with CaptureQueriesContext(connection) as asked:
+            of_bruno = list_own_numbers(member=bruno, tenant=tenant, now=NOW)
+        assert len(asked) == 1
+        own = {str(each.label): values(each) for each in of_bruno}
         assert own == {
             "First contact in time": (1, 2, 2, 3),
-            "Attempts": (2, 3, None, None),
+            "Attempts": (3, 4, None, None),
             "Meetings": (1, 2, None, None),
             "Handed over to sales": (2, 3, None, None),
             "Of mine accepted by sales": (1, 2, None, None),
         }
         of_rep = {
-            str(each.label): (each.week, each.month)
+            str(each.label): values(each)[:2]
             for each in list_own_numbers(member=diego, tenant=tenant, now=NOW)
         }
+        figures = [
+            figure
+            for each in (*of_bruno, *list_own_numbers(member=diego, tenant=tenant, now=NOW))
+            for figure in (each.week, each.month, each.of_week, each.of_month)
+            if figure is not None
+        ]
+        for figure in figures:
+            given = dict(parse_qsl(urlsplit(figure.url).query))
+            query = read_list_query(parameters=given, member=people["manager"])
+            count = count_leads(query=query, now=NOW)
+            found = len(list_leads(query=query, now=NOW).lead_ids)
+            assert (found, count and count.value) == (figure.leads, figure.leads), figure
+        assert [(each.value, each.leads) for each in figures if each.value != each.leads] == [(3, 2), (4, 3)]
         assert of_rep == {
             "SQLs answered in time": (0, 0),
             "SQLs accepted": (1, 2),
@@ -191,6 +220,12 @@ def test_own_numbers_count_this_week_and_this_month(tenant: Any, people: dict[st
             lead=make_lead(), at=early - timedelta(days=1), actor=bruno, channel="call", outcome="reached"
         )
         attempts = list_own_numbers(member=bruno, tenant=tenant, now=early)[1]
-        assert (attempts.week, attempts.month) == (1, 0)
-    page = sign_in(bruno).get("/t/horizonte/").content.decode()
+        assert (attempts.week.value, attempts.month.value) == (1, 0)
+    bruno_at_work = sign_in(bruno)
+    page = bruno_at_work.get("/t/horizonte/").content.decode()
     assert "Your numbers" in page
+    listed = bruno_at_work.get(of_bruno[1].week.url).content.decode()
+    assert "Attempts of Bruno since 11/16/2026" in listed
+    for bad in ("attempt", "attempt.x.2026-11-16", "attempt.1.soon", "nonsense.1.2026-11-16"):
+        answer = bruno_at_work.get("/t/horizonte/leads/", {"did": bad})
+        assert "as attempt.7.2026-11-16" in answer.content.decode(), bad
