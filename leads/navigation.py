@@ -5,10 +5,13 @@ from django.utils.translation import ngettext
 
 from core.saved_views.kinds import register_list
 from leads.bulk.acts import register_hub_bulk_acts
+from leads.erasure.bulk import register_erase_act
 from leads.erasure.known import register_hub_holdings
 from leads.held import count_held
 from leads.lead_tasks import tasks_badge
 from leads.models import LeadState, Stage
+from leads.retention.kinds import register_hub_retention
+from leads.retention.running import register_retention_runs
 from leads.takeout.building import register_data_exports
 from leads.takeout.known import register_hub_takeout
 from leads.views.lists import LEADS
@@ -162,8 +165,11 @@ def register_places() -> None:
     register_list(LEADS)
     register_hub_bulk_acts()
     register_hub_holdings()
+    register_erase_act()
     register_hub_takeout()
     register_data_exports()
+    register_hub_retention()
+    register_retention_runs()
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),

@@ -23,6 +23,7 @@ from leads.views import (
     opportunities,
     opportunity_board,
     palette,
+    retention,
     rule_editing,
     rules,
     tags,
@@ -65,6 +66,7 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("leads/<int:lead_id>/data/file/", data.lead_data_file, name="lead-data-file"),
     path("settings/data/", data.data, name="data"),
     path("settings/data/erasures/<int:erasure_id>/", data.erasure, name="erasure"),
+    path("settings/data/retention/", retention.retention, name="retention"),
     path("settings/data/exports/", data_exports.data_exports, name="data-exports"),
     path("settings/data/exports/<int:export_id>/", data_exports.data_export, name="data-export"),
     path(

@@ -20,6 +20,7 @@ class NurturingConfig(AppConfig):
         from nurturing.facts import register_nurturing_facts
         from nurturing.merging import register_tables
         from nurturing.panels import NURTURE_PANEL, list_story
+        from nurturing.retention import register_message_retention
         from nurturing.rulebook import register_sequence_rules
         from nurturing.sequences import parse_new_sequence, parse_sequence
         from nurturing.takeout import TAKEN
@@ -40,6 +41,7 @@ class NurturingConfig(AppConfig):
         register_bulk_acts()
         register_holding(MESSAGES)
         register_taken(*TAKEN)
+        register_message_retention()
         holds_nothing("nurturing.Enrollment", why="Which sequence, which step.")
         holds_nothing("nurturing.Suppression", why="Hashes of addresses.")
         register_panel(NURTURE_PANEL)

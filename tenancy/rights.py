@@ -72,6 +72,8 @@ RIGHTS: Final[dict[str, frozenset[Role]]] = {
     "person.erase": frozenset({ADMIN, MANAGER}),
     # Take everything along as one file.
     "data.export": frozenset({ADMIN}),
+    # Set how long what is kept.
+    "data.retain": frozenset({ADMIN}),
     "field.manage": frozenset({ADMIN}),
     "reason.manage": frozenset({ADMIN}),
     # Calendars and clocks.

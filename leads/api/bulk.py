@@ -55,12 +55,13 @@ NEW_BULK = inline_serializer(
     "NewBulkRun",
     {
         "act": s.CharField(
-            help_text="add_tag, remove_tag, assign, nurture, disqualify, enroll, exit_sequence."
+            help_text="add_tag, remove_tag, assign, nurture, disqualify, enroll, exit_sequence, erase."
         ),
         "values": s.DictField(
             required=False,
             allow_null=True,
-            help_text="tag; user (a member's id); reason and note; sequence.",
+            help_text="tag; user (a member's id); reason and note; sequence; to erase keeps_out (yes or no), ground, and as"
+            " confirmation the number of leads that match.",
         ),
         "leads": s.ListField(
             child=s.IntegerField(min_value=1),

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from leads.models import BulkOutcome, LeadState
 from leads.versions import Rulebook, open_rulebook
@@ -81,11 +82,16 @@ class BulkField:
     most: int = MAX_TEXT
 
 
+CONFIRMATION: Final = BulkField(name="confirmation", label=gettext_lazy("The number of leads"), most=20)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BulkAct:
     """One act. ``run`` does it on a batch and tells what came of each lead; ``undo`` takes it back on those it changed.
 
-    ``words`` says it in a sentence; ``needs_hands`` that it is only for leads that are in one's hands.
+    ``words`` says it in a sentence; ``needs_hands`` that it is only for leads that are in one's hands; ``is_confirmed`` that how
+    many leads it will be done on has to be typed: where others match, it is done on none. ``batch_size`` is for one that takes
+    long for each lead.
     """
 
     key: str
@@ -98,6 +104,8 @@ class BulkAct:
     fields: Sequence[BulkField] = ()
     undo: Callable[[Batch], Mapping[int, Result]] | None = None
     needs_hands: bool = True
+    is_confirmed: bool = False
+    batch_size: int | None = None
 
     @property
     def can_be_undone(self) -> bool:
@@ -107,8 +115,9 @@ class BulkAct:
     def read(self, given: Mapping[str, Any]) -> dict[str, str]:
         """What was said, checked. Raises InvalidBulkValues naming each fault."""
         problems: list[FieldProblem] = []
-        said = {each.name: _read(each, given.get(each.name), problems) for each in self.fields}
-        known = {each.name for each in self.fields}
+        fields = [*self.fields, *([CONFIRMATION] if self.is_confirmed else [])]
+        said = {each.name: _read(each, given.get(each.name), problems) for each in fields}
+        known = {each.name for each in fields}
         problems += [
             FieldProblem(name, "unknown", _("There is no such field.")) for name in given if name not in known
         ]

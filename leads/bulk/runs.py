@@ -6,6 +6,7 @@ leaves everything as it was after the last batch, and the next goes on there. A 
 starts it when no wake-up arrives.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,14 +22,22 @@ from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from core.tasks import tenant_task, wake
-from leads.bulk.kinds import Batch, BulkAct, Result, get_bulk_act, refused
-from leads.listing import ListTooSlow, TookTooLong, limited_to, read_list_query
+from leads.bulk.kinds import (
+    CONFIRMATION,
+    Batch,
+    BulkAct,
+    InvalidBulkValues,
+    Result,
+    get_bulk_act,
+    refused,
+)
+from leads.listing import ListTooSlow, TookTooLong, count_exactly, limited_to, read_list_query
 from leads.matching import rows_to_count
 from leads.models import BulkLead, BulkOutcome, BulkRun, BulkState, LeadState
 from leads.ownership import in_hands_of, oversees_all
 from leads.pipeline import Reason, ReasonCode, lock_leads, run_pipeline
 from tenancy.audit import record
-from tenancy.errors import Conflict, Invalid, NotFound
+from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 from tenancy.scope import require_tenant_id
@@ -78,7 +87,9 @@ def start_bulk(
     require(by, act.right)
     said = act.read(values)
     kept = {name: value for name, value in parameters.items() if value}
-    read_list_query(parameters=kept, member=by)
+    query = read_list_query(parameters=kept, member=by)
+    if act.is_confirmed:
+        require_confirmed(count=count_exactly(query=query, now=now), confirmation=said["confirmation"])
     run: BulkRun = BulkRun.objects.create(
         act=act.key,
         values=said,
@@ -91,6 +102,17 @@ def start_bulk(
     )
     _go_on(run, now)
     return run
+
+
+def require_confirmed(*, count: int | None, confirmation: str) -> None:
+    """Raise InvalidBulkValues unless what was typed is how many leads there are. None is more than can be counted."""
+    if count is None:
+        message = _("To count these leads takes too long. Narrow the list first.")
+    elif re.sub(r"[\s.,]", "", confirmation) == str(count):
+        return
+    else:
+        message = _("%(count)s leads match: type this number.") % {"count": count}
+    raise InvalidBulkValues(message, errors=[FieldProblem(CONFIRMATION.name, "differs", message)])
 
 
 def undo_bulk(*, run: BulkRun, by: Membership, now: datetime) -> BulkRun:
@@ -196,6 +218,9 @@ def _choose(run: BulkRun, maker: Membership, now: datetime) -> None:
             run.total = cursor.rowcount
     except TookTooLong as error:
         raise ListTooSlow(_("To look up the leads took too long. Narrow the list first.")) from error
+    if get_bulk_act(run.act).is_confirmed:
+        # Others match by now: nobody has seen how many.
+        require_confirmed(count=run.total, confirmation=run.values["confirmation"])
     run.state, run.seen_at = BulkState.RUNNING, now
     run.save(update_fields=["total", "state", "seen_at"])
     if run.total:
@@ -205,7 +230,8 @@ def _choose(run: BulkRun, maker: Membership, now: datetime) -> None:
 
 
 def _do_batch(run: BulkRun, maker: Membership, now: datetime) -> None:
-    waiting = BulkLead.objects.filter(run=run, outcome__isnull=True).order_by("lead")[:BATCH_SIZE]
+    size = min(BATCH_SIZE, get_bulk_act(run.act).batch_size or BATCH_SIZE)
+    waiting = BulkLead.objects.filter(run=run, outcome__isnull=True).order_by("lead")[:size]
     before = dict(waiting.values_list("lead", "before"))
     results = _act_on(run, maker, before, now)
     rows = list(BulkLead.objects.filter(run=run, lead__in=list(results)))
@@ -218,7 +244,7 @@ def _do_batch(run: BulkRun, maker: Membership, now: datetime) -> None:
         setattr(run, column, getattr(run, column) + count)
     run.seen_at, run.attempts = now, 0
     run.save(update_fields=[*_COLUMN.values(), "seen_at", "attempts"])
-    if len(before) < BATCH_SIZE:
+    if len(before) < size:
         _end(run, BulkState.DONE, now)
     else:
         _go_on(run, now)

@@ -5,26 +5,30 @@ erased, when, by whom, how many rows of which table, and the hash of the identit
 again.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
-from core.models import StoredFile, StoredPiece
 from core.stored_files import delete_files
 from core.tasks import tenant_task, wake
 from leads.erasure.holdings import Holding, list_holdings
-from leads.erasure.identities import identities_of
+from leads.erasure.people import (
+    Person,
+    find_files,
+    find_rows,
+    read_person,
+    rows_in,
+    rows_of,
+    wait_for_captures,
+)
 from leads.lifecycle import Move, move_leads
 from leads.listing import TookTooLong, limited_to
 from leads.models import Company, ErasedIdentity, Erasure, ErasureState, Lead, LeadState, MoveAct, Stage
@@ -43,17 +47,11 @@ ERASED: Final = "erased"
 FALLBACK: Final = timedelta(seconds=15)
 RETRY_PAUSE: Final = timedelta(minutes=1)
 MAX_ATTEMPTS: Final = 5
-# A shorter text stands in too many others to be looked for.
-SHORTEST_TEXT: Final = 6
-# So many last digits of a phone number are somebody's alone, however it is written.
-PHONE_DIGITS: Final = 10
 MAX_GROUND: Final = 200
 # For each table, while somebody waits for the page.
 PREVIEW_LIMIT_MS: Final = 3_000
 # The first half of the number of the lock that erasures share.
 _LOCK: Final = 0x4552_4153
-# What means something in LIKE.
-_LIKE: Final = re.compile(r"[\\%_]")
 
 
 class NotConfirmed(Invalid):
@@ -62,42 +60,6 @@ class NotConfirmed(Invalid):
 
 class NoSuchErasure(NotFound):
     """There is no such proof."""
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who is looked for: what is theirs alone, their name, the last digits of their phone."""
-
-    lead_id: int
-    texts: tuple[str, ...]
-    name: str
-    digits: str
-    identities: tuple[str, ...]
-
-    def patterns(self, *, by_name: bool) -> list[str]:
-        """What is looked for in texts, as LIKE takes it."""
-        wanted = [*self.texts, *([self.name] if by_name and self.name else [])]
-        return [f"%{_LIKE.sub(_escaped, text)}%" for text in wanted]
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\{found[0]}"
-
-
-def read_person(lead: Lead) -> Person:
-    """Whom a lead is about."""
-    texts = [
-        text for text in (lead.email, lead.external_id, lead.phone) if text and len(text) >= SHORTEST_TEXT
-    ]
-    digits = re.sub(r"\D", "", lead.phone or "")[-PHONE_DIGITS:]
-    name = lead.name or " ".join(filter(None, (lead.first_name, lead.last_name)))
-    return Person(
-        lead.pk,
-        tuple(texts),
-        name if len(name) >= SHORTEST_TEXT else "",
-        digits if len(digits) == PHONE_DIGITS else "",
-        identities_of(lead.email, lead.external_id, lead.phone),
-    )
 
 
 def word_to_type(lead: Lead) -> str:
@@ -123,7 +85,7 @@ def _count(person: Person) -> dict[str, int]:
     counts = {
         holding.model: rows_of(holding, person).count() for holding in list_holdings() if _is_theirs(holding)
     }
-    return {model: count for model, count in counts.items() if count} | _count_files(person)
+    return {model: count for model, count in counts.items() if count} | _count_files(find_files([person]))
 
 
 def request_erasure(
@@ -175,7 +137,7 @@ def advance_erasure(*, erasure_id: int, now: datetime) -> None:
         return
     try:
         with transaction.atomic():
-            _erase(erasure, now)
+            erase_people(erasures=[erasure], now=now)
     except Exception as error:
         if is_transient(error):
             raise
@@ -199,28 +161,48 @@ def _take_lock(function: str) -> None:
         cursor.execute(f"SELECT {function}(%s, %s)", [_LOCK, require_tenant_id() % (1 << 31)])
 
 
-def _erase(erasure: Erasure, now: datetime) -> None:
+def hold_people(lead_ids: Sequence[int]) -> list[Lead]:
+    """Lock leads in their order, after what came in about them.
+
+    Whoever captures one of them waits, and then finds them neither by e-mail nor by id.
+    """
+    wait_for_captures([read_person(lead) for lead in Lead.objects.filter(pk__in=list(lead_ids))])
+    return list(Lead.objects.select_for_update(of=("self",)).filter(pk__in=list(lead_ids)).order_by("pk"))
+
+
+def erase_people(*, erasures: Sequence[Erasure], now: datetime, is_asked_for: bool = True) -> None:
+    """Erase whom these are about, all in this transaction, and make proofs of them: each table is looked through once.
+
+    Where it is not asked for, stored files stay, which expire within days, and the caller says in the audit log what was done;
+    else each person is named there by their number.
+    """
     _take_lock("pg_advisory_xact_lock_shared")
-    # Whoever captures the same person waits here, and then finds them neither by e-mail nor by id.
-    lead: Lead | None = Lead.objects.select_for_update(of=("self",)).filter(pk=erasure.lead_number).first()
-    counts: dict[str, int] = {}
-    if lead is not None:
-        person, company_id = read_person(lead), lead.company_id
-        counts = _count_files(person)
-        delete_files(file_ids=_files_of(person))
+    by_lead = {erasure.lead_number: erasure for erasure in erasures}
+    leads = hold_people(list(by_lead))
+    people = [read_person(lead) for lead in leads]
+    counts: dict[int, dict[str, int]] = {lead_id: {} for lead_id in by_lead}
+    if people and is_asked_for and (files := find_files(people)):
+        delete_files(file_ids=files)
+        for person in people:
+            counts[person.lead_id] |= _count_files(files)
+    if people:
         for holding in sorted(list_holdings(), key=lambda each: each.model == "leads.Lead"):
             if _is_theirs(holding):
-                counts[holding.model] = _empty(holding, person)
-        _leave_company(company_id, counts)
-        erasure.identity_hash = next(iter(person.identities), "")
-        if erasure.keeps_out:
-            for identity in person.identities:
-                ErasedIdentity.objects.get_or_create(hash=identity, defaults={"erasure": erasure})
-        _take_out(lead.pk, now)
-    erasure.counts = {model: count for model, count in counts.items() if count}
-    erasure.state, erasure.erased_at = ErasureState.DONE, now
-    erasure.save()
-    cancel(kind=ERASE_KIND, subjects=[erasure.pk])
+                for lead_id, count in _empty(holding, people).items():
+                    counts[lead_id][holding.model] = count
+        _leave_companies(leads, counts)
+        _keep_out(people, by_lead)
+        _take_out([lead.pk for lead in leads], now)
+    for erasure in erasures:
+        erasure.counts = {model: count for model, count in counts[erasure.lead_number].items() if count}
+        erasure.state, erasure.erased_at = ErasureState.DONE, now
+    Erasure.objects.bulk_update(erasures, ["counts", "state", "erased_at", "identity_hash"])
+    cancel(kind=ERASE_KIND, subjects=[erasure.pk for erasure in erasures])
+    for erasure in erasures if is_asked_for else ():
+        _record(erasure, now)
+
+
+def _record(erasure: Erasure, now: datetime) -> None:
     record(
         act="person.erased",
         subject=f"#{erasure.lead_number}",
@@ -234,88 +216,56 @@ def _is_theirs(holding: Holding) -> bool:
     return bool(holding.lead or holding.told)
 
 
-def rows_of(holding: Holding, person: Person) -> QuerySet[Any, Any]:
-    """The rows that tell of a person."""
-    model: Any = holding.model_class
-    theirs = Q(**{holding.lead: person.lead_id}) if holding.lead else Q()
-    if holding.told and (named := _find_named(holding, person)):
-        theirs |= Q(pk__in=named)
-    elif not holding.lead:
-        return model.objects.none()  # type: ignore[no-any-return]
-    return model.objects.filter(theirs)  # type: ignore[no-any-return]
+def _empty(holding: Holding, people: Sequence[Person]) -> Mapping[int, int]:
+    """Delete or empty the rows that tell of people; how many of each."""
+    found = find_rows(holding, people)
+    if found.counts or found.named:
+        rows = rows_in(holding, people, found.named)
+        if holding.deletes:
+            rows.delete()
+        elif holding.empty:
+            rows.update(**holding.empty)
+    return found.counts if holding.deletes or holding.empty else {}
 
 
-def _find_named(holding: Holding, person: Person) -> list[int]:
-    """The ids of rows in whose columns the person is named."""
-    patterns = person.patterns(by_name=holding.by_name)
-    meta = holding.model_class._meta
-    conditions = []
-    for name in holding.told:
-        column = f'"{meta.get_field(name).column}"::text'  # type: ignore[union-attr]
-        if patterns:
-            conditions.append(f"{column} ILIKE ANY (%(patterns)s)")
-        if person.digits:
-            conditions.append(f"regexp_replace({column}, '\\D', '', 'g') LIKE %(digits)s")
-    if not conditions:
-        return []
-    assert meta.pk is not None
-    key = meta.pk.column
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'SELECT "{key}" FROM "{meta.db_table}" WHERE {" OR ".join(conditions)}',  # noqa: S608 - names of our own
-            {"patterns": patterns, "digits": f"%{person.digits}%"},
-        )
-        return [pk for (pk,) in cursor.fetchall()]
+def _count_files(files: Sequence[int]) -> dict[str, int]:
+    return {"core.StoredFile": len(files)} if files else {}
 
 
-def _empty(holding: Holding, person: Person) -> int:
-    rows = rows_of(holding, person)
-    if holding.deletes:
-        count = rows.count()
-        rows.delete()
-        return count
-    return rows.update(**holding.empty) if holding.empty else 0
-
-
-def _files_of(person: Person) -> list[int]:
-    """Files that name the person in their name or a piece, and those in which nobody can look: workbooks, ZIPs."""
-    by_name = Q()
-    for text in (*person.texts, person.name):
-        if text:
-            by_name |= Q(name__icontains=text)
-    named = StoredFile.objects.filter(by_name) if by_name else StoredFile.objects.none()
-    found = set(named.values_list("pk", flat=True))
-    packed = Q(name__iendswith=".xlsx") | Q(name__iendswith=".zip")
-    found |= set(StoredFile.objects.filter(packed).values_list("pk", flat=True))
-    wanted = [text.encode() for text in (*person.texts, person.name) if text]
-    if wanted:
-        looked = " OR ".join("position(%s::bytea IN content) > 0" for _text in wanted)
-        with connection.cursor() as cursor:
-            table = StoredPiece._meta.db_table
-            cursor.execute(f"SELECT DISTINCT file_id FROM {table} WHERE {looked}", wanted)  # noqa: S608 - ours
-            found |= {file_id for (file_id,) in cursor.fetchall()}
-    return sorted(found)
-
-
-def _count_files(person: Person) -> dict[str, int]:
-    count = len(_files_of(person))
-    return {"core.StoredFile": count} if count else {}
-
-
-def _leave_company(company_id: int | None, counts: dict[str, int]) -> None:
+def _leave_companies(leads: Sequence[Lead], counts: Mapping[int, dict[str, int]]) -> None:
     """A company that nobody else is of says who the person was; it goes with them."""
-    if company_id is not None and not Lead.objects.filter(company=company_id).exists():
-        Company.objects.filter(pk=company_id).delete()
-        counts["leads.Company"] = 1
+    last_of = {lead.company_id: lead.pk for lead in leads if lead.company_id is not None}
+    held = set(Lead.objects.filter(company__in=list(last_of)).values_list("company", flat=True))
+    empty = last_of.keys() - held
+    if empty:
+        Company.objects.filter(pk__in=list(empty)).delete()
+    for company_id in empty:
+        counts[last_of[company_id]]["leads.Company"] = 1
 
 
-def _take_out(lead_id: int, now: datetime) -> None:
+def _keep_out(people: Sequence[Person], by_lead: Mapping[int, Erasure]) -> None:
+    hashes = []
+    for person in people:
+        erasure = by_lead[person.lead_id]
+        erasure.identity_hash = next(iter(person.identities), "")
+        if erasure.keeps_out:
+            hashes += [ErasedIdentity(hash=identity, erasure=erasure) for identity in person.identities]
+    ErasedIdentity.objects.bulk_create(hashes, ignore_conflicts=True)
+
+
+def _take_out(lead_ids: Sequence[int], now: datetime) -> None:
     """What is left is out: nobody calls it, writes to it or waits for it."""
-    stage = Stage(LeadState.objects.get(pk=lead_id).stage)
-    if stage != Stage.DISQUALIFIED:
-        move = Move(lead_id, stage, Stage.DISQUALIFIED, MoveAct.DISQUALIFY, reason=ERASED)
-        move_leads(moves=[move], now=now, act_check=False)
-    run_pipeline(lead_ids=[lead_id], reason=Reason(ReasonCode.ACT), now=now)
+    stages = dict(LeadState.objects.filter(pk__in=list(lead_ids)).values_list("lead", "stage"))
+    move_leads(
+        moves=[
+            Move(lead_id, Stage(stage), Stage.DISQUALIFIED, MoveAct.DISQUALIFY, reason=ERASED)
+            for lead_id, stage in sorted(stages.items())
+            if stage != Stage.DISQUALIFIED
+        ],
+        now=now,
+        act_check=False,
+    )
+    run_pipeline(lead_ids=list(lead_ids), reason=Reason(ReasonCode.ACT), now=now)
 
 
 def rows_by_table(counts: Mapping[str, int]) -> list[tuple[str, int]]:

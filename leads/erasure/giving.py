@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Final
 
-from leads.erasure.erasing import read_person, rows_of
 from leads.erasure.holdings import Holding, list_holdings
+from leads.erasure.people import read_person, rows_of
 from leads.selectors import get_lead
 from tenancy.audit import record
 from tenancy.models import Membership

@@ -65,6 +65,11 @@ def describe_rows(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(described, key=lambda each: each[0].casefold())
 
 
+def get_holding(model: str) -> Holding:
+    """What was said of a table."""
+    return _holdings[model]
+
+
 def list_holdings() -> list[Holding]:
     """Every table of which something was said, by name."""
     return [_holdings[label] for label in sorted(_holdings)]

@@ -26,6 +26,7 @@ def register_hub_holdings() -> None:
     holds_nothing("leads.Erasure", "leads.ErasedIdentity", why="The proof itself: hashes.")
     # Its file is a ZIP, in which nobody can look: it goes as a whole.
     holds_nothing("leads.DataExport", why="Counts, and who asked for it.")
+    holds_nothing("leads.RetentionRule", why="What the tenant has set up.")
     for holding in (
         Holding(
             model="tenancy.AuditEntry",

@@ -32,6 +32,7 @@ from leads.models.merging import (
 from leads.models.notes import LeadNote, LeadTask
 from leads.models.qualification import Answer
 from leads.models.rerun import Rerun, RerunLane
+from leads.models.retention import RetentionRule
 from leads.models.search import LeadSearch
 from leads.models.stage import FORWARD_STAGES, OPEN_STAGES, MoveAct, Stage, StageChange
 from leads.models.tag_change import TagChange
@@ -90,6 +91,7 @@ __all__ = [
     "Origin",
     "Rerun",
     "RerunLane",
+    "RetentionRule",
     "RuleKind",
     "RuleVersion",
     "Seniority",

@@ -405,6 +405,23 @@ def _records() -> Sequence[TakenTable]:
             columns=("id", "at", "actor_id", "act", "subject", "detail"),
         ),
         TakenTable(
+            model="leads.RetentionRule",
+            file="retention",
+            about=_("How long what is kept"),
+            columns=(
+                "id",
+                "key",
+                "months",
+                "set_at",
+                "set_by_id",
+                "began_at",
+                "taken",
+                "last_at",
+                "last_taken",
+            ),
+            withheld={"position": "How far work in the background is."},
+        ),
+        TakenTable(
             model="leads.Erasure",
             file="erasures",
             about=_("Proofs that people were erased"),

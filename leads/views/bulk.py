@@ -9,9 +9,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from leads.bulk.kinds import BulkAct, InvalidBulkValues, get_bulk_act
+from leads.bulk.kinds import CONFIRMATION, BulkAct, InvalidBulkValues, get_bulk_act
 from leads.bulk.runs import (
     AT_WORK,
     can_be_undone,
@@ -38,8 +39,17 @@ REFUSED_SHOWN: Final = 100
 class BulkForm(forms.Form):
     """What an act has to be told."""
 
-    def __init__(self, data: Any = None, *, act: BulkAct) -> None:
+    def __init__(self, data: Any = None, *, act: BulkAct, count_text: str = "") -> None:
         super().__init__(data)
+        self._add_fields(act)
+        if act.is_confirmed:
+            self.fields[CONFIRMATION.name] = forms.CharField(
+                label=_("To confirm, type the number of leads: %(count)s") % {"count": count_text or "—"},
+                max_length=CONFIRMATION.most,
+                widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+            )
+
+    def _add_fields(self, act: BulkAct) -> None:
         for each in act.fields:
             options: dict[str, Any] = {"label": each.label, "required": each.is_required}
             if each.choices is not None:
@@ -59,7 +69,9 @@ def bulk_new(request: TenantRequest, kind: str) -> HttpResponse:
     given = {name: request.GET[name] for name in LIST_PARAMETERS if request.GET.get(name)}
     query = read_list_query(parameters=given, member=request.member)
     words = filter_words(query, given)
-    form = BulkForm(request.POST if request.method == "POST" else None, act=chosen)
+    count = count_exactly(query=query, now=now)
+    count_text = "" if count is None else show_number(count)
+    form = BulkForm(request.POST if request.method == "POST" else None, act=chosen, count_text=count_text)
     if form.is_bound and form.is_valid():
         try:
             run = start_bulk(
@@ -75,13 +87,12 @@ def bulk_new(request: TenantRequest, kind: str) -> HttpResponse:
                 form.add_error(each.field, str(each.message))
         else:
             return redirect("bulk-detail", slug=request.tenant.slug, run_id=run.pk)
-    count = count_exactly(query=query, now=now)
     context = {
         "act": chosen,
         "form": form,
         "words": words,
         "count": count,
-        "count_text": "" if count is None else show_number(count),
+        "count_text": count_text,
         "list_url": _listed(request, given),
     }
     return render(request, "leads/bulk_new.html", context, status=422 if form.errors else 200)

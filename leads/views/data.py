@@ -67,7 +67,11 @@ def data(request: TenantRequest) -> HttpResponse:
             Column(key="number", label=_("Lead"), template=f"{PAGE}#number_cell", card="title"),
             Column(key="state", label=_("State"), value=lambda row: row.get_state_display()),
             Column(key="asked_at", label=_("When"), value=lambda row: short_datetime(row.asked_at)),
-            Column(key="asked_by_name", label=_("By whom")),
+            Column(
+                key="asked_by_name",
+                label=_("By whom"),
+                value=lambda row: row.asked_by_name or _("Retention"),
+            ),
             Column(key="rows", label=_("Rows"), value=lambda row: show_number(_rows(row)), end=True),
         ],
         words=lambda n: ngettext("%(count)s person", "%(count)s people", n) % {"count": show_number(n)},

@@ -1,0 +1,1 @@
+"""How long what is kept: rules that an administrator sets, done at night."""
