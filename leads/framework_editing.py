@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import RuleKind
@@ -45,6 +46,16 @@ def fold(shown: Mapping[str, Json]) -> dict[str, Json]:
     return {**shown, "label": label, "questions": questions, "exit": {"required": required}}
 
 
+def first_document(_key: str, name: str, language: str) -> dict[str, Json]:
+    """What a new framework begins with: one question, in the active language, to be written anew."""
+    question = {
+        "key": "need",
+        "label": {language: gettext("Need")},
+        "help": {language: gettext("They have a problem we solve.")},
+    }
+    return {"label": {language: name}, "questions": [question], "exit": {"required": ["need"]}}
+
+
 FRAMEWORK_FORM = DocumentForm(
     kind=RuleKind.QUALIFICATION,
     title=_("Questions"),
@@ -58,6 +69,9 @@ FRAMEWORK_FORM = DocumentForm(
         "Answers to a question that is removed are kept."
     ),
     empty=_("Add the first question: a framework needs one."),
+    new_label=_("New questions"),
+    new_help=_("What the questions are called together, as in “ANUM”. It can be changed later."),
+    first_document=first_document,
     entries=[LabelEntry(path="label", label=_("Name"))],
     row_kinds=[
         RowKind(

@@ -21,7 +21,7 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 
 from leads.labels import Label, read_label
-from leads.models import MoveAct, RuleKind, Stage
+from leads.models import MoveAct, RuleKind, RuleVersion, Stage, VersionStatus
 from leads.versions import (
     DocumentKind,
     InvalidDocument,
@@ -232,4 +232,22 @@ def publish_default_reasons(tenant: Tenant, admin: Membership | None, now: datet
     publish_default(kind=RuleKind.REASONS, document=default_reasons(), by=admin, now=now)
 
 
-register_document_kind(DocumentKind(RuleKind.REASONS, parse=parse_reasons))
+def parse_new_reasons(document: Any) -> Reasons:
+    """The same for a new draft, which keeps every reason that is published: what carries its key must go on meaning something.
+
+    Call it inside a tenant scope. Raises InvalidDocument.
+    """
+    reasons = parse_reasons(document)
+    published = RuleVersion.objects.filter(kind=RuleKind.REASONS, status=VersionStatus.PUBLISHED).first()
+    before = parse_reasons(published.document) if published else Reasons({})
+    problems = []
+    for which, choices in before.lists.items():
+        gone = {choice.key for choice in choices} - {choice.key for choice in reasons.lists[which]}
+        fault = _("Keep “%(key)s”; retire it where it shall not be given any more.")
+        problems += [path_problem(which.value, fault % {"key": key}, "gone") for key in sorted(gone)]
+    if problems:
+        raise InvalidDocument(_("The reasons have faults."), errors=problems)
+    return reasons
+
+
+register_document_kind(DocumentKind(RuleKind.REASONS, parse=parse_reasons, parse_draft=parse_new_reasons))

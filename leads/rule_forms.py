@@ -329,9 +329,11 @@ class DocumentForm:
     empty: Text = ""
     # Whether the order of the rows decides.
     is_ordered: bool = False
-    # The button and the page by which another document of the kind begins, where there may be several.
+    # Where there may be several documents: what a new one is called, an example of a name, and of key, name and language what
+    # its draft begins with.
     new_label: Text = ""
-    new_url: str = ""
+    new_help: Text = ""
+    first_document: Callable[[str, str, str], dict[str, Json]] | None = None
     # What rows are known by: it stays for ever, since decisions and answers speak of them by it.
     id_name: str = "id"
     unfold: Callable[[Mapping[str, Json]], dict[str, Json]] = _as_it_is

@@ -103,6 +103,7 @@ tenant_urls: list[URLPattern | URLResolver] = [
     path("settings/", include("leads.settings_urls")),
     path("conditions/", conditions.condition_check, name="condition-check"),
     path("rules/", rules.rules, name="rules"),
+    path("rules/new/<slug:kind>/", rule_editing.rules_new, name="rules-new"),
     path("rules/<slug:kind>/<slug:name>/", rules.rules_document, name="rules-document"),
     path("rules/<slug:kind>/<slug:name>/<int:number>/", rules.rules_document, name="rules-version"),
     path("rules/<slug:kind>/<slug:name>/edit/", rule_editing.rules_edit, name="rules-edit"),

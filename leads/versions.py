@@ -25,6 +25,11 @@ Json = Any
 
 # As JSON. A hundred rules of ten conditions each are a third of it.
 MAX_DOCUMENT_CHARACTERS: Final = 500_000
+# Why a version was published.
+MAX_NOTE_LENGTH: Final = 500
+MAIN: Final = "main"
+# Of one kind.
+MAX_DOCUMENTS: Final = 200
 
 
 class InvalidDocument(Invalid):
@@ -32,7 +37,11 @@ class InvalidDocument(Invalid):
 
 
 class VersionNotDraft(Conflict):
-    """Only a draft can be published."""
+    """Only a draft can be published, and only what was published before can be gone back to."""
+
+
+class TooManyDocuments(Conflict):
+    """The tenant has as many documents of this kind as it may."""
 
 
 class DraftChangedMeanwhile(Conflict):
@@ -52,11 +61,13 @@ class DocumentKind:
     """``parse`` turns a JSON document into the engine's typed rules, or raises InvalidDocument.
 
     ``parse_draft`` does so for a new draft where that is stricter: what was retired since is read, not written.
+    ``check_name`` refuses a name for a document by InvalidDocument; without it there is one document, ``main``.
     """
 
     kind: RuleKind
     parse: Callable[[Json], Any]
     parse_draft: Callable[[Json], Any] | None = None
+    check_name: Callable[[str, Json], None] | None = None
 
 
 _kinds: dict[str, DocumentKind] = {}
@@ -176,7 +187,7 @@ def save_draft(
     """Keep the draft of a document after the engine has accepted it; who saved it last and when is on it.
 
     ``replacing`` is the content hash of the draft that the change was made from, "" if there was none, None to replace whatever
-    stands. Raises InvalidDocument, DraftChangedMeanwhile.
+    stands. Raises InvalidDocument, DraftChangedMeanwhile, TooManyDocuments.
     """
     if len(json.dumps(document)) > MAX_DOCUMENT_CHARACTERS:
         raise InvalidDocument(
@@ -185,8 +196,11 @@ def save_draft(
             )
         )
     _check_draft(kind, document)
+    _check_name(kind, name, document)
     with transaction.atomic():
         newest = _lock_versions(kind, name)
+        if not newest:
+            _expect_room(kind)
         draft = find_draft(kind=kind, name=name)
         if replacing is not None:
             _expect(draft, replacing)
@@ -228,9 +242,38 @@ def reuse_version(*, version: RuleVersion, by: Membership | None, now: datetime)
     return save_draft(kind=kind, name=version.name, document=version.document, by=by, now=now, replacing="")
 
 
+def roll_back(*, version: RuleVersion, by: Membership | None, now: datetime, note: str = "") -> RuleVersion:
+    """Publish an archived version again, as it is.
+
+    Raises VersionNotDraft for a draft and for what is published, InvalidDocument where what it names is gone since.
+    """
+    if version.status == VersionStatus.DRAFT:
+        raise VersionNotDraft(
+            _("Version %(number)s is a draft: publish it as it was looked at.") % {"number": version.number}
+        )
+    _check_draft(version.kind, version.document)
+    return publish_version(version=version, by=by, now=now, note=note)
+
+
 def _check_draft(kind: RuleKind | str, document: Json) -> None:
     registered = _kinds[kind]
     (registered.parse_draft or registered.parse)(document)
+
+
+def _check_name(kind: RuleKind, name: str, document: Json) -> None:
+    check = _kinds[kind].check_name
+    if check is not None:
+        check(name, document)
+    elif name != MAIN:
+        message = _("There is one document of these rules: “%(name)s”.") % {"name": MAIN}
+        raise InvalidDocument(message, errors=[path_problem("name", message)])
+
+
+def _expect_room(kind: RuleKind) -> None:
+    names = RuleVersion.objects.filter(kind=kind).values("name").distinct()
+    if names.count() >= MAX_DOCUMENTS:
+        many = _("There are %(count)s documents of these rules, which is as many as there may be.")
+        raise TooManyDocuments(many % {"count": MAX_DOCUMENTS})
 
 
 def _lock_versions(kind: RuleKind | str, name: str) -> int:

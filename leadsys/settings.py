@@ -330,6 +330,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AttemptOutcome": "leads.models.ContactAttempt.Outcome",
         "IntakeOutcome": "leads.api.schemas.OUTCOMES",
+        "InvitationState": "tenancy.settings_api.STATES",
     },
 }
 

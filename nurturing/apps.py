@@ -22,7 +22,7 @@ class NurturingConfig(AppConfig):
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.retention import register_message_retention
         from nurturing.rulebook import register_sequence_rules
-        from nurturing.sequences import parse_new_sequence, parse_sequence
+        from nurturing.sequences import check_sequence_name, parse_new_sequence, parse_sequence
         from nurturing.takeout import TAKEN
         from nurturing.walking import STEPS_DUE
         from tenancy.audit import register_acts
@@ -30,7 +30,12 @@ class NurturingConfig(AppConfig):
         from tenancy.navigation import NavigationItem, register_navigation
 
         register_document_kind(
-            DocumentKind(RuleKind.SEQUENCE, parse=parse_sequence, parse_draft=parse_new_sequence)
+            DocumentKind(
+                RuleKind.SEQUENCE,
+                parse=parse_sequence,
+                parse_draft=parse_new_sequence,
+                check_name=check_sequence_name,
+            )
         )
         register_default_part(publish_default_sequences)
         register_due_kind(STEPS_DUE)

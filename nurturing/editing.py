@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from leads.models import RuleKind
@@ -24,6 +25,7 @@ from nurturing.sequences import EXIT, MAX_NAME_LENGTH
 from nurturing.wording import list_names
 
 _PARTS: Final = ("subject", "body_markdown")
+FIRST_WAIT_DAYS: Final = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,27 @@ class JumpEntry(Entry):
 
     def show(self, value: Any) -> dict[str, Any]:
         return super().show(value) | {"exit": EXIT}
+
+
+def first_document(key: str, name: str, language: str) -> dict[str, Any]:
+    """What a new sequence begins with: an e-mail to be written anew, in the active language, and a week's wait."""
+    greeting = "{% if lead.first_name %} {{ lead.first_name }}{% endif %}"
+    body = gettext("Hello%(greeting)s,\n\nwrite here what this message is about.\n\n%(sender)s\n") % {
+        "greeting": greeting,
+        "sender": "{{ sender.name }}",
+    }
+    template = {language: {"subject": name, "body_markdown": body}}
+    return {
+        "key": key,
+        "label": {language: name},
+        "purpose": "marketing",
+        "from_name": None,
+        "steps": [
+            {"id": "email", "kind": "email", "template": template},
+            {"id": "wait", "kind": "wait", "days": FIRST_WAIT_DAYS},
+        ],
+        "exit_when": None,
+    }
 
 
 def _purposes() -> list[Option]:
@@ -124,7 +147,8 @@ SEQUENCE_FORM = DocumentForm(
     ),
     empty=_("No step yet. Add the first one above."),
     new_label=_("New sequence"),
-    new_url="sequence-new",
+    new_help=_("As in “After the webinar”. It can be changed later."),
+    first_document=first_document,
     has_jumps=True,
     scripts=["js/mail_preview.js"],
     styles=["css/nurturing.css"],

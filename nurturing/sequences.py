@@ -30,6 +30,7 @@ from leads.conditions.language import Condition
 from leads.documents import Place, expect_distinct, open_document
 from leads.labels import Label
 from leads.models import CustomField
+from leads.versions import InvalidDocument, path_problem
 from nurturing.wording import (
     InvalidWording,
     Wording,
@@ -127,6 +128,13 @@ def parse_sequence(document: Any) -> SequenceRules:
 def parse_new_sequence(document: Any) -> SequenceRules:
     """The same for a new draft, which may not use what was retired since. Call it inside a tenant scope."""
     return _read(open_document(document, allow_retired=False))
+
+
+def check_sequence_name(name: str, document: Any) -> None:
+    """A sequence's document says by which key it is known. Raises InvalidDocument where that is another."""
+    if document["key"] != name:
+        message = _("The key is the name of the document: “%(name)s”.") % {"name": name}
+        raise InvalidDocument(message, errors=[path_problem("key", message)])
 
 
 def _read(whole: Place) -> SequenceRules:

@@ -10,7 +10,6 @@ tenant_urls = [
     path("outbox/<int:message_id>/body/", views.outbox_body, name="outbox-body"),
     path("outbox/<int:message_id>/again/", views.outbox_again, name="outbox-again"),
     path("leads/<int:lead_id>/enrollments/", views.enroll, name="enroll"),
-    path("sequences/new/", sequence_pages.sequence_new, name="sequence-new"),
     path("sequences/preview/", sequence_pages.email_preview, name="sequence-preview"),
     path("enrollments/<int:enrollment_id>/exit/", views.leave, name="enrollment-exit"),
 ]

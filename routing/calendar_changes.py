@@ -26,6 +26,7 @@ from routing.national_holidays import UnknownHolidays, named_holidays, national_
 from routing.recounting import start_recount
 from tenancy.audit import record
 from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
+from tenancy.forms import list_time_zones
 from tenancy.models import Membership
 
 MAX_CLOSURES: Final = 400
@@ -115,10 +116,19 @@ def change_calendar(
 
 def _check(after: Mapping[str, Any], now: datetime) -> None:
     problems = []
+    zone = ZoneInfo("UTC")
+    if after["time_zone"] in list_time_zones():
+        zone = ZoneInfo(after["time_zone"])
+    else:
+        fault = _("%(value)s is not a time zone. Use a name such as America/Sao_Paulo.")
+        problems.append(FieldProblem("time_zone", "unknown", fault % {"value": after["time_zone"]}))
     try:
-        OpenHours(ZoneInfo(after["time_zone"]), parse_week(after["week"]))
+        OpenHours(zone, parse_week(after["week"]))
     except InvalidCalendar:
-        problems.append(FieldProblem("week", "invalid", _("Open on one day of the week at least.")))
+        fault = _(
+            "Open on one day of the week at least; write times as 09:00, the hours of a day in order, without overlap."
+        )
+        problems.append(FieldProblem("week", "invalid", fault))
     if after["holiday_country"]:
         try:
             national_holidays(
@@ -141,10 +151,10 @@ def close_days(
     is_yearly: bool,
     by: Membership | None,
     now: datetime,
-) -> None:
+) -> Mapping[str, str]:
     """Close from one day to another, both included; or for hours of one day; or on one day of every year.
 
-    Raises InvalidWorkingTime and TooManyClosures.
+    Returns the entry, be it on the list already; ``key_of`` names it. Raises InvalidWorkingTime and TooManyClosures.
     """
     _check_closure(first, last, hours, is_yearly)
     locked: Calendar = Calendar.objects.select_for_update().get(pk=calendar.pk)
@@ -162,11 +172,12 @@ def close_days(
         end = datetime.combine(last if hours else last + timedelta(days=1), closes, tzinfo=zone)
         closure |= {"starts_at": begin.isoformat(), "ends_at": end.isoformat()}
     if closure in locked.closures:
-        return
+        return closure
     locked.closures = [*locked.closures, closure]
     locked.save(update_fields=["closures"])
     record(act="calendar.closed", subject=label, by=by, now=now, detail={"days": _days_in_words(closure)})
     start_recount(calendar=locked, now=now)
+    return closure
 
 
 def _check_closure(first: date, last: date, hours: tuple[time, time] | None, is_yearly: bool) -> None:

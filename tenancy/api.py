@@ -1,18 +1,25 @@
 """What every API view shares: its scopes, and problem answers (RFC 9457) for every error."""
 
-from typing import Any, ClassVar, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.core.exceptions import SuspiciousOperation
+from django.db.models import Model
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
-from rest_framework import exceptions
+from drf_spectacular.utils import inline_serializer
+from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
 from tenancy.doors import UnsupportedBody, readable
 from tenancy.errors import PROBLEM_TYPE, NotFound, Problem
+from tenancy.keys import require_of_maker
+from tenancy.keyset import Page
 from tenancy.models import Membership, Scope, Tenant
+
+M = TypeVar("M", bound=Model)
 
 
 class TenantAPIView(APIView):
@@ -35,6 +42,26 @@ class TenantAPIView(APIView):
         return cast(Tenant, self.request._request.tenant)  # type: ignore[attr-defined]
 
 
+class SettingsAPIView(TenantAPIView):
+    """What people do by the pages of the settings.
+
+    ``rights`` maps each method to the right that whoever made the key must have.
+    """
+
+    rights: ClassVar[dict[str, str]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a key whose maker may not do this any more."""
+        super().initial(request, *args, **kwargs)
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method in self.rights:
+            self.require(self.rights[method])
+
+    def require(self, right: str) -> None:
+        """Raise NotAllowed unless whoever made the key has this right now."""
+        require_of_maker(key_id=self.request._request.key.id, right=right)  # type: ignore[attr-defined]
+
+
 def page_url(request: Request, cursor: str | None) -> str | None:
     """The address of another page of the same list."""
     if cursor is None:
@@ -42,6 +69,21 @@ def page_url(request: Request, cursor: str | None) -> str | None:
     parameters = request.query_params.copy()
     parameters["cursor"] = cursor
     return f"{request.path}?{parameters.urlencode()}"
+
+
+def page_answer(request: Request, page: Page[M], as_json: Callable[[M], dict[str, Any]]) -> dict[str, Any]:
+    """One page by key in the shape of ``page_shape``."""
+    return {
+        "results": [as_json(row) for row in page.rows],
+        "next": page_url(request, page.next_cursor),
+        "previous": page_url(request, page.previous_cursor),
+    }
+
+
+def page_shape(name: str, row: Any) -> Any:
+    """How a page of a list is described: rows, and the addresses of the pages around it."""
+    cursors = {each: serializers.CharField(allow_null=True) for each in ("next", "previous")}
+    return inline_serializer(name, {"results": serializers.ListField(child=row), **cursors})
 
 
 def problem_response(problem: Problem) -> Response:

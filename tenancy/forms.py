@@ -33,6 +33,13 @@ SCOPE_NOTES: dict[Scope, Promise] = {
     Scope.LEADS_WRITE: _("Intake, changes and every act on a lead"),
     Scope.EVENTS_WRITE: _("What leads and visitors did"),
     Scope.INSIGHT_READ: _("The funnel"),
+    Scope.SETTINGS_READ: _("Fields, tags, forms, working time, webhooks"),
+    Scope.SETTINGS_WRITE: _("The same, as long as whoever makes the key is an administrator"),
+    Scope.RULES_READ: _("Every version of every document of rules"),
+    Scope.RULES_WRITE: _("Drafts, publishing, going back, as long as whoever makes the key may do so"),
+    Scope.MEMBERS_READ: _("Members, invitations, teams"),
+    Scope.MEMBERS_WRITE: _("Never of administrators; as long as whoever makes the key is one"),
+    Scope.AUDIT_READ: _("Who changed what, as long as whoever makes the key is an administrator"),
 }
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from tenancy.audit import record
 from tenancy.errors import Conflict, Forbidden, NotFound, Problem
 from tenancy.models import Invitation, Membership, Role, Team, Tenant, User, normalise_login
+from tenancy.rights import refuse_administrators
 from tenancy.scope import tenant_scope
 from tenancy.selectors import belongs_elsewhere
 from tenancy.services import AlreadyMember, get_or_create_login, join_tenant
@@ -80,8 +81,10 @@ def invite(
 ) -> tuple[Invitation, str]:
     """Invite somebody into the current tenant; returns the invitation with the token of its link, which is kept as a hash.
 
-    They are a member once they accept. An earlier link of the same person stops working. Raises AlreadyMember.
+    They are a member once they accept. An earlier link of the same person stops working. Raises AlreadyMember, NotAllowed.
     """
+    roles = list(roles)
+    refuse_administrators(by=by, roles=roles)
     email = normalise_login(email)
     if Membership.objects.filter(user__email=email, is_active=True).exists():
         raise AlreadyMember(_("%(email)s is a member already. Edit their roles instead.") % {"email": email})
@@ -121,6 +124,7 @@ def make_member_link(*, member: Membership, by: Membership | None, now: datetime
     one only for who has not set a password yet; raises PasswordNotAllowed.
     """
     assert member.user is not None
+    refuse_administrators(by=by, roles=member.roles)
     if by is not None and not _may_set_password(user=member.user, tenant_id=member.tenant_id, by=by):
         raise PasswordNotAllowed(
             _("%(email)s has a login already and signs in with their own password.") % {"email": member.email}
@@ -134,6 +138,7 @@ def make_member_link(*, member: Membership, by: Membership | None, now: datetime
 
 def renew_invitation(*, invitation: Invitation, by: Membership, now: datetime) -> tuple[Invitation, str]:
     """A new link with the same roles and team; the old one stops working. Raises LinkClosed if it was used."""
+    refuse_administrators(by=by, roles=invitation.roles)
     if invitation.accepted_at is not None:
         raise LinkClosed("used")
     with transaction.atomic():
@@ -146,6 +151,7 @@ def renew_invitation(*, invitation: Invitation, by: Membership, now: datetime) -
 
 def revoke_invitation(*, invitation: Invitation, by: Membership, now: datetime) -> None:
     """Make an open link useless. Raises LinkClosed if it was used meanwhile."""
+    refuse_administrators(by=by, roles=invitation.roles)
     with transaction.atomic():
         revoked = Invitation.objects.filter(
             pk=invitation.pk, accepted_at__isnull=True, revoked_at__isnull=True

@@ -13,6 +13,7 @@ from tenancy.audit import record
 from tenancy.errors import Conflict, Problem
 from tenancy.models import ApiKey, MemberKind, Membership, Role, Scope, Tenant
 from tenancy.requests import KeyAccess
+from tenancy.rights import NotAllowed, may
 from tenancy.scope import tenant_scope
 
 # A key reads lsk_PREFIX_SECRET: the prefix finds the row, the hash of the whole proves it.
@@ -64,12 +65,21 @@ def create_key(
         scopes=sorted({Scope(scope).value for scope in scopes}),
         service=service,
         created_by=by,
+        is_operators=by is None,
         created_at=now,
         expires_at=expires_at,
     )
     detail = {"scopes": row.scopes, "expires_at": expires_at.isoformat() if expires_at else None}
     record(act="key.created", subject=name, by=by, now=now, detail=detail)
     return row, key
+
+
+def require_of_maker(*, key_id: int, right: str) -> None:
+    """Raise NotAllowed unless the person who made a key has this right now; an operator's key has every right."""
+    key: ApiKey = ApiKey.objects.select_related("created_by").get(pk=key_id)
+    if key.is_operators or (key.created_by is not None and may(key.created_by, right)):
+        return
+    raise NotAllowed(_("Whoever made this key may not do this any more. Ask an administrator for a new one."))
 
 
 def revoke_key(*, key: ApiKey, by: Membership | None, now: datetime) -> None:

@@ -239,6 +239,13 @@ class Scope(models.TextChoices):
     LEADS_WRITE = "leads:write", _("Create and change leads")
     EVENTS_WRITE = "events:write", _("Record events")
     INSIGHT_READ = "insight:read", _("Read reports")
+    SETTINGS_READ = "settings:read", _("Read settings")
+    SETTINGS_WRITE = "settings:write", _("Change settings")
+    RULES_READ = "rules:read", _("Read rules")
+    RULES_WRITE = "rules:write", _("Change and publish rules")
+    MEMBERS_READ = "members:read", _("Read people and teams")
+    MEMBERS_WRITE = "members:write", _("Invite and change people and teams")
+    AUDIT_READ = "audit:read", _("Read the audit log")
 
 
 class ApiKey(TenantModel):
@@ -247,9 +254,11 @@ class ApiKey(TenantModel):
     name = models.CharField(_("name"), max_length=80)
     prefix = models.CharField(max_length=12, unique=True)
     key_hash = models.CharField(max_length=64)
-    scopes = ArrayField(models.CharField(max_length=12, choices=Scope.choices), default=list)
+    scopes = ArrayField(models.CharField(max_length=14, choices=Scope.choices), default=list)
     service = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="api_keys")
     created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Made by a command: it need not ask what its maker's role is now.
+    is_operators = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

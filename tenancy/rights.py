@@ -3,6 +3,7 @@
 On which leads a member may do it is said in ``leads.ownership``.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
@@ -105,3 +106,9 @@ def require(member: Membership, right: str) -> None:
     """Raise NotAllowed unless the member may do this."""
     if not may(member, right):
         raise NotAllowed(_("Your roles do not include this. Ask an administrator."))
+
+
+def refuse_administrators(*, by: Membership | None, roles: Iterable[str]) -> None:
+    """Raise NotAllowed where a key would make, change or let in somebody whose roles may make keys."""
+    if by is not None and by.kind == MemberKind.SERVICE and RIGHTS["key.manage"].intersection(roles):
+        raise NotAllowed(_("Administrators are invited and changed by an administrator, never by a key."))

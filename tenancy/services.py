@@ -21,6 +21,7 @@ from tenancy.models import (
     User,
     normalise_login,
 )
+from tenancy.rights import refuse_administrators
 from tenancy.scope import tenant_scope
 from tenancy.selectors import list_memberships
 
@@ -112,9 +113,10 @@ def change_member(
     by: Membership,
     now: datetime,
 ) -> None:
-    """Give a person these roles and exactly these teams. Raises LastAdministrator."""
+    """Give a person these roles and exactly these teams. Raises LastAdministrator, NotAllowed."""
     with transaction.atomic():
         wanted = _sorted_roles(roles)
+        refuse_administrators(by=by, roles=[*wanted, *member.roles])
         if Role.ADMIN not in wanted:
             _refuse_last_administrator(member)
         member.roles = wanted
@@ -126,7 +128,11 @@ def change_member(
 
 
 def deactivate_member(*, member: Membership, by: Membership, now: datetime) -> None:
-    """Take a person out of the tenant: no access, no teams, no open link; what they did stays. Raises LastAdministrator."""
+    """Take a person out of the tenant: no access, no teams, no open link; what they did stays.
+
+    Raises LastAdministrator, NotAllowed.
+    """
+    refuse_administrators(by=by, roles=member.roles)
     with transaction.atomic():
         _refuse_last_administrator(member)
         member.is_active = False
@@ -141,7 +147,8 @@ def deactivate_member(*, member: Membership, by: Membership, now: datetime) -> N
 
 
 def reactivate_member(*, member: Membership, by: Membership, now: datetime) -> None:
-    """Let a person back in with the roles they had; teams are given anew."""
+    """Let a person back in with the roles they had; teams are given anew. Raises NotAllowed."""
+    refuse_administrators(by=by, roles=member.roles)
     with transaction.atomic():
         member.is_active = True
         member.save(update_fields=["is_active"])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts, bulk, erasure
+from leads.api import acts, bulk, erasure, fields, forms, rules
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
@@ -54,6 +54,57 @@ urlpatterns = [
     path("bulk/<int:run_id>/refused/", bulk.BulkRefusedView.as_view(), name="api-bulk-refused"),
     path("bulk/<int:run_id>/stop/", bulk.BulkStopView.as_view(), name="api-bulk-stop"),
     path("bulk/<int:run_id>/undo/", bulk.BulkUndoView.as_view(), name="api-bulk-undo"),
+    path("fields/", fields.FieldCollectionView.as_view(), name="api-fields"),
+    path("fields/<int:field_id>/", fields.FieldView.as_view(), name="api-field"),
+    path("fields/<int:field_id>/retire/", fields.FieldRetireView.as_view(), name="api-field-retire"),
+    path(
+        "fields/<int:field_id>/bring-back/", fields.FieldBringBackView.as_view(), name="api-field-bring-back"
+    ),
+    path("tags/", fields.TagCollectionView.as_view(), name="api-tags"),
+    path("tags/rename/", fields.TagRenameView.as_view(), name="api-tag-rename"),
+    path("tags/delete/", fields.TagDeleteView.as_view(), name="api-tag-delete"),
+    path("forms/", forms.FormCollectionView.as_view(), name="api-forms"),
+    path("forms/<int:form_id>/", forms.FormView.as_view(), name="api-form"),
+    path("forms/<int:form_id>/duplicate/", forms.FormDuplicateView.as_view(), name="api-form-duplicate"),
+    path(
+        "forms/<int:form_id>/submissions/",
+        forms.FormSubmissionCollectionView.as_view(),
+        name="api-form-submissions",
+    ),
+    path(
+        "forms/<int:form_id>/submissions/<int:submission_id>/",
+        forms.FormSubmissionView.as_view(),
+        name="api-form-submission",
+    ),
+    path(
+        "forms/<int:form_id>/submissions/<int:submission_id>/not-spam/",
+        forms.FormNotSpamView.as_view(),
+        name="api-form-not-spam",
+    ),
+    path("rules/", rules.RuleCollectionView.as_view(), name="api-rules"),
+    path("rules/<slug:kind>/<slug:name>/", rules.RuleDocumentView.as_view(), name="api-rules-document"),
+    path("rules/<slug:kind>/<slug:name>/draft/", rules.RuleDraftView.as_view(), name="api-rules-draft"),
+    path("rules/<slug:kind>/<slug:name>/publish/", rules.RulePublishView.as_view(), name="api-rules-publish"),
+    path(
+        "rules/<slug:kind>/<slug:name>/versions/",
+        rules.RuleVersionCollectionView.as_view(),
+        name="api-rules-versions",
+    ),
+    path(
+        "rules/<slug:kind>/<slug:name>/versions/<int:number>/",
+        rules.RuleVersionView.as_view(),
+        name="api-rules-version",
+    ),
+    path(
+        "rules/<slug:kind>/<slug:name>/versions/<int:number>/roll-back/",
+        rules.RuleRollBackView.as_view(),
+        name="api-rules-roll-back",
+    ),
+    path(
+        "rules/<slug:kind>/<slug:name>/versions/<int:number>/reuse/",
+        rules.RuleReuseView.as_view(),
+        name="api-rules-reuse",
+    ),
     path("events/", EventIntakeView.as_view(), name="api-events"),
     path("submissions/<int:submission_id>/", SubmissionView.as_view(), name="api-submission"),
 ]

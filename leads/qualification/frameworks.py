@@ -174,4 +174,13 @@ def publish_default_frameworks(tenant: Tenant, admin: Membership | None, now: da
         publish_default(kind=RuleKind.QUALIFICATION, document=document, by=admin, now=now, name=name)
 
 
-register_document_kind(DocumentKind(RuleKind.QUALIFICATION, parse=parse_framework))
+def check_framework_name(name: str, document: Any) -> None:
+    """A framework's name is its key, by which answers and conditions know it. Raises InvalidDocument."""
+    if not KEY.fullmatch(name):
+        message = _("Use lower-case letters, digits and _, at most 32.")
+        raise InvalidDocument(message, errors=[path_problem("name", message)])
+
+
+register_document_kind(
+    DocumentKind(RuleKind.QUALIFICATION, parse=parse_framework, check_name=check_framework_name)
+)

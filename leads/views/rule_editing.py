@@ -1,17 +1,21 @@
 """Rules are changed in a draft, compared with what is published, and published: by those who may publish them."""
 
-from typing import Any
+from typing import Any, Final
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leads.conditions.builder import builder_vocabulary
-from leads.models import RuleVersion
+from leads.labels import MAX_LABEL_LENGTH
+from leads.models import RuleKind, RuleVersion
 from leads.rule_changes import compare_versions, count_changes
 from leads.rule_forms import DocumentForm, find_document_form
 from leads.rulebook import (
@@ -24,6 +28,7 @@ from leads.rulebook import (
     title_of,
 )
 from leads.versions import (
+    MAX_NOTE_LENGTH,
     DraftChangedMeanwhile,
     InvalidDocument,
     content_hash,
@@ -38,7 +43,60 @@ from tenancy.fragments import redirect_htmx
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
-MAX_NOTE_LENGTH = 500
+# Of a framework's key; a sequence's may be longer.
+MAX_KEY_LENGTH: Final = 32
+
+
+class NewDocumentForm(forms.Form):
+    """What another document of a kind is called; its key is made of it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=MAX_LABEL_LENGTH,
+        error_messages={"required": gettext_lazy("Give it a name.")},
+    )
+
+    def __init__(self, *args: Any, kind: RuleKind, example: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = kind
+        self.fields["name"].help_text = example
+
+    def clean_name(self) -> str:
+        """A name of which a key can be made that no document of the kind has."""
+        name: str = self.cleaned_data["name"]
+        self.key = slugify(name).replace("-", "_")[:MAX_KEY_LENGTH]
+        if not self.key:
+            raise forms.ValidationError(_("Use letters in the name."))
+        if RuleVersion.objects.filter(kind=self.kind, name=self.key).exists():
+            raise forms.ValidationError(_("There is one of this name already. Choose another."))
+        return name
+
+
+@tenant_page(right="rules.publish")
+@require_http_methods(["GET", "HEAD", "POST"])
+def rules_new(request: TenantRequest, kind: str) -> HttpResponse:
+    """Name another document of a kind; its draft begins with what is to be written anew."""
+    form = find_document_form(kind)
+    if form is None or form.first_document is None:
+        raise NoSuchRules(_("There is one document of these rules."))
+    naming = NewDocumentForm(
+        request.POST if request.method == "POST" else None, kind=form.kind, example=form.new_help
+    )
+    if request.method == "POST" and naming.is_valid():
+        language = request.tenant.language
+        with override(language):
+            document = form.first_document(naming.key, naming.cleaned_data["name"], language)
+        save_draft(
+            kind=form.kind,
+            name=naming.key,
+            document=document,
+            by=request.member,
+            now=timezone.now(),
+            replacing="",
+        )
+        return redirect("rules-edit", slug=request.tenant.slug, kind=kind, name=naming.key)
+    context = {"form": naming, "label": form.new_label}
+    return render(request, "leads/rules_new.html", context, status=422 if naming.errors else 200)
 
 
 @tenant_page(right="rules.publish")

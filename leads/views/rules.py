@@ -35,7 +35,7 @@ def rules(request: TenantRequest) -> HttpResponse:
         "published": published,
         "count": sum(version.status == VersionStatus.PUBLISHED for _title, version, _draft in published),
         "newest": newest,
-        "new_forms": [form for form in list_document_forms() if form.new_url],
+        "new_forms": [form for form in list_document_forms() if form.first_document],
         "may_publish": may(request.member, "rules.publish"),
     }
     return render(request, "leads/rules.html", context)

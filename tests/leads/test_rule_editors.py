@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from leads.models import Rerun, RuleKind, RuleVersion, VersionStatus
+from leads import acts
+from leads.models import LeadState, Rerun, RuleKind, RuleVersion, Stage, VersionStatus
 from leads.qualification.frameworks import list_frameworks
 from leads.versions import find_draft, open_rulebook, save_draft
 from scoring.documents import MAX_RULES
@@ -479,7 +480,7 @@ def test_faults_of_a_text_are_told_by_line_at_the_step(marketing: Client) -> Non
 
 
 def test_a_new_sequence_begins_as_a_draft_of_its_own(marketing: Client, tenant: Any) -> None:
-    answer = marketing.post("/t/horizonte/sequences/new/", {"name": "After the webinar"})
+    answer = marketing.post("/t/horizonte/rules/new/sequence/", {"name": "After the webinar"})
     assert (answer.status_code, answer["Location"]) == (
         302,
         address("sequence", "edit/", "after_the_webinar"),
@@ -492,9 +493,39 @@ def test_a_new_sequence_begins_as_a_draft_of_its_own(marketing: Client, tenant: 
     review = read(marketing, "sequence", "review/", "after_the_webinar")
     assert "A first version, not published yet" in review
     assert "Sequence: After the fair" in marketing.get("/t/horizonte/rules/").content.decode()
-    again = marketing.post("/t/horizonte/sequences/new/", {"name": "After the  webinar!"})
+    again = marketing.post("/t/horizonte/rules/new/sequence/", {"name": "After the  webinar!"})
     assert again.status_code == 422
-    assert "There is a sequence with this name" in again.content.decode()
+    assert "There is one of this name already" in again.content.decode()
+
+
+def test_a_new_framework_is_made_by_pages_alone_and_asked_at_once(marketing: Client, tenant: Any) -> None:
+    assert "rules/new/qualification/" in marketing.get("/t/horizonte/rules/").content.decode()
+    assert marketing.get("/t/horizonte/rules/new/scoring/").status_code == 404
+    assert marketing.post("/t/horizonte/rules/new/qualification/", {"name": "!"}).status_code == 422
+    answer = marketing.post("/t/horizonte/rules/new/qualification/", {"name": "ANUM"})
+    assert answer["Location"] == address("qualification", "edit/", "anum")
+    sent = fields_of(read(marketing, "qualification", "edit/", "anum"), form_id="rules-form")
+    sent |= {
+        "row": [*sent["row"], "n1"],
+        "n1-is": ["question"],
+        "n1-label.en": ["Money"],
+        "n1-is_required": [],
+    }
+    assert marketing.post(address("qualification", "edit/", "anum"), sent).status_code == 302
+    with tenant_scope(tenant.pk):
+        draft = RuleVersion.objects.get(kind=RuleKind.QUALIFICATION, name="anum")
+        sdr = make_member(role="sdr")
+        lead = make_lead(stage="working", standing={"owner_sdr": sdr})
+    assert [each["key"] for each in draft.document["questions"]] == ["need", "money"]
+    assert draft.document["exit"] == {"required": ["need"]}
+    published = marketing.post(address("qualification", "publish/", "anum"), {"draft": draft.content_hash})
+    assert published.status_code == 302
+    page = sign_in(sdr).get(f"/t/horizonte/leads/{lead.pk}/").content.decode()
+    assert "ANUM" in page
+    with tenant_scope(tenant.pk):
+        acts.assess(lead_id=lead.pk, framework="anum", answers={"need": {"met": True}}, by=sdr, now=NOW)
+        acts.hand_over(lead_id=lead.pk, by=sdr, now=NOW)
+        assert LeadState.objects.get(lead=lead).stage == Stage.SALES_QUALIFIED
 
 
 def send_to(client: Client, sequence: str, fields: dict[str, list[str]]) -> Any:
