@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
+from leadsys.demo.marketing import come_again, keep_campaigns
 from leadsys.demo.people import ensure_people, lines
 from leadsys.demo.story import tell_story
 
@@ -31,3 +32,5 @@ class Command(BaseCommand):
             tenant=tenant, now=now, days=options["days"], leads=options["leads"], seed=options["seed"]
         ):
             self.stderr.write(told)
+        keep_campaigns(tenant=tenant, now=now, days=options["days"], seed=options["seed"])
+        come_again(tenant=tenant, now=now)
