@@ -18,7 +18,7 @@ from leads.listing import LeadListQuery, ListTooSlow, list_leads
 from leads.merging import duplicates
 from leads.merging.comparison import compare_leads
 from leads.merging.merge import is_undoable, list_merges, merge_leads, undo_merge
-from leads.models import DuplicateProposal, DuplicateReason, Lead, LeadMerge
+from leads.models import DuplicateProposal, DuplicateReason, DuplicateSearch, Lead, LeadMerge
 from leads.panels import Panel
 from leads.rows import list_lead_rows
 from leads.selectors import get_lead
@@ -55,11 +55,11 @@ def duplicate_list(request: TenantRequest) -> HttpResponse:
 def _list_context(request: TenantRequest) -> dict[str, Any]:
     tab = request.GET.get("show", "")
     tab = tab if tab in ("merged", "dismissed") else "open"
-    count = duplicates.count_proposals(most=MOST_COUNTED + 1)
+    count, search = duplicates.count_proposals(most=MOST_COUNTED + 1), duplicates.last_search()
     context: dict[str, Any] = {
         "tab": tab,
-        "heading": _heading(count),
-        "search": duplicates.last_search(),
+        "heading": _heading(count, search),
+        "search": search,
         "query": request.GET.urlencode(),
     }
     if tab == "merged":
@@ -77,11 +77,11 @@ def shown_merges(merges: list[LeadMerge], now: datetime) -> list[ShownMerge]:
     return [ShownMerge(merge, is_undoable(merge, now=now)) for merge in merges]
 
 
-def _heading(count: int) -> str:
+def _heading(count: int, search: DuplicateSearch | None) -> str:
     if count > MOST_COUNTED:
         return _("More than %(n)s pairs may be the same person") % {"n": show_number(MOST_COUNTED)}
     if not count:
-        return _("No duplicates in sight")
+        return _("No duplicates in sight") if search is not None and search.finished_at else _("Duplicates")
     return ngettext("%(n)s pair may be the same person", "%(n)s pairs may be the same person", count) % {
         "n": show_number(count)
     }
