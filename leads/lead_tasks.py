@@ -22,7 +22,7 @@ from leads.timeline import TimelineEntry, register_timeline_source
 from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound, Unprocessable
 from tenancy.keyset import Page, page_by_key
 from tenancy.models import MemberKind, Membership, Tenant, normalise_login
-from tenancy.navigation import Badge
+from tenancy.navigation import Badge, BadgeSource
 from tenancy.rights import may, require
 from tenancy.scope import require_tenant_id
 
@@ -37,7 +37,6 @@ LAST_SECOND: Final = time(23, 59, 59)
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 _NEVER: Final = datetime(9000, 1, 1, tzinfo=UTC)
 # More than a badge shows.
-_MOST: Final = 100
 
 
 class TaskNotFound(NotFound):
@@ -256,19 +255,20 @@ def end_of_today(now: datetime) -> datetime:
     return datetime.combine(local.date() + timedelta(days=1), time(0), tzinfo=local.tzinfo)
 
 
-def tasks_badge(member: Membership) -> Badge:
-    """One's own tasks that are late or due today; loud once one is late."""
+def _badge_rows(member: Membership) -> list[QuerySet[Any, Any]]:
+    """One's own tasks that are late or due today, and the late ones."""
     now = timezone.now()
-    due = list(
-        LeadTask.objects.filter(assignee=member, done_at__isnull=True, due_at__lt=end_of_today(now))
-        .order_by("due_at")
-        .values_list("due_at", flat=True)[:_MOST]
-    )
-    return Badge(
-        count=len(due),
-        tone="alarm" if due and due[0] < now else "act",
-        label=ngettext("task of yours is due", "tasks of yours are due", len(due)),
-    )
+    mine = LeadTask.objects.filter(assignee=member, done_at__isnull=True)
+    return [mine.filter(due_at__lt=end_of_today(now)), mine.filter(due_at__lt=now)]
+
+
+def _draw_badge(counts: Sequence[int]) -> Badge:
+    due, late = counts
+    label = ngettext("task of yours is due", "tasks of yours are due", due)
+    return Badge(count=due, tone="alarm" if late else "act", label=label)
+
+
+TASKS_BADGE: Final = BadgeSource(rows=_badge_rows, draw=_draw_badge)
 
 
 def task_json(task: LeadTask) -> dict[str, Any]:

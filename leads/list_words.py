@@ -34,6 +34,8 @@ def filter_chips(query: LeadListQuery, given: Mapping[str, str]) -> list[FilterC
     if query.lead_ids is not None:
         words = ngettext("%(count)s marked lead", "%(count)s marked leads", len(query.lead_ids))
         chips.append(FilterChip(label=words % {"count": show_number(len(query.lead_ids))}, without=["ids"]))
+    if query.deed is not None:
+        chips.append(FilterChip(label=query.deed.words, without=["did"]))
     for name, value in (("email", query.email), ("external_id", query.external_id)):
         if value is not None:
             chips.append(FilterChip(label=f"{name}: {value}", without=[name]))

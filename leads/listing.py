@@ -30,6 +30,7 @@ from leads.conditions.language import Condition, InvalidCondition, parse_conditi
 from leads.conditions.lead_facts import fold_origin
 from leads.conditions.logic import Bind, Fragment
 from leads.conditions.values import GRADES
+from leads.deeds import Deed, read_deed
 from leads.matching import NOBODY, LeadFilters, on, page_rows, rows_to_count
 from leads.models import Stage
 from tenancy.errors import FieldProblem, Invalid, Problem
@@ -52,7 +53,7 @@ EXACT_LIMIT_MS: Final = 10_000
 # What an address of the list says, but for the page.
 LIST_PARAMETERS: Final = (
     *("stage", "owner", "origin", "score_min", "grade_min", "q"),
-    *("external_id", "email", "ids", "filter", "order"),
+    *("external_id", "email", "ids", "did", "filter", "order"),
 )
 
 
@@ -130,8 +131,8 @@ def read_list_query(
 ) -> LeadListQuery:
     """The query that an address means: ``stage`` (several apart by commas), ``owner`` (id, e-mail, ``me``, ``none``),
     ``origin``, ``score_min``, ``grade_min`` (a letter or its ordinal), ``q``, ``external_id``, ``email``, ``ids`` (apart by
-    commas), ``filter`` (a condition as JSON), ``order``, ``cursor``. Empty ones count as left out. Raises InvalidListQuery
-    naming every fault.
+    commas), ``did`` (``leads.deeds``), ``filter`` (a condition as JSON), ``order``, ``cursor``. Empty ones count as left out.
+    Raises InvalidListQuery naming every fault.
     """
     given = {name: value.strip() for name, value in parameters.items() if value.strip()}
     problems: list[FieldProblem] = []
@@ -146,6 +147,7 @@ def read_list_query(
         email=given["email"].lower() if "email" in given else None,
         lead_ids=_read_ids(given["ids"], problems) if "ids" in given else None,
         condition=_read_condition(given.get("filter"), problems),
+        deed=_read_deed(given["did"], member, problems) if "did" in given else None,
         order=_read_order(given.get("order", DEFAULT_ORDER), problems),
         cursor=given.get("cursor", ""),
         size=size,
@@ -347,6 +349,14 @@ def _read_owner(raw: str | None, member: Membership) -> int | str | None:
     people = Membership.objects.filter(kind=MemberKind.PERSON, user__email=normalise_login(raw))
     # Nobody has this e-mail: nobody's id is 0, so nothing is found.
     return people.values_list("pk", flat=True).first() or 0
+
+
+def _read_deed(raw: str, member: Membership, problems: list[FieldProblem]) -> Deed | None:
+    deed = read_deed(raw, member=member)
+    if deed is None:
+        message = _("Give what was done, by whom and since when, as attempt.7.2026-11-16.")
+        problems.append(FieldProblem("did", "invalid", message))
+    return deed
 
 
 def _read_whole(name: str, raw: str | None, problems: list[FieldProblem]) -> int | None:

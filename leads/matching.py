@@ -18,6 +18,7 @@ from django.db.models import F, Q, QuerySet, Subquery
 from leads.conditions.compile import compile_filter, rows_of_leads
 from leads.conditions.language import Condition, is_fast, list_leaves
 from leads.conditions.logic import InSet, Operands, Truth
+from leads.deeds import Deed
 from leads.lifecycle import STAGE_FUNCTION
 from leads.models import Lead, LeadState, Stage
 from leads.ownership import OWNER_COLUMN
@@ -84,6 +85,8 @@ class LeadFilters:
     # Those that were marked by hand; None for any.
     lead_ids: tuple[int, ...] | None = None
     condition: Condition | None = None
+    # Those with which somebody did something.
+    deed: Deed | None = None
 
     @cached_property
     def search(self) -> Search | None:
@@ -127,6 +130,8 @@ class LeadFilters:
             rows = rows.filter(_rebased(self.search.truth(), root))
         if self.condition is not None:
             rows = rows.filter(_rebased(compile_filter(self.condition, now=now), root))
+        if self.deed is not None:
+            rows = rows.filter(pk__in=self.deed.lead_ids(now))
         if root is Lead and (self.owner is not None or self.condition is not None):
             # Always true: it makes the join an inner one, so that an index on the standing can lead.
             rows = rows.filter(standing__score__gte=0)
@@ -137,8 +142,8 @@ class LeadFilters:
         found: set[str | None] = {path for path, _lookup, _value in self._columns()}
         if self.owner is not None:
             found |= {f"{_STANDING}{column}" for column in OWNER_COLUMN.values()}
-        if self.search is not None:
-            # What it reads besides, it reads by this key.
+        if self.search is not None or self.deed is not None:
+            # What they read besides, they read by this key.
             found.add("pk")
         if self.condition is not None:
             found |= _paths_of(compile_filter(self.condition, now=now))
@@ -173,7 +178,12 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
         return filters.narrow(root=LeadState, now=now).values("lead_id"), True
     if tables == {Lead}:
         return filters.narrow(root=Lead, now=now).values("pk"), True
-    alone = filters.condition is not None and not any(filters._columns()) and filters.owner is None
+    alone = (
+        filters.condition is not None
+        and not any(filters._columns())
+        and filters.owner is None
+        and filters.deed is None
+    )
     rows = rows_of_leads(filters.condition, now=now) if alone and filters.condition is not None else None
     if rows is not None and filters.search is None:
         return rows, True
@@ -221,7 +231,7 @@ def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
     if filters.condition is not None:
         if not all(leaf.operator.key in _SELECTIVE for leaf in list_leaves(filters.condition)):
             return None
-    elif filters.owner is None and not any(filters._columns()):
+    elif filters.owner is None and filters.deed is None and not any(filters._columns()):
         return None
     members, is_of_one_table = matching_set(filters, now=now)
     sql, parameters = members.order_by().query.sql_with_params()

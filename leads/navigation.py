@@ -1,5 +1,9 @@
 """The hub's places in the navigation, and what waits at each."""
 
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -7,8 +11,8 @@ from core.saved_views.kinds import register_list
 from leads.bulk.acts import register_hub_bulk_acts
 from leads.erasure.bulk import register_erase_act
 from leads.erasure.known import register_hub_holdings
-from leads.held import count_held
-from leads.lead_tasks import tasks_badge
+from leads.held import held_rows
+from leads.lead_tasks import TASKS_BADGE
 from leads.models import LeadState, Stage
 from leads.retention.kinds import register_hub_retention
 from leads.retention.running import register_retention_runs
@@ -17,32 +21,37 @@ from leads.takeout.known import register_hub_takeout
 from leads.views.lists import LEADS
 from tenancy.audit import register_acts
 from tenancy.models import Membership
-from tenancy.navigation import Badge, NavigationItem, register_navigation
+from tenancy.navigation import Badge, BadgeSource, NavigationItem, register_navigation
 from tenancy.settings_pages import SettingsPage, register_settings_page
 
-# One more than a badge shows: it says 99+ then.
-MOST = 100
 
-
-def queue_badge(member: Membership) -> Badge:
-    """The leads that are mine to call."""
+def _queue(member: Membership) -> list[QuerySet[Any, Any]]:
     stages = (Stage.MARKETING_QUALIFIED, Stage.WORKING)
-    count = LeadState.objects.filter(stage__in=stages, owner_sdr=member)[:MOST].count()
-    return Badge(
-        count=count, tone="alarm", label=ngettext("lead of yours waits", "leads of yours wait", count)
-    )
+    return [LeadState.objects.filter(stage__in=stages, owner_sdr=member)]
 
 
-def inbox_badge(member: Membership) -> Badge:
-    """The SQLs offered to me."""
-    count = LeadState.objects.filter(stage=Stage.SALES_QUALIFIED, owner_sales=member)[:MOST].count()
-    return Badge(count=count, label=ngettext("SQL waits for your answer", "SQLs wait for your answer", count))
+def _inbox(member: Membership) -> list[QuerySet[Any, Any]]:
+    return [LeadState.objects.filter(stage=Stage.SALES_QUALIFIED, owner_sales=member)]
 
 
-def held_badge(member: Membership) -> Badge:
-    """What could not be processed."""
-    count = count_held(most=MOST)
-    return Badge(count=count, tone="alarm", label=ngettext("is held", "are held", count))
+def _queue_badge(counts: Sequence[int]) -> Badge:
+    label = ngettext("lead of yours waits", "leads of yours wait", counts[0])
+    return Badge(count=counts[0], tone="alarm", label=label)
+
+
+def _inbox_badge(counts: Sequence[int]) -> Badge:
+    label = ngettext("SQL waits for your answer", "SQLs wait for your answer", counts[0])
+    return Badge(count=counts[0], label=label)
+
+
+def _held_badge(counts: Sequence[int]) -> Badge:
+    held = sum(counts)
+    return Badge(count=held, tone="alarm", label=ngettext("is held", "are held", held))
+
+
+QUEUE: Final = BadgeSource(rows=_queue, draw=_queue_badge)
+INBOX: Final = BadgeSource(rows=_inbox, draw=_inbox_badge)
+HELD: Final = BadgeSource(rows=lambda _member: held_rows(), draw=_held_badge)
 
 
 def register_places() -> None:
@@ -65,7 +74,7 @@ def register_places() -> None:
             section="work",
             right="queue.work",
             order=20,
-            badge=queue_badge,
+            badge=QUEUE,
         ),
         NavigationItem(
             key="inbox",
@@ -75,7 +84,7 @@ def register_places() -> None:
             section="work",
             right="inbox.work",
             order=30,
-            badge=inbox_badge,
+            badge=INBOX,
         ),
         NavigationItem(
             key="tasks",
@@ -85,7 +94,7 @@ def register_places() -> None:
             section="work",
             right="task.write",
             order=35,
-            badge=tasks_badge,
+            badge=TASKS_BADGE,
         ),
         NavigationItem(
             key="leads",
@@ -149,7 +158,7 @@ def register_places() -> None:
             section="operations",
             right="held.resolve",
             order=80,
-            badge=held_badge,
+            badge=HELD,
         ),
     ):
         register_navigation(item)

@@ -164,6 +164,7 @@ def _calendar_page(request: TenantRequest, shown: Calendar, form: ClosureForm, n
     days_off = list_days_off(calendar=shown, year=year)
     worked = open_hours(shown, now=now)
     context = {
+        "settings_tab": "calendar",
         "calendar": shown,
         "week": week_in_words(worked.week),
         "is_open": is_open(at=now, calendar=worked),

@@ -5,8 +5,10 @@ An app calls ``register_navigation`` in ``AppConfig.ready()``; the frame draws w
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from django.db import connection
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +20,8 @@ Text = str | Promise
 Section = Literal["work", "marketing", "operations"]
 BadgeTone = Literal["alarm", "act", "quiet"]
 
+# One more than a badge shows: it says 99+ then.
+MOST: Final = 100
 # In the order of the page; the section of the daily work needs no heading.
 SECTIONS: Final[dict[Section, Text]] = {
     "work": "",
@@ -36,11 +40,22 @@ class Badge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BadgeSource:
+    """What a badge counts: ``rows`` gives for a member one or several sets of rows, ``draw`` makes the badge of their numbers.
+
+    All badges of a page are counted in one statement, each set to ``MOST`` rows: an index should lead to them.
+    """
+
+    rows: Callable[[Membership], Sequence[QuerySet[Any, Any]]]
+    draw: Callable[[Sequence[int]], Badge]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NavigationItem:
     """One entry.
 
-    ``url_name`` is reversed with the tenant's slug; ``right`` is a row of the rights table; ``badge`` is called with the
-    member while a whole page is drawn, inside the tenant's scope, and must be one cheap query; 0 and None draw nothing.
+    ``url_name`` is reversed with the tenant's slug; ``right`` is a row of the rights table; ``badge`` is counted while a whole
+    page is drawn, inside the tenant's scope; 0 draws nothing.
     """
 
     key: str
@@ -50,7 +65,7 @@ class NavigationItem:
     section: Section
     right: str
     order: int = 100
-    badge: Callable[[Membership], Badge | int | None] | None = None
+    badge: BadgeSource | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +110,10 @@ def build_navigation(*, tenant: Tenant, member: Membership, path: str) -> list[N
     """The sections that this member may see; the item whose address is the longest beginning of ``path`` is current."""
     allowed = [item for item in list_navigation() if may(member, item.right)]
     urls = {item.key: reverse(item.url_name, kwargs={"slug": tenant.slug}) for item in allowed}
-    current = _current_key(urls, path)
+    current, badges = _current_key(urls, path), count_badges(allowed, member)
     links = [
         NavigationLink(
-            item=item, url=urls[item.key], is_current=item.key == current, badge=_badge(item, member)
+            item=item, url=urls[item.key], is_current=item.key == current, badge=badges.get(item.key)
         )
         for item in allowed
     ]
@@ -117,8 +132,18 @@ def _current_key(urls: dict[str, str], path: str) -> str | None:
     return max(matches, key=lambda key: len(urls[key]), default=None)
 
 
-def _badge(item: NavigationItem, member: Membership) -> Badge | None:
-    badge = item.badge(member) if item.badge else None
-    if isinstance(badge, int):
-        badge = Badge(count=badge)
-    return badge if badge and badge.count else None
+def count_badges(items: Sequence[NavigationItem], member: Membership) -> dict[str, Badge]:
+    """The badges that say something, by the key of their items; one query for all of them, none where there are none."""
+    sources = {item.key: item.badge for item in items if item.badge}
+    counted = {
+        key: [rows.order_by().values("pk") for rows in each.rows(member)] for key, each in sources.items()
+    }
+    parts = [rows[:MOST].query.sql_with_params() for sets in counted.values() for rows in sets]
+    if not parts:
+        return {}
+    columns = ", ".join(f"(SELECT count(*) FROM ({sql}) AS counted)" for sql, _parameters in parts)  # noqa: S608 - the ORM's
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns}", [value for _sql, parameters in parts for value in parameters])
+        numbers = iter(cursor.fetchone())
+    badges = {key: sources[key].draw([next(numbers) for _rows in sets]) for key, sets in counted.items()}
+    return {key: badge for key, badge in badges.items() if badge.count}

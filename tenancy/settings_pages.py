@@ -29,6 +29,11 @@ def register_settings_page(page: SettingsPage) -> None:
     _pages[page.url_name] = page
 
 
+def get_settings_page(url_name: str) -> SettingsPage:
+    """The tab of this name; KeyError for none."""
+    return _pages[url_name]
+
+
 def list_settings_pages(*, member: Membership) -> list[SettingsPage]:
     """The tabs that a member may open, in order."""
     return sorted(

@@ -1,11 +1,11 @@
 """The administrator's pages: members, teams, API keys, audit log."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,10 +16,20 @@ from tenancy import invitations, keys, listing, selectors, services, teams
 from tenancy.audit import sentence_of
 from tenancy.errors import Problem
 from tenancy.forms import InviteForm, KeyForm, MemberForm, TeamForm
-from tenancy.models import ApiKey, AuditEntry, Membership
+from tenancy.models import AuditEntry
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 from tenancy.rights import may
+from tenancy.settings_lists import (
+    KEYS,
+    MEMBERS,
+    ShownInvitation,
+    ShownKey,
+    invited_listing,
+    key_listing,
+    member_listing,
+    state_of_key,
+)
 
 form_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -40,12 +50,16 @@ def members(request: TenantRequest) -> HttpResponse:
     people = selectors.narrow_people(everyone, search=search, order=order)
     now = timezone.now()
     waiting = [
-        (invitation, invitations.state_of(invitation=invitation, now=now))
+        ShownInvitation(invitation, invitations.state_of(invitation=invitation, now=now))
         for invitation in selectors.list_open_invitations(now=now)
     ]
-    shown = _member_listing(request, people, order=order if order in selectors.MEMBER_ORDERS else "name")
-    context = {"invitations": waiting, "active": sum(member.is_active for member in everyone)}
-    return listing.render_listing(request, "tenancy/members.html", context, listing=shown)
+    shown = member_listing(request, people, order=order if order in selectors.MEMBER_ORDERS else "name")
+    context = {
+        "invited": invited_listing(request, waiting) if waiting else None,
+        "invitations": waiting,
+        "active": sum(member.is_active for member in everyone),
+    }
+    return listing.render_listing(request, MEMBERS, context, listing=shown)
 
 
 @tenant_page(right="member.manage")
@@ -151,7 +165,16 @@ def revoke_invitation(request: TenantRequest, invitation_id: int) -> HttpRespons
 @require_safe
 def team_list(request: TenantRequest) -> HttpResponse:
     """The teams with their people."""
-    return render(request, "tenancy/teams.html", {"teams": selectors.list_teams()})
+    empty = listing.EmptyState(
+        title=_("Teams share leads"),
+        text=_(
+            "Make one for pre-sales and one for sales, and name who leads it: they are told when a clock runs late."
+        ),
+        icon="users-group",
+        act_label=_("Make the first team"),
+        act_url=reverse("create_team", kwargs={"slug": request.tenant.slug}),
+    )
+    return render(request, "tenancy/teams.html", {"teams": selectors.list_teams(), "empty": empty})
 
 
 @tenant_page(right="team.manage")
@@ -210,9 +233,10 @@ def delete_team(request: TenantRequest, team_id: int) -> HttpResponse:
 def key_list(request: TenantRequest) -> HttpResponse:
     """The keys, what they may do and when they were last used."""
     now = timezone.now()
-    shown = [(key, _key_state(key, now)) for key in selectors.list_keys()]
-    working = sum(state == "works" for _key, state in shown)
-    return render(request, "tenancy/keys.html", {"keys": shown, "working": working})
+    rows = [ShownKey(key, state_of_key(key, now)) for key in selectors.list_keys()]
+    working = sum(row.state == "works" for row in rows)
+    context = {"working": working}
+    return listing.render_listing(request, KEYS, context, listing=key_listing(request, rows))
 
 
 @tenant_page(right="key.manage")
@@ -274,41 +298,6 @@ def audit(request: TenantRequest) -> HttpResponse:
 
 def _actor(entry: AuditEntry) -> str:
     return str(entry.actor.name if entry.actor else _("Operator"))
-
-
-def _member_listing(request: TenantRequest, people: Sequence[Membership], *, order: str) -> listing.Listing:
-    page = "tenancy/members.html"
-    return listing.Listing(
-        key="members",
-        request=request,
-        caption=_("Members"),
-        columns=[
-            listing.Column(
-                key="name", label=_("Name"), sort="name", template=f"{page}#name_cell", card="title"
-            ),
-            listing.Column(key="roles", label=_("Roles"), template=f"{page}#roles_cell"),
-            listing.Column(key="teams", label=_("Teams"), template=f"{page}#teams_cell"),
-            listing.Column(
-                key="seen",
-                label=_("Last sign-in"),
-                sort="seen",
-                descending_first=True,
-                template=f"{page}#seen_cell",
-            ),
-            listing.Column(key="joined_at", label=_("Joined"), sort="joined", template=f"{page}#joined_cell"),
-        ],
-        rows=people,
-        words=lambda count: ngettext("%(count)s person", "%(count)s people", count) % {"count": count},
-        count=listing.Count(value=len(people)),
-        order=order,
-        search_label=_("Search by name, e-mail, role or team"),
-    )
-
-
-def _key_state(key: ApiKey, now: Any) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "works"
 
 
 def _team_values(form: TeamForm) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import json
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -31,7 +32,30 @@ def webhooks(request: TenantRequest) -> HttpResponse:
     """The endpoints and how they fare."""
     rows = endpoints.list_endpoints()
     working = sum(row["endpoint"].is_on for row in rows)
-    return render(request, "core/webhooks.html", {"rows": rows, "working": working})
+    page = "core/webhooks.html"
+    listing = Listing(
+        key="webhooks",
+        request=request,
+        caption=_("Webhooks"),
+        rows=rows,
+        columns=[
+            Column(key="system", label=_("System"), template=f"{page}#system_cell", card="title"),
+            Column(key="types", label=_("Told of"), template=f"{page}#types_cell"),
+            Column(key="answer", label=_("Last answer"), template=f"{page}#answer_cell"),
+        ],
+        words=lambda count: ngettext("%(count)s webhook", "%(count)s webhooks", count) % {"count": count},
+        count=Count(value=len(rows)),
+        empty=EmptyState(
+            title=_("Tell another system what happens to leads"),
+            text=_(
+                "A signed message goes out when a lead comes in, moves on, gets an owner, or is won or lost."
+            ),
+            icon="webhook",
+            act_label=_("Make the first webhook"),
+            act_url=reverse("create-webhook", kwargs={"slug": request.tenant.slug}),
+        ),
+    )
+    return render_listing(request, page, {"working": working}, listing=listing)
 
 
 @tenant_page(right="webhook.manage")

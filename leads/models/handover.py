@@ -67,7 +67,11 @@ class Handover(TenantModel):
                 name="handover_one_open_per_lead",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "lead", "-offered_at"], name="handover_by_lead")]
+        indexes = [
+            models.Index(fields=["tenant", "lead", "-offered_at"], name="handover_by_lead"),
+            models.Index(fields=["tenant", "offered_by", "offered_at"], name="handover_by_sdr"),
+            models.Index(fields=["tenant", "answered_by", "answered_at"], name="handover_by_rep"),
+        ]
 
 
 class OpportunityOutcome(models.TextChoices):
@@ -118,6 +122,7 @@ class Opportunity(TenantModel):
         indexes = [
             models.Index(fields=["tenant", "lead"], name="opportunity_by_lead"),
             models.Index(fields=["tenant", "outcome", "-opened_at", "-id"], name="opportunity_by_outcome"),
+            models.Index(fields=["tenant", "sales_rep", "closed_at"], name="opportunity_by_rep"),
         ]
 
     @property

@@ -227,5 +227,5 @@ def test_own_numbers_count_this_week_and_this_month(tenant: Any, people: dict[st
     listed = bruno_at_work.get(of_bruno[1].week.url).content.decode()
     assert "Attempts of Bruno since 11/16/2026" in listed
     for bad in ("attempt", "attempt.x.2026-11-16", "attempt.1.soon", "nonsense.1.2026-11-16"):
-        answer = bruno_at_work.get("/t/horizonte/leads/", {"did": bad})
-        assert "as attempt.7.2026-11-16" in answer.content.decode(), bad
+        refused = bruno_at_work.get("/t/horizonte/leads/", {"did": bad})
+        assert "as attempt.7.2026-11-16" in refused.content.decode(), bad

@@ -4,16 +4,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from core.due import sweep_kind
 from core.models import DueRow, Notification
 from core.notifications import text_of
 from leads import lead_tasks, notes
-from leads.models import Lead, LeadNote, LeadTask
+from leads.models import HeldLead, Lead, LeadNote, LeadTask
 from leads.selectors import LeadNotFound
 from leads.timeline import list_timeline
 from tenancy.models import Membership, Role, Tenant
+from tenancy.navigation import count_badges, list_navigation
 from tenancy.rights import NotAllowed
 from tenancy.scope import tenant_scope
 from tests.api.asking import ApiCaller
@@ -145,6 +149,31 @@ def test_only_maker_assignee_and_managers_change_a_task_and_only_staff_gets_one(
                 lead_tasks.add_task(title=title, assignee=None, **made)
         with pytest.raises(lead_tasks.InvalidTask):
             lead_tasks.add_task(title="Call", assignee=None, **{**made, "due_time": time(9)})
+
+
+def test_all_badges_of_a_page_are_counted_in_one_query(tenant: Tenant, people: dict[str, Any]) -> None:
+    with tenant_scope(tenant.pk):
+        ana = make_member(role=Role.ADMIN, name="Anabela")
+        for stage in ("mql", "mql", "working", "nurture"):
+            make_lead(stage=stage, standing={"owner_sdr": ana})
+        make_lead(stage="sql", standing={"owner_sales": ana})
+        end = lead_tasks.end_of_today(timezone.now())
+        for due_at in (end - timedelta(days=1), end - timedelta(seconds=1), end):
+            LeadTask.objects.create(lead=make_lead(), title="x", made_at=NOW, assignee=ana, due_at=due_at)
+        HeldLead.objects.create(
+            lead=make_lead(), step="score", reason={}, error="x", first_failed_at=NOW, held_at=NOW
+        )
+        with CaptureQueriesContext(connection) as asked:
+            badges = count_badges(list_navigation(), ana)
+        assert len(asked) == 1
+        assert {key: (badge.count, badge.tone) for key, badge in badges.items()} == {
+            "queue": (3, "alarm"),
+            "inbox": (1, "act"),
+            "tasks": (2, "alarm"),
+            "held": (1, "alarm"),
+        }
+        # What is held is everyone's.
+        assert count_badges(list_navigation(), make_member(role=Role.SDR)).keys() == {"held"}
 
 
 def test_my_tasks_stand_by_when_they_are_due_with_a_badge(tenant: Tenant, people: dict[str, Any]) -> None:

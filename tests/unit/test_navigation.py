@@ -33,7 +33,6 @@ HELD = NavigationItem(
     url_name="held",
     section="operations",
     right="held.resolve",
-    badge=lambda _member: 3,
 )
 KEYS = NavigationItem(
     key="keys",
@@ -42,7 +41,6 @@ KEYS = NavigationItem(
     url_name="keys",
     section="operations",
     right="key.manage",
-    badge=lambda _member: Badge(count=0, tone="alarm"),
 )
 TENANT = Tenant(pk=1, name="A", slug="a")
 
@@ -90,7 +88,8 @@ def test_the_longest_beginning_of_the_address_is_current(at: str, key: list[str]
     assert current(at) == key
 
 
-def test_a_badge_of_nothing_is_not_drawn() -> None:
+def test_a_badge_stands_at_its_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(navigation, "count_badges", lambda _items, _member: {"held": Badge(count=3)})
     member = Membership(tenant=TENANT, roles=[Role.ADMIN], is_active=True)
     links = [link for s in build_navigation(tenant=TENANT, member=member, path="/t/a/") for link in s.links]
     assert {link.item.key: link.badge and link.badge.count for link in links} == {
