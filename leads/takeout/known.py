@@ -72,7 +72,7 @@ def _people() -> Sequence[TakenTable]:
             file="api_keys",
             about=_("API keys, without what they open with"),
             columns=(
-                *("id", "name", "scopes", "service_id", "created_by_id"),
+                *("id", "name", "scopes", "service_id", "created_by_id", "is_operators"),
                 *("created_at", "expires_at", "last_used_at", "revoked_at"),
             ),
             withheld={"prefix": "The beginning of a secret.", "key_hash": _HASH},
