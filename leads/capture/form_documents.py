@@ -176,7 +176,7 @@ def read_site(text: str) -> str | None:
 def _read_kind(raw: Any, problems: list[FieldProblem]) -> str:
     if not raw:
         return ""
-    if raw not in KINDS:
+    if not isinstance(raw, str) or raw not in KINDS:
         valid = ", ".join(KINDS)
         problems.append(path_problem("kind", _("Give one of %(values)s, or none.") % {"values": valid}))
         return ""
@@ -297,7 +297,7 @@ def _read_origins(raw: Any, problems: list[FieldProblem]) -> tuple[str, ...]:
 
 
 def _read_language(raw: Any, problems: list[FieldProblem]) -> str:
-    if raw and raw not in dict(settings.LANGUAGES):
+    if raw and (not isinstance(raw, str) or raw not in dict(settings.LANGUAGES)):
         known = ", ".join(dict(settings.LANGUAGES))
         problems.append(path_problem("language", _("Give one of %(values)s, or none.") % {"values": known}))
         return ""

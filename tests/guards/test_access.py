@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
+from leads.api.rules import RIGHT_OF_KIND, RulesView
+from tenancy.api import SettingsAPIView
 from tenancy.rights import RIGHTS
 from tests.guards.addresses import METHODS, Address, list_addresses
 from tests.guards.samples import KEYS, PEOPLE, ROLES, World
@@ -93,6 +95,17 @@ def test_every_page_of_a_tenant_names_its_right() -> None:
 
 def test_every_operation_of_the_api_names_its_scopes() -> None:
     assert [address.route for address in operations if not getattr(address.view, "scopes", None)] == []
+
+
+def test_every_operation_of_the_settings_names_the_right_of_whoever_made_the_key() -> None:
+    views = [address.view for address in operations if issubclass(address.view, SettingsAPIView)]
+    assert len(views) > 40
+    for view in views:
+        # Who may change rules depends on their kind.
+        asked = {"GET"} & view.scopes.keys() if issubclass(view, RulesView) else view.scopes.keys()
+        assert asked <= view.rights.keys(), view
+        assert set(view.rights.values()) <= RIGHTS.keys(), view
+    assert set(RIGHT_OF_KIND.values()) <= RIGHTS.keys()
 
 
 @pytest.mark.parametrize("section", sections)
