@@ -122,7 +122,7 @@ def _shown_value(key: str, row: LeadRow, details: Mapping[str, Any], face: Clock
     if key == TAGS:
         return "; ".join(value or ())
     if key == "seniority":
-        return dict(Seniority.choices).get(value, value)
+        return dict(Seniority.choices).get(value or "", value)
     return value
 
 

@@ -54,6 +54,10 @@ BATCH_SIZE: Final = 1_000
 AT_ONCE: Final = 1_000
 MAX_WORKBOOK_ROWS: Final = 100_000
 MAX_FILE_BYTES: Final = 1 << 30
+MEDIA_TYPES: Final = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 FALLBACK: Final = timedelta(seconds=15)
 RETRY_PAUSE: Final = timedelta(seconds=10)
 

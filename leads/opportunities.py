@@ -71,6 +71,20 @@ def list_lead_opportunities(*, lead_id: int, limit: int) -> list[Opportunity]:
     return list(rows.order_by(is_open, by_time, "-pk")[:limit])
 
 
+def list_for_programs(
+    *, outcome: str = "", lead_id: int | None = None, deal_id: str = "", cursor: str = ""
+) -> Page[Opportunity]:
+    """A page of opportunities, the newest first; empty arguments narrow nothing. Raises CursorRefused."""
+    rows = Opportunity.objects.select_related("sdr", "kept_sdr", "sales_rep", "kept_sales_rep")
+    if outcome:
+        rows = rows.filter(outcome=outcome)
+    if lead_id is not None:
+        rows = rows.filter(lead=lead_id)
+    if deal_id:
+        rows = rows.filter(deal_key=deal_id)
+    return page_by_key(rows, keys=("-pk",), cursor=cursor, size=PAGE_SIZE)
+
+
 def _narrowed(
     rows: QuerySet[Opportunity], owner: Membership | None, closed_since: datetime | None
 ) -> QuerySet[Opportunity]:

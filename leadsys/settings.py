@@ -328,6 +328,7 @@ SPECTACULAR_SETTINGS = {
         "tenancy.api_schema.describe_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "ImportMode": "leads.api.imports.MODES",
         "AttemptOutcome": "leads.models.ContactAttempt.Outcome",
         "IntakeOutcome": "leads.api.schemas.OUTCOMES",
         "InvitationState": "tenancy.settings_api.STATES",

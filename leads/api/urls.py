@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts, bulk, erasure, fields, forms, rules
+from leads.api import acts, bulk, erasure, exports, fields, forms, imports, rules
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
@@ -13,8 +13,20 @@ from leads.api.merging import (
     MergeUndoView,
 )
 from leads.api.notes import LeadNotesView, LeadTasksView, NoteView, TaskCollectionView, TaskView
+from leads.api.opportunities import OpportunityCollectionView
 
 urlpatterns = [
+    path("imports/", imports.ImportCollectionView.as_view(), name="api-imports"),
+    path("imports/<int:import_id>/", imports.ImportView.as_view(), name="api-import"),
+    path("imports/<int:import_id>/columns/", imports.ImportColumnsView.as_view(), name="api-import-columns"),
+    path("imports/<int:import_id>/start/", imports.ImportStartView.as_view(), name="api-import-start"),
+    path("imports/<int:import_id>/stop/", imports.ImportStopView.as_view(), name="api-import-stop"),
+    path("imports/<int:import_id>/resume/", imports.ImportResumeView.as_view(), name="api-import-resume"),
+    path("imports/<int:import_id>/refused/", imports.ImportRefusedView.as_view(), name="api-import-refused"),
+    path("exports/", exports.ExportCollectionView.as_view(), name="api-exports"),
+    path("exports/<int:export_id>/", exports.ExportView.as_view(), name="api-export"),
+    path("exports/<int:export_id>/file/", exports.ExportFileView.as_view(), name="api-export-file"),
+    path("opportunities/", OpportunityCollectionView.as_view(), name="api-opportunities"),
     path("leads/", LeadCollectionView.as_view(), name="api-leads"),
     path("leads/batch/", LeadBatchView.as_view(), name="api-leads-batch"),
     path("leads/<int:lead_id>/", LeadView.as_view(), name="api-lead"),

@@ -84,9 +84,13 @@ class Assignment:
             if each.target == NEW_FIELD
         )
 
+    def targets(self) -> dict[str, str]:
+        """By column the field it fills, as the commands name it; empty for a column that is left out."""
+        return _targets(self.uses)
+
     def options(self) -> ImportOptions:
         """The same as the commands take it."""
-        targets = _targets(self.uses)
+        targets = self.targets()
         return ImportOptions(
             maps=[f"{column}={target}" for column, target in targets.items() if target],
             values=[
@@ -108,7 +112,8 @@ class Assignment:
 
 def _targets(uses: Sequence[ColumnUse]) -> dict[str, str]:
     """By column the field it fills: properties are named after their columns, and events of one type are numbered."""
-    names = make_field_names([each.column for each in uses if each.target == A_PROPERTY])
+    named = [each.target.removeprefix(PROPERTY) for each in uses if each.target.startswith(PROPERTY)]
+    names = make_field_names([each.column for each in uses if each.target == A_PROPERTY], taken=named)
     targets: dict[str, str] = {}
     times: Counter[str] = Counter()
     for use in uses:
@@ -199,6 +204,7 @@ def check_assignment(
     is_events = "occurred_at" in fields
     own = {A_PROPERTY} if is_events else {*(CUSTOM + name for name in custom), NEW_FIELD}
     dated = {each.target for each in assignment.uses if is_open(each.target, (EVENT,))}
+    own |= {each.target for each in assignment.uses if is_events and is_open(each.target, (PROPERTY,))}
     known = {*fields, *own, *(dated if "created_at" in fields else ()), ""}
     targets = _targets(assignment.uses)
     problems: list[FieldProblem] = []

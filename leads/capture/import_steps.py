@@ -46,7 +46,7 @@ from leads.capture.imports import (
 )
 from leads.capture.lead_rows import LeadRows
 from leads.capture.mapping import InvalidOption
-from leads.capture.ordered_imports import ImportOrders, assign_as_ordered
+from leads.capture.ordered_imports import ImportOrders, assign_as_ordered, name_columns
 from leads.capture.outcomes import OutcomeRows
 from leads.capture.readable_file import (
     REFUSAL_COLUMN,
@@ -165,6 +165,18 @@ def _follow_orders(run: ImportRun, detected: Detected, tenant: Tenant) -> None:
         run.subject = guess_subject(detected.columns)
     if not orders.is_automatic:
         return
+    try:
+        follow_orders(run, orders, tenant)
+    except InvalidAssignment as invalid:
+        problems = (f"{each.field}: {each.message}" for each in invalid.errors)
+        run.problem = "\n".join(problems)[:MAX_PROBLEM]
+    else:
+        run.state = ImportState.TRYING
+
+
+def follow_orders(run: ImportRun, orders: ImportOrders, tenant: Tenant) -> None:
+    """Say what the columns are as a program ordered it; the import is not saved. Raises InvalidAssignment."""
+    detected = detected_of(run)
     custom = CustomField.objects.filter(retired_at__isnull=True).values_list("name", "label")
     try:
         said = assign_as_ordered(
@@ -176,11 +188,8 @@ def _follow_orders(run: ImportRun, detected: Detected, tenant: Tenant) -> None:
         )
         check_columns(run, said)
     except InvalidAssignment as invalid:
-        problems = (f"{each.field}: {each.message}" for each in invalid.errors)
-        run.problem = "\n".join(problems)[:MAX_PROBLEM]
-    else:
-        run.assignment, run.is_live = said.as_json(), said.is_live
-        run.state = ImportState.TRYING
+        raise name_columns(invalid, detected) from invalid
+    run.assignment, run.is_live = said.as_json(), said.is_live
 
 
 def _wait_or_go_on(run: ImportRun, now: datetime) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from leads.capture.assignment import (
+    A_PROPERTY,
     NEW_FIELD,
     WORDS_OF,
     Assignment,
@@ -72,7 +73,7 @@ def assign_as_ordered(
     for use, column in zip(offered.uses, detected.columns, strict=True):
         target = use.target if orders.mapping is None else orders.mapping.get(column.name, "")
         if not target and orders.creates_fields and column.filled:
-            target = NEW_FIELD
+            target = A_PROPERTY if "occurred_at" in fields else NEW_FIELD
         words = orders.values.get(column.name, {})
         # A word that is not translated refuses its row.
         offered_words = offer_words(column, target, words) if target in WORDS_OF else {}
@@ -109,3 +110,13 @@ def _check_columns(orders: ImportOrders, columns: Collection[str]) -> None:
     ]
     if problems:
         raise InvalidAssignment(_("The file has not all of the columns that were named."), errors=problems)
+
+
+def name_columns(invalid: InvalidAssignment, detected: Detected) -> InvalidAssignment:
+    """The same for who knows the columns by their names, not by their places."""
+    names = {f"column-{number}": column.name for number, column in enumerate(detected.columns)}
+    problems = [
+        replace(each, field=f"mapping.{names[each.field]}"[:200]) if each.field in names else each
+        for each in invalid.errors
+    ]
+    return InvalidAssignment(invalid.detail, errors=problems)

@@ -20,7 +20,9 @@ from leads.capture.import_steps import (
     advance_import,
     begin,
     check_columns,
+    current_tenant,
     detected_of,
+    follow_orders,
     forget_files,
     go_on,
     kept_for,
@@ -130,6 +132,19 @@ def assign_columns(*, run: ImportRun, assignment: Assignment, now: datetime) -> 
     run.assignment = assignment.as_json()
     run.is_live = assignment.is_live
     run.trial = None
+    _move(run, ImportState.TRYING, now)
+    if detected_of(run).row_count <= AT_ONCE_ROWS:
+        advance_import(import_id=run.pk, now=now)
+        run.refresh_from_db()
+
+
+def order_columns(*, run: ImportRun, subject: str, orders: ImportOrders, now: datetime) -> None:
+    """Say as a program what the columns are; a worker tries it out, and takes the rows in unless that is a dry run. An empty
+    ``subject`` stays as it was. Raises InvalidAssignment, ImportMovedOn, FileGone."""
+    _lock(run, ASSIGNABLE)
+    run.subject = subject or run.subject
+    run.orders, run.assignment, run.trial, run.problem = orders.as_json(), None, None, ""
+    follow_orders(run, orders, current_tenant())
     _move(run, ImportState.TRYING, now)
     if detected_of(run).row_count <= AT_ONCE_ROWS:
         advance_import(import_id=run.pk, now=now)

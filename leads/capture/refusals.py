@@ -92,6 +92,11 @@ def write_refused(*, run: ImportRun, file: TextIO) -> None:
         writer.writerow([*(defuse(row.get(column, "")) for column in columns), say_refusal(errors)])
 
 
+def list_refused(*, run: ImportRun, after: int, limit: int) -> list[ImportRefusal]:
+    """Refused rows past that with the number ``after``, in order."""
+    return list(ImportRefusal.objects.filter(run=run, row_number__gt=after).order_by("row_number")[:limit])
+
+
 def _columns_beyond_header(run: ImportRun, columns: Iterable[str]) -> list[str] | None:
     """Cells of misshapen rows for which the header has no column, in order; None if no row was refused."""
     known, beyond, found = set(columns), set(), False

@@ -21,6 +21,7 @@ from leads.export_fields import known_keys
 from leads.exports import (
     AT_ONCE,
     MAX_WORKBOOK_ROWS,
+    MEDIA_TYPES,
     NoSuchExport,
     file_name_of,
     get_export,
@@ -36,10 +37,6 @@ from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
 PAGE: Final = "leads/export_detail.html"
-_TYPES: Final = {
-    LeadExport.Format.CSV: "text/csv; charset=utf-8",
-    LeadExport.Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 
 class ExportForm(forms.Form):
@@ -148,7 +145,7 @@ def export_file(request: TenantRequest, export_id: int) -> HttpResponseBase:
     # The scope of the request ends with the view; a file may be far larger than what a process should hold.
     response = StreamingHttpResponse(
         stream_pieces(tenant_id=request.tenant.pk, file_id=export.file_id),
-        content_type=_TYPES[LeadExport.Format(export.format)],
+        content_type=MEDIA_TYPES[export.format] + ("; charset=utf-8" if export.format == "csv" else ""),
     )
     response["Content-Length"] = export.file.size_bytes
     disposition = content_disposition_header(as_attachment=True, filename=file_name_of(export))

@@ -2,13 +2,17 @@
 
 from typing import Any, Final
 
-from leads.models import Lead, MoveAct, OpportunityOutcome
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from leads.models import Lead, MoveAct, Opportunity, OpportunityOutcome
 from leads.money import money_words
 from leads.opportunities import list_lead_opportunities
 from leads.panels import Panel
 from leads.reasons import published_reasons
 from leads.timeline import reason_words
 from leads.versions import open_rulebook
+from tenancy.markup import short_date
 from tenancy.models import Membership
 
 SHOWN: Final = 10
@@ -32,7 +36,7 @@ def panel_context(lead: Lead, member: Membership) -> dict[str, Any] | None:
                 "row": row,
                 "tone": _TONES[OpportunityOutcome(row.outcome)],
                 "money": money_words(row.amount_minor, row.currency),
-                "owner": row.sales_rep or row.kept_sales_rep or "",
+                "words": _words(row),
                 "reason": reason_words(act=MoveAct.LOSE, reason=row.reason, reasons=reasons)
                 if row.outcome == OpportunityOutcome.LOST
                 else "",
@@ -41,6 +45,20 @@ def panel_context(lead: Lead, member: Membership) -> dict[str, Any] | None:
         ],
         "has_more": len(rows) > SHOWN,
     }
+
+
+def _words(row: Opportunity) -> list[str]:
+    """When it was opened and closed, and whose it is."""
+    words = []
+    if row.opened_at:
+        words.append(_("opened %(day)s") % {"day": short_date(row.opened_at)})
+    if row.closed_at:
+        words.append(_("closed %(day)s") % {"day": short_date(row.closed_at)})
+    elif row.outcome == OpportunityOutcome.OPEN and row.expected_close_on:
+        day = date_format(row.expected_close_on, "SHORT_DATE_FORMAT")
+        words.append(_("expected to close %(day)s") % {"day": day})
+    owner = row.sales_rep or row.kept_sales_rep
+    return [*words, str(owner)] if owner else words
 
 
 DEALS_PANEL: Final = Panel("deals", "leads/deals_panel.html", panel_context, order=8)

@@ -25,7 +25,14 @@ from core.webhooks.signing import make_secret
 from insights.models import Campaign, CampaignSpend
 from leads.bulk.kinds import get_bulk_act
 from leads.bulk.runs import start_bulk
-from leads.capture.page_imports import upload_import
+from leads.capture.ordered_imports import ImportOrders
+from leads.capture.page_imports import (
+    get_import,
+    order_columns,
+    start_import,
+    stop_import,
+    upload_import,
+)
 from leads.exports import start_export
 from leads.merging.merge import merge_leads
 from leads.models import (
@@ -261,6 +268,32 @@ def _import(world: World) -> int:
     return int(run.pk)
 
 
+def _tried_import(world: World) -> int:
+    """One that can be started."""
+    run_id = _import(world)
+    order_columns(
+        run=get_import(import_id=run_id),
+        subject="leads",
+        orders=ImportOrders(is_automatic=True, is_dry_run=True),
+        now=NOW,
+    )
+    return run_id
+
+
+def _stopped_import(world: World) -> int:
+    """One that can be gone on with."""
+    run = get_import(import_id=_tried_import(world))
+    start_import(run=run, by=world.admin, now=NOW)
+    stop_import(run=run, by=world.admin, now=NOW)
+    return int(run.pk)
+
+
+def _export_by_key(_world: World) -> int:
+    """Of the key that may read leads: a file is its maker's alone."""
+    by = ApiKey.objects.select_related("service").get(name=Scope.LEADS_READ.value).service
+    return int(start_export(parameters={}, words="", columns="all", file_format="csv", by=by, now=NOW).pk)
+
+
 def _held_submission(_world: World) -> int:
     held = Submission.objects.create(
         source=Submission.Source.API,
@@ -364,8 +397,12 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "api-form-submission.submission_id": _sent_to_form,
     "api-form-not-spam.submission_id": partial(_sent_to_form, is_spam=True),
     "export_id": _export,
+    "api-export.export_id": _export_by_key,
+    "api-export-file.export_id": _export_by_key,
     "data-export.export_id": row_of(DataExport),
     "data-export-file.export_id": row_of(DataExport),
+    "api-data-export.export_id": row_of(DataExport),
+    "api-data-export-file.export_id": row_of(DataExport),
     "view_id": _view,
     **{
         f"{name}.kind": lambda _world: "leads"
@@ -378,6 +415,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "run_id": _bulk_run,
     "erasure_id": row_of(Erasure),
     "import_id": _import,
+    "api-import-start.import_id": _tried_import,
+    "api-import-resume.import_id": _stopped_import,
     "part": lambda _world: "score",
     "kind": lambda _world: "scoring",
     "name": lambda _world: "main",
