@@ -47,6 +47,8 @@ NOT_ABOUT_LOCKS = [
     # The timeouts are the operator's: a concurrent index waits as long as it must.
     "require-timeout-settings",
 ]
+# Some dozens of rows in an account: rewritten before anybody notices.
+SMALL_TABLES = ['"tenancy_apikey"']
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +79,13 @@ def faults_of(migration: Any, *, state: ProjectState) -> list[str]:
     editor = connections["owner"].schema_editor(collect_sql=True, atomic=migration.atomic)
     with editor:
         migration.apply(state, editor, collect_sql=True)
-    return squawk("\n".join(editor.collected_sql), is_atomic=migration.atomic)
+    found = squawk("\n".join(editor.collected_sql), is_atomic=migration.atomic)
+    return [each for each in found if not is_of_a_small_table(each)]
+
+
+def is_of_a_small_table(fault: str) -> bool:
+    """Whether a fault is that a table is rewritten which is small everywhere."""
+    return fault.startswith("changing-column-type: ") and any(table in fault for table in SMALL_TABLES)
 
 
 def later_migrations() -> list[Any]:
