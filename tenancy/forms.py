@@ -40,6 +40,9 @@ SCOPE_NOTES: dict[Scope, Promise] = {
     Scope.MEMBERS_READ: _("Members, invitations, teams"),
     Scope.MEMBERS_WRITE: _("Never of administrators; as long as whoever makes the key is one"),
     Scope.AUDIT_READ: _("Who changed what, as long as whoever makes the key is an administrator"),
+    Scope.DATA_EXPORT: _(
+        "All that the account has, as one file; as long as whoever makes the key is an administrator"
+    ),
 }
 
 

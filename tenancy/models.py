@@ -246,6 +246,7 @@ class Scope(models.TextChoices):
     MEMBERS_READ = "members:read", _("Read people and teams")
     MEMBERS_WRITE = "members:write", _("Invite and change people and teams")
     AUDIT_READ = "audit:read", _("Read the audit log")
+    DATA_EXPORT = "data:export", _("Take everything along")
 
 
 class ApiKey(TenantModel):

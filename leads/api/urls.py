@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts, bulk, erasure, exports, fields, forms, imports, rules
+from leads.api import acts, bulk, data_exports, erasure, exports, fields, forms, imports, rules
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
@@ -60,6 +60,13 @@ urlpatterns = [
     path("companies/<int:company_id>/", CompanyView.as_view(), name="api-company"),
     path("leads/<int:lead_id>/erase/", erasure.LeadEraseView.as_view(), name="api-lead-erase"),
     path("leads/<int:lead_id>/data/", erasure.LeadDataView.as_view(), name="api-lead-data"),
+    path("data-exports/", data_exports.DataExportCollectionView.as_view(), name="api-data-exports"),
+    path("data-exports/<int:export_id>/", data_exports.DataExportView.as_view(), name="api-data-export"),
+    path(
+        "data-exports/<int:export_id>/file/",
+        data_exports.DataExportFileView.as_view(),
+        name="api-data-export-file",
+    ),
     path("erasures/<int:erasure_id>/", erasure.ErasureView.as_view(), name="api-erasure"),
     path("bulk/", bulk.BulkCollectionView.as_view(), name="api-bulk"),
     path("bulk/<int:run_id>/", bulk.BulkView.as_view(), name="api-bulk-run"),

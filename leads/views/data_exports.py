@@ -4,15 +4,13 @@ import json
 from typing import Any, Final
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from core.models import StoredFile
-from core.stored_files import stream_pieces
+from core.downloads import file_response
 from leads.models import DataExport, DataExportState
 from leads.takeout.building import (
     UNDER_WAY,
@@ -73,19 +71,7 @@ def data_export(request: TenantRequest, export_id: int) -> HttpResponse:
 def data_export_file(request: TenantRequest, export_id: int) -> HttpResponseBase:
     """The file, for administrators; that it was taken stands in the audit log."""
     file = take_file(export_id=export_id, by=request.member, now=timezone.now())
-    return zip_response(file, tenant_id=request.tenant.pk)
-
-
-def zip_response(file: StoredFile, *, tenant_id: int) -> StreamingHttpResponse:
-    """A file that may be far larger than what a process should hold, sent while it is read."""
-    response = StreamingHttpResponse(
-        stream_pieces(tenant_id=tenant_id, file_id=file.pk), content_type="application/zip"
-    )
-    response["Content-Length"] = file.size_bytes
-    disposition = content_disposition_header(as_attachment=True, filename=file.name)
-    response["Content-Disposition"] = disposition or "attachment"
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return file_response(file, content_type="application/zip")
 
 
 def _etag(export: DataExport) -> str:

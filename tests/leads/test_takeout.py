@@ -21,9 +21,11 @@ from leads.models import CustomField, CustomType, CustomValue, DataExport, Lead
 from leads.takeout import archive, building
 from leads.takeout.building import build_export, get_data_export, request_data_export
 from leads.takeout.tables import list_staying, list_taken
-from tenancy.models import AuditEntry, Membership, Role, Tenant
+from tenancy.keys import create_key
+from tenancy.models import AuditEntry, Membership, Role, Scope, Tenant
 from tenancy.rights import NotAllowed
 from tenancy.scope import tenant_scope
+from tests.api.asking import ApiCaller
 from tests.builders import make_company, make_event, make_lead, make_member
 from tests.guards.rows import make_row, tenant_owned
 
@@ -307,3 +309,34 @@ def test_administrators_ask_watch_and_download_and_nobody_else(
     client.force_login(manager.user)
     assert "settings/data/exports/" not in client.get(base).content.decode()
     assert client.post(f"{place}file/").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_takes_everything_along_only_with_the_scope_for_it_and_while_its_maker_is_an_administrator(
+    tenant: Tenant, admin: Membership
+) -> None:
+    with tenant_scope(tenant.pk):
+        _row, key = create_key(name="backup", scopes=[Scope.DATA_EXPORT], by=admin, now=timezone.now())
+    api = Client(headers={"Authorization": f"Bearer {key}"})
+    other = ApiCaller(tenant, Scope.LEADS_WRITE, Scope.SETTINGS_WRITE)
+    assert other.post("/data-exports/").status_code == 403
+    asked = api.post("/api/v1/data-exports/")
+    assert (asked.status_code, asked.json()["state"], asked.json()["file"]) == (202, "waiting", None)
+    place = f"/api/v1/data-exports/{asked.json()['id']}/"
+    assert api.get(f"{place}file/").status_code == 404
+    with tenant_scope(tenant.pk):
+        build_from = DataExport.objects.get()
+    build(build_from)
+    done = api.get(place).json()
+    assert (done["state"], done["rows"], done["file"]) == (
+        "done",
+        sum(done["files"].values()),
+        f"{place}file/",
+    )
+    file = api.get(done["file"])
+    assert file["Content-Type"] == "application/zip"
+    assert zipfile.ZipFile(io.BytesIO(file.getvalue())).testzip() is None
+    with tenant_scope(tenant.pk):
+        assert AuditEntry.objects.filter(act="data.downloaded").count() == 1
+        Membership.objects.filter(pk=admin.pk).update(roles=[Role.MANAGER])
+    assert [api.get(done["file"]).status_code, api.post("/api/v1/data-exports/").status_code] == [403, 403]
