@@ -13,9 +13,11 @@ from typing import Any, Final, Literal
 
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from leads.listing import TookTooLong, limited_to
 from leads.models import FORWARD_STAGES, CustomField, CustomType, Stage
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.models import Tenant
 
 Mode = Literal["cohort", "flow"]
@@ -26,8 +28,19 @@ TIMED_STAGES: Final = FORWARD_STAGES[1:]
 DAY_IN_MICROSECONDS: Final = Decimal(86_400_000_000)
 
 
+# Somebody waits for it.
+LIMIT_MS: Final = 10_000
+
+
 class FunnelQuestionInvalid(Invalid):
     """The mode, the period or the grouping is not one of those offered."""
+
+
+class FunnelTooSlow(Problem):
+    """The period has so many leads that counting them takes longer than anybody waits."""
+
+    status = 400
+    title = gettext_lazy("Too many leads to count at once")
 
 
 @dataclass(frozen=True)
@@ -107,34 +120,48 @@ def parse_question(*, mode: str, first_day: str, last_day: str, by: str) -> Funn
 
 
 def get_funnel(*, tenant: Tenant, question: FunnelQuestion) -> Funnel:
-    """Count the leads of the current tenant. Raises FunnelQuestionInvalid for a custom field that does not exist."""
+    """Count the leads of the current tenant.
+
+    Raises FunnelQuestionInvalid for a custom field that does not exist, FunnelTooSlow.
+    """
     source = _grouping(question.by)
     since, until = _instants(tenant, question)
     parameters = {"since": since, "until": until, **source.parameters}
     statement = _COHORT if question.mode == "cohort" else _FLOW
     rows: dict[str | None, FunnelRow] = {}
     total, flagged = FunnelRow(None, _("Total")), 0
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(key=source.key, label=source.label, joins=source.joins), parameters)
-        for is_total, key, label, stage, reached, median, is_flagged in cursor.fetchall():
-            row = (
-                total
-                if is_total
-                else rows.setdefault(key, FunnelRow(key, label if key is not None else "(blank)"))
-            )
-            row.reached[stage] = reached
-            if stage != Stage.NEW:
-                row.median_days[stage] = days_from_microseconds(median)
-            if is_total and stage == Stage.CUSTOMER:
-                flagged = is_flagged
+    for is_total, key, label, stage, reached, median, is_flagged in _fetch_in_time(
+        statement.format(key=source.key, label=source.label, joins=source.joins), parameters
+    ):
+        row = (
+            total
+            if is_total
+            else rows.setdefault(key, FunnelRow(key, label if key is not None else "(blank)"))
+        )
+        row.reached[stage] = reached
+        if stage != Stage.NEW:
+            row.median_days[stage] = days_from_microseconds(median)
+        if is_total and stage == Stage.CUSTOMER:
+            flagged = is_flagged
     ordered = sorted(rows.values(), key=lambda row: (-row.reached["new"], row.key is None, row.key or ""))
     return Funnel(question, ordered if question.by else [], total, flagged)
+
+
+def _fetch_in_time(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    try:
+        with limited_to(LIMIT_MS), connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall())
+    except TookTooLong as error:
+        raise FunnelTooSlow(_("There are too many leads to count at once. Choose fewer days.")) from error
 
 
 def list_cell(
     *, tenant: Tenant, question: FunnelQuestion, cell: FunnelCell, before: int | None, size: int
 ) -> CellPage:
-    """The very leads that ``get_funnel`` counts in a cell, with ids below ``before``. Raises FunnelQuestionInvalid."""
+    """The very leads that ``get_funnel`` counts in a cell, with ids below ``before``. Raises FunnelQuestionInvalid,
+    FunnelTooSlow.
+    """
     source = _grouping(question.by)
     since, until = _instants(tenant, question)
     parameters = {
@@ -149,9 +176,9 @@ def list_cell(
         **source.parameters,
     }
     statement = _COHORT_CELL if question.mode == "cohort" else _FLOW_CELL
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(key=source.key, label=source.label, joins=source.joins), parameters)
-        count, lead_ids = cursor.fetchone()
+    [(count, lead_ids)] = _fetch_in_time(
+        statement.format(key=source.key, label=source.label, joins=source.joins), parameters
+    )
     page = lead_ids[:size]
     return CellPage(count, page, page[-1] if len(lead_ids) > size else None)
 

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import formats, timezone
@@ -26,6 +27,7 @@ from insights.funnel import (
     FunnelQuestion,
     FunnelQuestionInvalid,
     FunnelRow,
+    FunnelTooSlow,
     get_funnel,
     list_cell,
     parse_question,
@@ -47,6 +49,13 @@ GROUPING_LABELS: Final[dict[str, Promise]] = {
     "sdr": gettext_lazy("SDR"),
     "sales_rep": gettext_lazy("Sales rep"),
 }
+NO_LEADS: Final = EmptyState(
+    icon="chart-funnel",
+    title=gettext_lazy("No leads in this period"),
+    text=gettext_lazy("Choose other days, or bring leads in: by a form, by the API or from a file."),
+)
+# Offered where there are too many leads to count.
+FEWER_DAYS: Final = 30
 # So many groups are shown, the largest; the file has all.
 SHOWN_GROUPS: Final = 50
 PAGE_SIZE: Final = 50
@@ -78,7 +87,10 @@ def funnel(request: TenantRequest) -> HttpResponse:
     """How far leads came: cohort or flow, in a period, by a grouping."""
     given = request.GET
     question = read_question(given)
-    answer = get_funnel(tenant=request.tenant, question=question)
+    try:
+        answer, empty = get_funnel(tenant=request.tenant, question=question), NO_LEADS
+    except FunnelTooSlow:
+        answer, empty = Funnel(question, [], FunnelRow(None, ""), 0), _too_many(request, given)
     addresses = Addresses(request.tenant.slug, question)
     context = {
         "question": question,
@@ -92,13 +104,20 @@ def funnel(request: TenantRequest) -> HttpResponse:
         "groupings": grouping_choices(),
         "grouping_label": grouping_choices().get(question.by or "", ""),
         "modes": {mode: with_query(given, mode=mode) for mode in ("cohort", "flow")},
-        "empty": EmptyState(
-            icon="chart-funnel",
-            title=_("No leads in this period"),
-            text=_("Choose other days, or bring leads in: by a form, by the API or from a file."),
-        ),
+        "empty": empty,
     }
     return render(request, "insights/funnel.html", context)
+
+
+def _too_many(request: TenantRequest, given: QueryDict) -> EmptyState:
+    first_day = timezone.localdate() - timedelta(days=FEWER_DAYS)
+    return EmptyState(
+        icon="chart-funnel",
+        title=_("Too many leads to count at once"),
+        text=_("Choose fewer days."),
+        act_label=_("The last %(days)s days") % {"days": FEWER_DAYS},
+        act_url=request.path + with_query(given, **{"from": first_day.isoformat(), "to": ""}),
+    )
 
 
 @tenant_page(right="funnel.read")

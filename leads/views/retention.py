@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -76,11 +76,27 @@ def retention(request: TenantRequest) -> HttpResponse:
                 return redirect("retention", slug=request.tenant.slug)
     context = {
         "form": form,
-        "rows": [(each, form[each.kind.key], counts.get(each.kind.key)) for each in rules],
+        "rows": [
+            (each.kind, form[each.kind.key], counts.get(each.kind.key), _state_words(each)) for each in rules
+        ],
         "is_counted": bool(counts),
         "anyway": _anyway(),
     }
     return render(request, PAGE, context, status=422 if form.errors else 200)
+
+
+def _state_words(state: RuleState) -> str:
+    rule = state.rule
+    if rule is None:
+        return _("Off")
+    if rule.began_at is not None:
+        return _("At work now")
+    if rule.last_at is None:
+        return _("On from tonight")
+    return _("Last time: %(rows)s taken, %(at)s") % {
+        "rows": show_number(rule.last_taken),
+        "at": formats.date_format(timezone.localtime(rule.last_at), "SHORT_DATETIME_FORMAT"),
+    }
 
 
 def _in_words(count: int | None) -> str:

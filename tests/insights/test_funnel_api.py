@@ -2,11 +2,16 @@
 
 from datetime import UTC, datetime
 
+import pytest
+from django.test import Client
+
+from insights import funnel
+from leads.listing import TookTooLong
 from leads.models import Stage
-from tenancy.models import Scope, Tenant
+from tenancy.models import Role, Scope, Tenant
 from tenancy.scope import tenant_scope
 from tests.api.asking import ApiCaller
-from tests.builders import make_lead
+from tests.builders import make_lead, make_member
 
 
 def test_the_api_answers_in_the_shape_of_the_contract(tenant: Tenant, other_tenant: Tenant) -> None:
@@ -45,3 +50,23 @@ def test_the_api_refuses_wrong_questions_and_other_scopes(tenant: Tenant) -> Non
     answer = ApiCaller(tenant, Scope.INSIGHT_READ).get("/funnel/", mode="both")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "mode")
     assert ApiCaller(tenant, Scope.LEADS_READ).get("/funnel/").status_code == 403
+
+
+def test_more_leads_than_can_be_counted_are_not_waited_for(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limited_to(_milliseconds: int) -> None:
+        raise TookTooLong
+
+    monkeypatch.setattr(funnel, "limited_to", limited_to)
+    with tenant_scope(tenant.pk):
+        user = make_member(role=Role.MANAGER).user
+    assert user is not None
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    page = client.get(f"/t/{tenant.slug}/funnel/?by=origin")
+    assert page.status_code == 200
+    assert "Choose fewer days" in page.content.decode()
+    assert "by=origin&amp;from=" in page.content.decode(), "the last days are offered, split alike"
+    assert client.get(f"/t/{tenant.slug}/funnel/leads/?stage=mql").status_code == 400
+    assert ApiCaller(tenant, Scope.INSIGHT_READ).get("/funnel/").status_code == 400
