@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
+from tenancy.api_access import require_scope
 from tenancy.doors import UnsupportedBody, readable
 from tenancy.errors import PROBLEM_TYPE, NotFound, Problem
 from tenancy.keys import require_of_maker
@@ -36,6 +37,14 @@ class TenantAPIView(APIView):
         """The service user with whom the key acts."""
         return cast(Membership, self.request._request.member)  # type: ignore[attr-defined]
 
+    def require_scope(self, scope: Scope) -> None:
+        """Raise ScopeMissing unless the key has a scope that only some of what this view does needs."""
+        require_scope(self.request._request.key, scope)  # type: ignore[attr-defined]
+
+    def require(self, right: str) -> None:
+        """Raise NotAllowed unless whoever made the key has this right now."""
+        require_of_maker(key_id=self.request._request.key.id, right=right)  # type: ignore[attr-defined]
+
     @property
     def tenant(self) -> Tenant:
         """Whose key it is."""
@@ -56,10 +65,6 @@ class SettingsAPIView(TenantAPIView):
         method = "GET" if request.method == "HEAD" else str(request.method)
         if method in self.rights:
             self.require(self.rights[method])
-
-    def require(self, right: str) -> None:
-        """Raise NotAllowed unless whoever made the key has this right now."""
-        require_of_maker(key_id=self.request._request.key.id, right=right)  # type: ignore[attr-defined]
 
 
 def page_url(request: Request, cursor: str | None) -> str | None:

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from tenancy.doors import MAX_BODY_BYTES
 from tenancy.errors import Forbidden, TooLarge
 from tenancy.keys import KeyRefused
-from tenancy.models import Membership
+from tenancy.models import Membership, Scope
 from tenancy.rates import count_key
 from tenancy.requests import KeyAccess
 from tenancy.strict_json import parse_json
@@ -54,9 +54,14 @@ class HasScope(BasePermission):
         scope = view.scopes.get(request.method if request.method != "HEAD" else "GET")
         if scope is None:
             raise MethodNotAllowed(str(request.method))
-        if scope not in key.scopes:
-            raise ScopeMissing(_("This key lacks the scope %(scope)s.") % {"scope": scope})
+        require_scope(key, scope)
         return True
+
+
+def require_scope(key: KeyAccess, scope: Scope) -> None:
+    """Raise ScopeMissing unless the key was given this scope."""
+    if scope not in key.scopes:
+        raise ScopeMissing(_("This key lacks the scope %(scope)s.") % {"scope": scope})
 
 
 class JSONOnly(DefaultContentNegotiation):

@@ -43,6 +43,7 @@ SCOPE_NOTES: dict[Scope, Promise] = {
     Scope.DATA_EXPORT: _(
         "All that the account has, as one file; as long as whoever makes the key is an administrator"
     ),
+    Scope.DATA_ERASE: _("One person or many, for good; as long as whoever makes the key may do so"),
 }
 
 

@@ -247,6 +247,7 @@ class Scope(models.TextChoices):
     MEMBERS_WRITE = "members:write", _("Invite and change people and teams")
     AUDIT_READ = "audit:read", _("Read the audit log")
     DATA_EXPORT = "data:export", _("Take everything along")
+    DATA_ERASE = "data:erase", _("Erase people")
 
 
 class ApiKey(TenantModel):

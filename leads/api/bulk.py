@@ -116,6 +116,9 @@ class BulkCollectionView(TenantAPIView):
         """Begin an act on the leads named or on all that match a filter now. It is done in the background."""
         body = read_body(request, "act", "values", "leads", "filter", "all")
         act = get_bulk_act(body.one_of("act", list_act_keys()))
+        if act.right == "person.erase":
+            self.require_scope(Scope.DATA_ERASE)
+            self.require(act.right)
         parameters = _parameters(body)
         query = read_list_query(parameters=parameters, member=self.member)
         run = start_bulk(

@@ -12,10 +12,9 @@ from leads.erasure.erasing import MAX_GROUND, get_erasure, request_erasure, rows
 from leads.erasure.giving import give_person_data
 from leads.models import Erasure
 from leads.selectors import instant_json
-from tenancy.api import TenantAPIView
+from tenancy.api import SettingsAPIView, TenantAPIView
 from tenancy.api_bodies import Body, read_object
 from tenancy.models import Scope
-from tenancy.rights import require
 
 ERASURE = inline_serializer(
     "Erasure",
@@ -55,10 +54,11 @@ PERSON_DATA = inline_serializer(
 _NOT_CONFIRMED = OpenApiResponse(description="The confirmation is not what the lead is called.")
 
 
-class LeadEraseView(TenantAPIView):
+class LeadEraseView(SettingsAPIView):
     """Erasing."""
 
-    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
+    scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.DATA_ERASE}
+    rights: ClassVar[dict[str, str]] = {"POST": "person.erase"}
 
     @extend_schema(
         operation_id="lead_erase", request=ERASE, responses={202: ERASURE, 400: _NOT_CONFIRMED}, tags=["data"]
@@ -88,15 +88,15 @@ class LeadDataView(TenantAPIView):
         return Response(give_person_data(lead_id=lead_id, by=self.member, now=timezone.now()))
 
 
-class ErasureView(TenantAPIView):
+class ErasureView(SettingsAPIView):
     """One proof."""
 
-    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
+    scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.DATA_ERASE}
+    rights: ClassVar[dict[str, str]] = {"GET": "person.erase"}
 
     @extend_schema(operation_id="erasure", responses={200: ERASURE}, tags=["data"])
     def get(self, request: Request, erasure_id: int) -> Response:
         """What was erased, when, by whom."""
-        require(self.member, "person.erase")
         return Response(erasure_json(get_erasure(erasure_id=erasure_id)))
 
 

@@ -45,7 +45,6 @@ class ExportForm(forms.Form):
     columns = forms.ChoiceField(
         label=gettext_lazy("Columns"),
         choices=LeadExport.Columns.choices,
-        initial=LeadExport.Columns.SHOWN,
         widget=forms.RadioSelect,
     )
     file_format = forms.ChoiceField(
@@ -72,7 +71,10 @@ def export_new(request: TenantRequest) -> HttpResponse:
     given = dict(shown.parameters)
     query = read_list_query(parameters=given, member=request.member)
     words = filter_words(query, given)
-    form = ExportForm(request.POST) if request.method == "POST" else ExportForm()
+    # Who has not chosen columns for the list is meant to get the e-mail address and phone, which it does not show.
+    is_chosen = keys != list(shown.kind.usual)
+    initial = {"columns": LeadExport.Columns.SHOWN if is_chosen else LeadExport.Columns.LIST}
+    form = ExportForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
         export = start_export(
             parameters=given,

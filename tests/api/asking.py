@@ -6,7 +6,7 @@ from typing import Any
 from django.test import Client
 
 from tenancy.keys import create_key
-from tenancy.models import Scope, Tenant
+from tenancy.models import Membership, Scope, Tenant
 from tenancy.scope import tenant_scope
 from tests.conftest import NOW
 
@@ -14,10 +14,10 @@ from tests.conftest import NOW
 class ApiCaller:
     """A key of a tenant; its answers are Django's test responses."""
 
-    def __init__(self, tenant: Tenant, *scopes: Scope) -> None:
+    def __init__(self, tenant: Tenant, *scopes: Scope, by: Membership | None = None) -> None:
         with tenant_scope(tenant.pk):
             name = f"key of {sorted(scopes)}"
-            self.key = create_key(name=name, scopes=scopes or list(Scope), by=None, now=NOW)[1]
+            self.key = create_key(name=name, scopes=scopes or list(Scope), by=by, now=NOW)[1]
         headers = {"Authorization": f"Bearer {self.key}", "Accept-Language": "en"}
         self.client = Client(headers=headers)
 

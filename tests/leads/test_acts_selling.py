@@ -117,14 +117,15 @@ def test_an_unknown_reason_is_refused_with_the_valid_ones() -> None:
 def test_a_reason_may_send_a_rejected_lead_back_to_work_or_out() -> None:
     document = default_reasons()
     document["reject"] = [
-        {"key": "incomplete", "label": "Incomplete", "target": "working"},
-        {"key": "fake", "label": "Fake", "target": "disqualified"},
+        *document["reject"],
+        {"key": "half_told", "label": "Half told", "target": "working"},
+        {"key": "made_up", "label": "Made up", "target": "disqualified"},
     ]
     publish_rules(kind=RuleKind.REASONS, document=document)
     rep = make_rep()
     back, out = sql_of(rep, sdr=make_sdr()), sql_of(rep)
-    acts.reject(lead_id=back.pk, reason="incomplete", by=rep, now=NOW)
-    acts.reject(lead_id=out.pk, reason="fake", by=rep, now=NOW)
+    acts.reject(lead_id=back.pk, reason="half_told", by=rep, now=NOW)
+    acts.reject(lead_id=out.pk, reason="made_up", by=rep, now=NOW)
     assert (standing_of(back).stage, standing_of(out).stage) == (Stage.WORKING, Stage.DISQUALIFIED)
 
 
@@ -194,7 +195,7 @@ def test_a_lost_opportunity_goes_to_nurture_with_its_reason() -> None:
 
 def test_a_lost_opportunity_goes_out_if_its_reason_says_so() -> None:
     document = default_reasons()
-    document["lose"] = [{"key": "bankrupt", "label": "Bankrupt", "target": "disqualified"}]
+    document["lose"] = [*document["lose"], {"key": "bankrupt", "label": "Bankrupt", "target": "disqualified"}]
     publish_rules(kind=RuleKind.REASONS, document=document)
     lead = opportunity_of(None)
     acts.lose(lead_id=lead.pk, reason="bankrupt", by=make_manager(), now=NOW)

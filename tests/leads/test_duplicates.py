@@ -115,7 +115,7 @@ def test_the_page_lists_dismisses_and_searches(tenant: Tenant, other_tenant: Ten
     browser = Client(headers={"accept-language": "en"})
     browser.force_login(member.user)
     home = "/t/horizonte/duplicates/"
-    assert "No duplicates in sight" in browser.get(home).content.decode()
+    assert "Nobody has searched yet" in browser.get(home).content.decode()
     assert browser.post(f"{home}search/")["Location"] == home
     search(tenant)
     page = browser.get(home).content.decode()

@@ -167,12 +167,26 @@ def test_by_the_page_and_over_http_the_number_is_typed(admin: Membership, tenant
     assert Erasure.objects.get().state == "done"
     assert not ErasedIdentity.objects.exists()
     make_lead(email="bia@cliente.test", stage="new")
-    api = ApiCaller(tenant, Scope.LEADS_READ, Scope.LEADS_WRITE)
+    api = ApiCaller(tenant, Scope.LEADS_READ, Scope.LEADS_WRITE, Scope.DATA_ERASE, by=admin)
     body: dict[str, Any] = {"act": "erase", "filter": {"stage": "new"}}
     taken = api.post("/bulk/", body | {"values": {"keeps_out": "yes", "confirmation": "1"}})
     assert (taken.status_code, taken.json()["can_be_undone"]) == (202, False)
     refused = api.post("/bulk/", body | {"values": {"keeps_out": "yes", "confirmation": "7"}})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "confirmation")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/bulk/", {"act": "erase", "all": True, "values": {"confirmation": "1"}}),
+        ("/leads/1/erase/", {"confirmation": "x"}),
+    ],
+)
+def test_a_key_that_writes_leads_erases_nobody(
+    admin: Membership, tenant: Tenant, path: str, body: dict[str, Any]
+) -> None:
+    website = ApiCaller(tenant, Scope.LEADS_READ, Scope.LEADS_WRITE, by=admin)
+    assert website.post(path, body).status_code == 403
 
 
 @pytest.mark.django_db(transaction=True)
