@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from core.due import DueKind, cancel, register_due_kind, schedule
+from core.nights import next_night
 from insights.campaign_figures import By, Figures, read_figures, read_spent
 from insights.models import Campaign, CampaignTally
 from leads.listing import TookTooLong, limited_to
-from leads.retention.running import next_night
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
 

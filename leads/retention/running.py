@@ -7,9 +7,8 @@ last one.
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.utils.translation import gettext as _
@@ -17,21 +16,19 @@ from django.utils.translation import gettext_lazy
 
 from core.bisection import run_bisected
 from core.due import DueKind, cancel, register_due_kind, schedule
+from core.nights import next_night
 from leads.erasure.erasing import hold_people
 from leads.listing import TookTooLong, limited_to
 from leads.models import RetentionRule
 from leads.retention.kinds import RetentionKind, get_kind, list_kinds
 from tenancy.audit import record, register_acts
 from tenancy.errors import FieldProblem, Invalid
-from tenancy.models import Membership, Tenant
+from tenancy.models import Membership
 from tenancy.rights import require
-from tenancy.scope import require_tenant_id
 
 log = structlog.get_logger(__name__)
 
 RUN_KIND: Final = "data.retention"
-# In the zone of the tenant.
-NIGHT_HOUR: Final = 2
 MOST_MONTHS: Final = 240
 # For each rule, while somebody waits for the page.
 COUNT_LIMIT_MS: Final = 5_000
@@ -116,14 +113,6 @@ def months_before(instant: datetime, months: int) -> datetime:
     year, month = divmod(instant.year * 12 + instant.month - 1 - months, 12)
     day = min(instant.day, monthrange(year, month + 1)[1])
     return instant.replace(year=year, month=month + 1, day=day)
-
-
-def next_night(now: datetime) -> datetime:
-    """The next time that it is night for the tenant."""
-    tenant: Tenant = Tenant.objects.get(pk=require_tenant_id())
-    local = now.astimezone(ZoneInfo(tenant.time_zone))
-    night = local.replace(hour=NIGHT_HOUR, minute=0, second=0, microsecond=0)
-    return night if night > local else night + timedelta(days=1)
 
 
 def advance_rule(*, rule_id: int, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core.due import sweep_tenant
 from core.models import DueRow, Notification
+from core.nights import next_night
 from leads.erasure.erasing import ERASED
 from leads.models import (
     ContactAttempt,
@@ -30,7 +31,6 @@ from leads.retention.running import (
     advance_rule,
     count_would_take,
     months_before,
-    next_night,
     set_rules,
 )
 from leads.takeout.tables import list_taken
