@@ -25,7 +25,7 @@ PULSE_SECONDS: Final = 10.0
 LIVING: Final = timedelta(seconds=30)
 FORGOTTEN: Final = timedelta(hours=1)
 
-_begun: dict[tuple[int, str], threading.Thread] = {}
+_begun: dict[tuple[int, str], "Pulse"] = {}
 _lock: Final = threading.Lock()
 
 
@@ -49,32 +49,45 @@ class Process:
         return self.seen_ago <= LIVING
 
 
-def start_pulse(*, role: ProcessPulse.Role) -> None:
-    """Begin to say every ten seconds that this process lives, until it ends; once a process and role."""
+class Pulse:
+    """The thread that says every ten seconds that this process lives, until the process ends or `stop` is called."""
+
+    def __init__(self, *, role: ProcessPulse.Role) -> None:
+        self._role = role
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._beat, args=(timezone.now(),), name="pulse", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say no more, and return when the thread has ended: what it said last grows old by itself."""
+        self._stopped.set()
+        self._thread.join()
+        with _lock:
+            _begun.pop((os.getpid(), str(self._role)), None)
+
+    def _beat(self, started_at: datetime) -> None:
+        missed = False
+        while not self._stopped.is_set():
+            try:
+                tell_alive(role=self._role, started_at=started_at)
+                missed = False
+            except DatabaseError as error:
+                if not missed:
+                    log.warning("pulse missed", error=type(error).__name__)
+                missed = True
+            finally:
+                # Ten seconds of one connection for a millisecond's work would be a waste of it.
+                connection.close()
+            self._stopped.wait(PULSE_SECONDS)
+
+
+def start_pulse(*, role: ProcessPulse.Role) -> Pulse:
+    """The pulse of this process in the role, begun by the first call of it."""
     key = (os.getpid(), str(role))
     with _lock:
-        if key in _begun:
-            return
-        thread = threading.Thread(target=_beat, args=(role, timezone.now()), name="pulse", daemon=True)
-        _begun[key] = thread
-    thread.start()
-
-
-def _beat(role: ProcessPulse.Role, started_at: datetime) -> None:
-    missed = False
-    pause = threading.Event()
-    while True:
-        try:
-            tell_alive(role=role, started_at=started_at)
-            missed = False
-        except DatabaseError as error:
-            if not missed:
-                log.warning("pulse missed", error=type(error).__name__)
-            missed = True
-        finally:
-            # Ten seconds of one connection for a millisecond's work would be a waste of it.
-            connection.close()
-        pause.wait(PULSE_SECONDS)
+        if key not in _begun:
+            _begun[key] = Pulse(role=role)
+        return _begun[key]
 
 
 def tell_alive(*, role: ProcessPulse.Role, started_at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Which processes live, as the database knows it."""
 
+import threading
 import time
 from datetime import timedelta
 
@@ -38,10 +39,15 @@ def test_those_not_seen_for_an_hour_are_forgotten(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_started_pulse_writes_by_itself() -> None:
-    start_pulse(role=ProcessPulse.Role.BEAT)
-    start_pulse(role=ProcessPulse.Role.BEAT)
-    deadline = time.monotonic() + 10
-    while not list_processes() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [(each.role, each.is_living) for each in list_processes()] == [("beat", True)]
+def test_a_started_pulse_writes_by_itself_until_it_is_stopped() -> None:
+    pulse = start_pulse(role=ProcessPulse.Role.BEAT)
+    try:
+        assert start_pulse(role=ProcessPulse.Role.BEAT) is pulse
+        deadline = time.monotonic() + 10
+        while not list_processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [(each.role, each.is_living) for each in list_processes()] == [("beat", True)]
+    finally:
+        # Its thread would write into the data of the tests after this one.
+        pulse.stop()
+    assert not [each for each in threading.enumerate() if each.name == "pulse"]
