@@ -6,7 +6,9 @@ class InsightsConfig(AppConfig):
     name = "insights"
 
     def ready(self) -> None:
+        from core.saved_views.kinds import register_list
         from core.scrape import register_reader
+        from insights.campaign_list import CAMPAIGNS
         from insights.campaign_tallies import register_campaign_tallies
         from insights.deeds import register_deeds
         from insights.facts import register_campaign_facts
@@ -17,6 +19,7 @@ class InsightsConfig(AppConfig):
         from leads.takeout.tables import register_staying, register_taken
         from tenancy.navigation import NavigationItem, register_navigation
 
+        register_list(CAMPAIGNS)
         register_reader("operation", read_gauges)
         register_campaign_facts()
         register_campaign_tallies()

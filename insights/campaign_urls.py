@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from insights import campaign_views
+from insights import campaign_list, campaign_views
 
 urlpatterns = [
-    path("", campaign_views.campaign_list, name="campaign-list"),
+    path("", campaign_list.campaign_list, name="campaign-list"),
     path("count/", campaign_views.campaign_count, name="campaign-count"),
     path("new/", campaign_views.campaign_new, name="campaign-new"),
     path("<int:campaign_id>/", campaign_views.campaign_detail, name="campaign-detail"),

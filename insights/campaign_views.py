@@ -1,22 +1,19 @@
 """Campaigns as pages: what each brought and cost, and the leads behind each number."""
 
-import json
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import formats, timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from insights.campaign_figures import COUNTED, By, Figures
+from insights.campaign_figures import COUNTED
 from insights.campaign_forms import CampaignForm, SpendForm, initial_of
+from insights.campaign_numbers import Numbers, read_by
 from insights.campaign_tallies import count_soon, read_shown
 from insights.campaigns import (
     CampaignData,
@@ -37,180 +34,15 @@ from insights.campaigns import (
 from insights.facts import BROUGHT_BY, TOUCHED_BY
 from insights.models import Campaign, CampaignSpend
 from insights.unclaimed import list_unclaimed
-from leads.models import FORWARD_STAGES, Stage
-from leads.money import amount_in_units, minor_digits, money_words
+from leads.money import money_words
 from tenancy.errors import Problem
-from tenancy.listing import Column, Count, EmptyState, Listing, render_listing, show_number
-from tenancy.markup import quiet
+from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
-from tenancy.rights import may
 
-LIST_PAGE: Final = "insights/campaign_list.html"
 DETAIL_PAGE: Final = "insights/campaign_detail.html"
 UTM: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
 MAX_PASTED: Final = 100_000
-
-
-@dataclass(frozen=True)
-class ListedCampaign:
-    """One row of the list."""
-
-    campaign: Campaign
-    figures: Figures
-    numbers: "Numbers"
-
-
-class Numbers:
-    """A campaign's numbers as they are shown, with the leads behind each."""
-
-    def __init__(self, campaign: Campaign, figures: Figures, by: By, request: TenantRequest) -> None:
-        self._campaign, self._figures, self._by = campaign, figures, by
-        self._currency = request.tenant.currency
-        self._list = reverse("lead-list", kwargs={"slug": request.tenant.slug})
-
-    @property
-    def touched(self) -> str:
-        return self._leads(self._figures.touched, TOUCHED_BY)
-
-    @property
-    def brought(self) -> str:
-        return self._leads(self._figures.brought, BROUGHT_BY)
-
-    def reached(self, stage: Stage) -> str:
-        return self._leads(self._figures.reached[stage], self._fact, stage)
-
-    @property
-    def revenue(self) -> str:
-        words = self.amount(self._figures.revenue_minor)
-        url = self.url(self._fact, Stage.CUSTOMER)
-        return (
-            format_html('<a class="num" href="{}">{}</a>', url, words)
-            if self._figures.revenue_minor
-            else quiet("—")
-        )
-
-    @property
-    def roi(self) -> str:
-        roi = self._figures.roi
-        if roi is None:
-            return quiet("—")
-        tone = "good" if roi >= 0 else "late"
-        words = formats.number_format(roi, 1, use_l10n=True, force_grouping=True)
-        return format_html('<span class="num tone-{}">{} %</span>', tone, words)
-
-    def amount(self, minor: int) -> str:
-        """Money as the reader writes it; the currency is the account's, and stands above."""
-        digits = minor_digits(self._currency)
-        units = amount_in_units(minor, currency=self._currency)
-        return formats.number_format(units, decimal_pos=digits, use_l10n=True, force_grouping=True)
-
-    def cost(self, minor: int | None) -> str:
-        return (
-            format_html('<span class="num">{}</span>', self.amount(minor))
-            if minor is not None
-            else quiet("—")
-        )
-
-    def url(self, fact: str, stage: Stage | None = None) -> str:
-        """The list of the leads that a number counts."""
-        parts: list[dict[str, Any]] = [{"fact": fact, "op": "has_any", "value": [str(self._campaign.pk)]}]
-        if stage is not None:
-            reached = [each.value for each in FORWARD_STAGES[FORWARD_STAGES.index(stage) :]]
-            parts.append({"fact": "furthest_stage", "op": "in", "value": reached})
-        return f"{self._list}?{urlencode({'filter': json.dumps({'all': parts})})}"
-
-    @property
-    def _fact(self) -> str:
-        return TOUCHED_BY if self._by == "any" else BROUGHT_BY
-
-    def _leads(self, count: int, fact: str, stage: Stage | None = None) -> str:
-        if not self._figures.is_known:
-            return quiet("…")
-        return format_html('<a class="num" href="{}">{}</a>', self.url(fact, stage), show_number(count))
-
-
-@tenant_page(right="campaign.read")
-@require_safe
-def campaign_list(request: TenantRequest) -> HttpResponse:
-    """Every campaign with what it brought and cost."""
-    by = _by(request)
-    campaigns = list_campaigns()
-    shown = read_shown(campaign_ids=[each.pk for each in campaigns], by=by, tenant=request.tenant)
-    figures = shown.by_campaign
-    search = request.GET.get("q", "").strip().casefold()
-    rows = [
-        ListedCampaign(each, figures[each.pk], Numbers(each, figures[each.pk], by, request))
-        for each in campaigns
-        if search in each.name.casefold()
-    ]
-    listing = Listing(
-        key="campaigns",
-        request=request,
-        caption=_("Campaigns"),
-        rows=rows,
-        columns=_columns(),
-        words=lambda n: ngettext("%(n)s campaign", "%(n)s campaigns", n) % {"n": show_number(n)},
-        count=Count(value=len(rows)),
-        search_label=_("Search name"),
-        empty=EmptyState(
-            title=_("Which of your campaigns pay?"),
-            text=_(
-                "Say by which utm parameters a campaign is recognised and what it cost: the rest is counted."
-            ),
-            icon="flag",
-            act_label=_("Make the first campaign") if may(request.member, "campaign.edit") else "",
-            act_url=reverse("campaign-new", kwargs={"slug": request.tenant.slug}),
-        ),
-    )
-    spend = sum(each.spend_minor for each in figures.values())
-    context = {
-        "by": by,
-        "shown": shown,
-        "count_text": listing.words(len(campaigns)),
-        "spend": money_words(spend, request.tenant.currency),
-    }
-    return render_listing(request, LIST_PAGE, context, listing=listing)
-
-
-def _columns() -> list[Column]:
-    def reached(stage: Stage) -> Column:
-        return Column(
-            key=stage.value, label=stage.label, value=lambda row: row.numbers.reached(stage), end=True
-        )
-
-    return [
-        Column(key="name", label=_("Name"), template=f"{LIST_PAGE}#name_cell", card="title"),
-        Column(key="touched", label=_("Touched"), value=lambda row: row.numbers.touched, end=True),
-        Column(key="brought", label=_("Brought"), value=lambda row: row.numbers.brought, end=True),
-        *(reached(stage) for stage in COUNTED if stage != Stage.OPPORTUNITY),
-        Column(
-            key="spend",
-            label=_("Spent"),
-            value=lambda row: row.numbers.cost(row.figures.spend_minor),
-            end=True,
-        ),
-        Column(key="revenue", label=_("Revenue"), value=lambda row: row.numbers.revenue, end=True),
-        Column(
-            key="cost_per_lead",
-            label=_("Per lead"),
-            value=lambda row: row.numbers.cost(row.figures.cost_per_lead),
-            end=True,
-        ),
-        Column(
-            key="cost_per_sql",
-            label=_("Per SQL"),
-            value=lambda row: row.numbers.cost(row.figures.cost_per_sql),
-            end=True,
-        ),
-        Column(
-            key="cost_per_customer",
-            label=_("Per customer"),
-            value=lambda row: row.numbers.cost(row.figures.cost_per_customer),
-            end=True,
-        ),
-        Column(key="roi", label=_("ROI"), value=lambda row: row.numbers.roi, end=True),
-    ]
 
 
 @tenant_page(right="campaign.read")
@@ -229,10 +61,10 @@ def _show(
     pasted: str = "",
     problem: Problem | None = None,
 ) -> HttpResponse:
-    by = _by(request)
+    by = read_by(request.GET)
     shown = read_shown(campaign_ids=[campaign.pk], by=by, tenant=request.tenant)
     figures = shown.by_campaign[campaign.pk]
-    numbers = Numbers(campaign, figures, by, request)
+    numbers = Numbers(campaign, figures, by, request.tenant)
     data = data_of(campaign)
     fact = TOUCHED_BY if by == "any" else BROUGHT_BY
     cards = [
@@ -420,7 +252,3 @@ def _link_of(data: CampaignData) -> dict[str, str]:
         "utm_medium": sign.medium,
         "utm_campaign": sign.campaign_value,
     }
-
-
-def _by(request: TenantRequest) -> By:
-    return "any" if request.GET.get("by") == "any" else "first"

@@ -15,8 +15,10 @@ from core.due import DueKind, register_due_kind, schedule
 from leads.capture.fields import read_submission
 from leads.capture.rules import open_rules
 from leads.capture.values import fold_text
+from leads.conditions.language import Condition
 from leads.conditions.lead_facts import MINOR_UNITS
-from leads.listing import MAX_SEARCH_LENGTH, SLOW_LIMIT_MS, ListTooSlow, TookTooLong, limited_to
+from leads.listing import MAX_SEARCH_LENGTH, ListTooSlow, in_time
+from leads.matching import LeadFilters
 from leads.models import FORWARD_STAGES, Company, CompanyFormerName, Lead, Opportunity, Stage
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from leads.search import refresh_search_of_companies
@@ -57,12 +59,22 @@ class CompaniesTooSlow(ListTooSlow):
     """The database gave up on a search."""
 
 
-@dataclass(frozen=True)
-class CompanyPage:
-    """One page in order, and how many there are in all."""
+@dataclass(frozen=True, kw_only=True)
+class CompanyQuery:
+    """Which companies: whose name or domain holds every word of ``q``, with a lead that meets a ``condition``, or these ``ids``.
 
-    page: Page[Company]
-    count: Count
+    ``order`` is one of ORDERS; any other is by name.
+    """
+
+    q: str = ""
+    condition: Condition | None = None
+    ids: tuple[int, ...] | None = None
+    order: str = ""
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the index of the order says it, so that nothing has to be looked for."""
+        return not self.q and self.condition is None and self.order in {"", "name", "-name", "-created_at"}
 
 
 @dataclass(frozen=True)
@@ -84,22 +96,38 @@ class Deals:
     amount_minor: int
 
 
-def list_companies(*, q: str = "", order: str = "", cursor: str = "", size: int = PAGE_SIZE) -> CompanyPage:
-    """Companies whose name or domain holds every word of ``q``, in one of ORDERS, else by name.
-
-    Raises CursorRefused, and CompaniesTooSlow where the database gives up.
-    """
-    rows: QuerySet[Company] = Company.objects.all()
-    for word in fold_text(q[:MAX_SEARCH_LENGTH]).split()[:8]:
-        rows = rows.filter(Q(name_key__contains=word) | Q(domain__contains=word) | Q(cnpj__startswith=word))
-    rows, keys = _in_order(rows, order)
+def list_companies(
+    *, query: CompanyQuery, now: datetime, cursor: str = "", size: int = PAGE_SIZE
+) -> Page[Company]:
+    """A page of companies. Raises CursorRefused, and CompaniesTooSlow where the database gives up."""
+    rows, keys = _in_order(matching_companies(query=query, now=now), query.order)
     try:
-        with limited_to(SLOW_LIMIT_MS):
-            page = page_by_key(rows, keys=keys, cursor=cursor, size=size)
-            count = count_rows(rows)
-    except TookTooLong as error:
+        with in_time(is_fast=query.is_fast):
+            return page_by_key(rows, keys=keys, cursor=cursor, size=size)
+    except ListTooSlow as error:
         raise CompaniesTooSlow(_("Type more of the company's name and try again.")) from error
-    return CompanyPage(page, count)
+
+
+def count_companies(*, query: CompanyQuery, now: datetime) -> Count | None:
+    """How many there are, exact to 1,000; None when counting takes too long."""
+    try:
+        with in_time(is_fast=query.is_fast):
+            return count_rows(matching_companies(query=query, now=now))
+    except ListTooSlow:
+        return None
+
+
+def matching_companies(*, query: CompanyQuery, now: datetime) -> QuerySet[Company]:
+    """Those that a query means, in no order."""
+    rows: QuerySet[Company] = Company.objects.all()
+    for word in fold_text(query.q[:MAX_SEARCH_LENGTH].replace("\x00", "")).split()[:8]:
+        rows = rows.filter(Q(name_key__contains=word) | Q(domain__contains=word) | Q(cnpj__startswith=word))
+    if query.ids is not None:
+        rows = rows.filter(pk__in=query.ids)
+    if query.condition is not None:
+        leads = LeadFilters(condition=query.condition).narrow(root=Lead, now=now)
+        rows = rows.filter(pk__in=leads.values("company"))
+    return rows
 
 
 def _in_order(rows: QuerySet[Company], order: str) -> tuple[QuerySet[Any, Any], tuple[str, ...]]:

@@ -1,19 +1,22 @@
 """Leads as rows of a file: the columns of the list, or all fields under the names by which an import takes them again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.utils.timezone import localtime
-
+from core.saved_views.files import Cell, Columns, FilePart, ListFile, as_cell
 from core.saved_views.kinds import get_kind
 from leads.clocks import list_urgent_faces
 from leads.conditions.lead_facts import MINOR_UNITS
-from leads.models import CustomField, CustomValue, Grade, Lead, LeadExport, LeadTag, Seniority, Stage
+from leads.listing import count_leads, list_leads, read_list_query
+from leads.models import CustomField, CustomValue, Grade, Lead, LeadTag, Seniority, Stage
 from leads.row_details import TAGS, list_details, plain_value
 from leads.rows import LeadRow, list_lead_rows
 from tenancy.components import ClockFace
+from tenancy.listing import Count
+from tenancy.models import Membership
 
 # Fields of a lead, and where each is kept, as paths from a lead.
 _PATHS: Final[Mapping[str, str]] = {
@@ -51,9 +54,6 @@ _STANDING: Final[Mapping[str, str]] = {
     "stage_at": "standing__stage_at",
     "last_event_at": "standing__last_event_at",
 }
-Cell = str | int | Decimal
-
-
 # The usual columns of a file, whatever the list shows.
 _USUAL: Final = ("name", "email", "company", "stage", "score", "grade", "owner", "origin", "created_at")
 # By the key of a column of the list, what stands in its cells; other keys are details.
@@ -79,17 +79,12 @@ _SHOWN: Final[Mapping[str, Callable[[LeadRow], Any]]] = {
 _CLOCK: Final = "clock"
 
 
-def known_keys() -> dict[str, str]:
-    """The columns that the list of leads can show, by key what they are called in the active language."""
-    return {column.key: str(column.label) for column in get_kind("leads").columns()}
-
-
-def header_of(*, columns: str, keys: Sequence[str] = ()) -> list[str]:
+def header_of(columns: str, keys: Sequence[str] = ()) -> list[str]:
     """The names of the columns: as people read them for those of a list (``keys`` are those that it shows), else as an import
     knows them."""
-    if columns == LeadExport.Columns.ALL:
+    if columns == Columns.ALL:
         return ["id", *_PATHS, "tags", *_OWNERS, *_STANDING, *(f"custom.{name}" for name, _type in _custom())]
-    labels = known_keys()
+    labels = {column.key: str(column.label) for column in get_kind("leads").columns()}
     # A field that was taken away since has no name any more, but keeps its place.
     return [labels.get(key, key) for key in _keys(columns, keys)]
 
@@ -98,19 +93,19 @@ def rows_of(
     *, lead_ids: Sequence[int], columns: str, now: datetime, keys: Sequence[str] = ()
 ) -> list[list[Cell]]:
     """The cells of these leads, in the order of the ids; instants are in the active zone."""
-    if columns == LeadExport.Columns.ALL:
+    if columns == Columns.ALL:
         return _all_rows(lead_ids)
     shown = _keys(columns, keys)
     details = list_details(lead_ids=lead_ids, keys=[key for key in shown if key not in _SHOWN])
     faces = list_urgent_faces(lead_ids=lead_ids, now=now) if _CLOCK in shown else {}
     return [
-        [_cell(_shown_value(key, row, details[row.id], faces.get(row.id))) for key in shown]
+        [as_cell(_shown_value(key, row, details[row.id], faces.get(row.id))) for key in shown]
         for row in list_lead_rows(lead_ids=lead_ids)
     ]
 
 
 def _keys(columns: str, keys: Sequence[str]) -> Sequence[str]:
-    return keys if columns == LeadExport.Columns.SHOWN else _USUAL
+    return keys if columns == Columns.SHOWN else _USUAL
 
 
 def _shown_value(key: str, row: LeadRow, details: Mapping[str, Any], face: ClockFace | None) -> Any:
@@ -141,11 +136,11 @@ def _all_rows(lead_ids: Sequence[int]) -> list[list[Cell]]:
     return [
         [
             lead_id,
-            *(_cell(_plain(name, row[path])) for name, path in _PATHS.items()),
+            *(as_cell(_plain(name, row[path])) for name, path in _PATHS.items()),
             "; ".join(tags.get(lead_id, ())),
             *(_owner(row, who) for who in ("sdr", "sales")),
-            *(_cell(_plain(name, row[path])) for name, path in _STANDING.items()),
-            *(_cell(values.get((lead_id, name))) for name, _type in custom),
+            *(as_cell(_plain(name, row[path])) for name, path in _STANDING.items()),
+            *(as_cell(values.get((lead_id, name))) for name, _type in custom),
         ]
         for lead_id in lead_ids
         if (row := found.get(lead_id))
@@ -181,12 +176,23 @@ def _custom_values(lead_ids: Sequence[int]) -> dict[tuple[int, str], Any]:
     return {(each.lead_id, each.field.name): plain_value(each) for each in kept}
 
 
-def _cell(value: Any) -> Cell:
-    """A value as a file holds it: a number, or a text that says one thing wherever it is opened."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return localtime(value).isoformat(" ", "minutes")[:16]
-    if isinstance(value, Decimal):
-        return value.normalize() if value else Decimal(0)
-    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _rows_of_part(part: FilePart) -> tuple[list[list[Cell]], str | None]:
+    query = read_list_query(parameters=part.parameters, member=part.member, size=part.size)
+    page = list_leads(query=replace(query, cursor=part.cursor), now=part.now)
+    return rows_of(
+        lead_ids=page.lead_ids, columns=part.columns, keys=part.keys, now=part.now
+    ), page.next_cursor
+
+
+def _count(parameters: Mapping[str, str], member: Membership, now: datetime) -> Count | None:
+    return count_leads(query=read_list_query(parameters=parameters, member=member), now=now)
+
+
+LEAD_FILE: Final = ListFile(
+    name="leads",
+    right="lead.export",
+    sets=tuple(Columns),
+    header=header_of,
+    rows=_rows_of_part,
+    count=_count,
+)

@@ -1,7 +1,7 @@
-"""Leads as a file: built batch by batch by whichever worker is free, for the one who asked, for some days.
+"""A list as a file: built batch by batch by whichever worker is free, for the one who asked, for some days.
 
 How far a file has been built is its row, as with imports: a worker that dies leaves it after the last batch. A batch begins after
-the last lead of the one before it in the order of the list: a lead that moves in it meanwhile may be missed or come twice.
+the last row of the one before it in the order of the list: a row that moves in it meanwhile may be missed or come twice.
 """
 
 import csv
@@ -9,7 +9,6 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -28,21 +27,15 @@ from core.due import DueKind, cancel, register_due_kind, schedule
 from core.formulas import defuse
 from core.models import StoredFile
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
+from core.saved_views.files import Cell, Columns, FilePart
+from core.saved_views.kinds import ListKind, get_kind
 from core.stored_files import add_piece, delete_files, read_pieces, store_file, store_pieces
 from core.tasks import tenant_task, wake
-from leads.export_fields import Cell, header_of, known_keys, rows_of
-from leads.listing import (
-    LIST_PARAMETERS,
-    InvalidListQuery,
-    ListTooSlow,
-    count_leads,
-    list_leads,
-    read_list_query,
-)
-from leads.models import ExportState, LeadExport
+from leads.models import ExportState, ListExport
 from tenancy.audit import record
-from tenancy.errors import FieldProblem, Invalid, NotFound
+from tenancy.errors import FieldProblem, Invalid, NotFound, Problem
 from tenancy.models import Membership, Tenant
+from tenancy.rights import require
 from tenancy.scope import require_tenant_id
 
 log = structlog.get_logger(__name__)
@@ -70,55 +63,57 @@ class UnknownColumns(Invalid):
     """Columns that the list does not have, or none."""
 
 
-def check_columns(keys: Sequence[str]) -> None:
+def check_columns(*, kind: ListKind, keys: Sequence[str]) -> None:
     """Raise UnknownColumns unless these are columns of the list, each once."""
-    known = known_keys()
+    known = [column.key for column in kind.columns()]
     unknown = [key for key in keys if key not in known]
     if not keys or unknown or len(set(keys)) < len(keys):
         message = _("Give columns of the list, each once: %(keys)s.") % {"keys": ", ".join(known)}
         raise UnknownColumns(message, errors=[FieldProblem("columns", "unknown", message)])
 
 
-def get_export(*, export_id: int, by: Membership) -> LeadExport:
+def get_export(*, export_id: int, by: Membership) -> ListExport:
     """An export of one's own. Raises NoSuchExport."""
-    found: LeadExport | None = LeadExport.objects.filter(pk=export_id, made_by=by).first()
+    found: ListExport | None = ListExport.objects.filter(pk=export_id, made_by=by).first()
     if found is None:
         raise NoSuchExport(_("There is no such export of yours."))
     return found
 
 
-def list_exports(*, by: Membership, limit: int = 20) -> list[LeadExport]:
+def list_exports(*, by: Membership, limit: int = 20) -> list[ListExport]:
     """One's own exports, the newest first."""
-    return list(LeadExport.objects.filter(made_by=by).order_by("-pk")[:limit])
+    return list(ListExport.objects.filter(made_by=by).order_by("-pk")[:limit])
 
 
 def start_export(
     *,
+    kind: ListKind,
     parameters: Mapping[str, str],
-    words: str,
     columns: str,
     file_format: str,
     by: Membership,
     now: datetime,
     column_keys: Sequence[str] = (),
-) -> LeadExport:
-    """Build a file of the leads that an address of the list means. Raises InvalidListQuery, UnknownColumns.
+) -> ListExport:
+    """Build a file of the rows that an address of a list means. Raises NotAllowed, UnknownColumns, and what the list refuses.
 
-    ``words`` are its filters for the audit log. ``column_keys`` are the columns that the list shows, in order, for
-    ``Columns.SHOWN``. Few leads are built at once.
+    ``column_keys`` are the columns that the list shows, in order, for ``Columns.SHOWN``. Few rows are built at once.
     """
-    if columns == LeadExport.Columns.SHOWN:
-        check_columns(column_keys)
-    kept = {name: parameters[name] for name in LIST_PARAMETERS if parameters.get(name)}
-    count = count_leads(query=read_list_query(parameters=kept, member=by), now=now)
-    export: LeadExport = LeadExport.objects.create(
+    require(by, kind.file.right)
+    if columns == Columns.SHOWN:
+        check_columns(kind=kind, keys=column_keys)
+    kept = {name: parameters[name] for name in kind.parameters if parameters.get(name)}
+    kind.check(kept, by)
+    count = kind.file.count(kept, by, now)
+    export: ListExport = ListExport.objects.create(
+        list_kind=kind.key,
         made_by=by,
         made_at=now,
         format=file_format,
         columns=columns,
         column_keys=list(column_keys),
         query=kept,
-        query_words=words,
+        query_words=kind.words(kept, by),
         expected=count.value if count and count.exact else None,
     )
     _go_on(export, now)
@@ -129,20 +124,21 @@ def start_export(
     return export
 
 
-def file_name_of(export: LeadExport) -> str:
+def file_name_of(export: ListExport) -> str:
     """What the file is called when it is downloaded."""
-    return f"leads-{timezone.localtime(export.made_at).date().isoformat()}.{export.format}"
+    name = get_kind(export.list_kind).file.name
+    return f"{name}-{timezone.localtime(export.made_at).date().isoformat()}.{export.format}"
 
 
-def read_export(export: LeadExport) -> Iterator[bytes]:
+def read_export(export: ListExport) -> Iterator[bytes]:
     """The content of a file that is ready; nothing once it has expired."""
     yield from read_pieces(file_id=export.file_id or 0)
 
 
 def advance_export(*, export_id: int, now: datetime) -> bool:
     """Build the next batch; whether there is more to do. Nothing if somebody else is at it."""
-    free = LeadExport.objects.select_for_update(skip_locked=True, of=("self",))
-    export: LeadExport | None = free.filter(pk=export_id, state=ExportState.BUILDING).first()
+    free = ListExport.objects.select_for_update(skip_locked=True, of=("self",))
+    export: ListExport | None = free.filter(pk=export_id, state=ExportState.BUILDING).first()
     if export is None:
         return False
     tenant: Tenant = Tenant.objects.get(pk=require_tenant_id())
@@ -153,7 +149,7 @@ def advance_export(*, export_id: int, now: datetime) -> bool:
         try:
             with transaction.atomic():
                 _build_batch(export, maker, now)
-        except (InvalidListQuery, ListTooSlow) as problem:
+        except Problem as problem:
             _fail(export, str(problem.detail))
         except Exception as error:
             if is_transient(error):
@@ -161,41 +157,50 @@ def advance_export(*, export_id: int, now: datetime) -> bool:
             # Whoever asked is told on the page; the fault stands in the log.
             log.exception("export failed", export_id=export.pk, error=str(error))
             _fail(
-                LeadExport.objects.get(pk=export.pk),
+                ListExport.objects.get(pk=export.pk),
                 _("Something in LeadSys went wrong, and it has been noted."),
             )
         export.refresh_from_db()
     return export.state == ExportState.BUILDING
 
 
-def _build_batch(export: LeadExport, maker: Membership, now: datetime) -> None:
+def _build_batch(export: ListExport, maker: Membership, now: datetime) -> None:
     file = _file_of(export, now)
-    query = read_list_query(parameters=export.query, member=maker, size=BATCH_SIZE)
-    page = list_leads(query=replace(query, cursor=export.cursor), now=now)
-    keys = export.column_keys
-    rows = rows_of(lead_ids=page.lead_ids, columns=export.columns, keys=keys, now=now)
+    kind = get_kind(export.list_kind)
+    require(maker, kind.right)
+    require(maker, kind.file.right)
+    part = FilePart(
+        parameters=export.query,
+        member=maker,
+        columns=export.columns,
+        keys=export.column_keys,
+        cursor=export.cursor,
+        size=BATCH_SIZE,
+        now=now,
+    )
+    rows, next_cursor = kind.file.rows(part)
     if not export.batch_count:
-        rows.insert(0, [*header_of(columns=export.columns, keys=keys)])
+        rows.insert(0, [*kind.file.header(export.columns, export.column_keys)])
         export.row_count -= 1
-    write = _as_json if export.format == LeadExport.Format.XLSX else _as_csv
+    write = _as_json if export.format == ListExport.Format.XLSX else _as_csv
     add_piece(file=file, number=export.batch_count, content=write(rows, is_first=not export.batch_count))
     export.batch_count += 1
     export.row_count += len(rows)
-    export.cursor = page.next_cursor or ""
-    if export.format == LeadExport.Format.XLSX and export.row_count > MAX_WORKBOOK_ROWS:
+    export.cursor = next_cursor or ""
+    if export.format == ListExport.Format.XLSX and export.row_count > MAX_WORKBOOK_ROWS:
         _fail(
             export,
-            _("These are more than %(most)s leads, too many for a workbook. Choose CSV.")
+            _("These are more than %(most)s rows, too many for a workbook. Choose CSV.")
             % {"most": f"{MAX_WORKBOOK_ROWS:,}"},
         )
-    elif page.next_cursor:
+    elif next_cursor:
         export.save()
         _go_on(export, now)
     else:
         _finish(export, maker, now)
 
 
-def _file_of(export: LeadExport, now: datetime) -> StoredFile:
+def _file_of(export: ListExport, now: datetime) -> StoredFile:
     if export.file_id is None:
         expires_at = now + timedelta(days=settings.FILE_DAYS)
         export.file = store_pieces(name=file_name_of(export), pieces=(), expires_at=expires_at, now=now)
@@ -203,18 +208,20 @@ def _file_of(export: LeadExport, now: datetime) -> StoredFile:
     return file
 
 
-def _finish(export: LeadExport, maker: Membership, now: datetime) -> None:
-    if export.format == LeadExport.Format.XLSX:
+def _finish(export: ListExport, maker: Membership, now: datetime) -> None:
+    if export.format == ListExport.Format.XLSX:
         _write_workbook(export, now)
     export.state, export.finished_at = ExportState.DONE, now
     export.save()
     cancel(kind=EXPORT_KIND, subjects=[export.pk])
+    kind = get_kind(export.list_kind)
     record(
-        act="leads.exported",
-        subject=export.query_words or _("all leads"),
+        act="list.exported" if kind.key != "leads" else "leads.exported",
+        subject=export.query_words or _("everything"),
         by=maker,
         now=now,
         detail={
+            "list": kind.key,
             "rows": export.row_count,
             "format": export.format,
             "columns": export.columns,
@@ -226,7 +233,7 @@ def _finish(export: LeadExport, maker: Membership, now: datetime) -> None:
         tell(notices=[Notice(maker.pk, EXPORT_DONE, values)], now=now)
 
 
-def _fail(export: LeadExport, problem: str) -> None:
+def _fail(export: ListExport, problem: str) -> None:
     export.state, export.problem = ExportState.FAILED, problem
     if export.file_id is not None:
         delete_files(file_ids=[export.file_id])
@@ -253,13 +260,13 @@ def _as_json(rows: Sequence[Sequence[Cell]], *, is_first: bool) -> bytes:
     return json.dumps(plain, ensure_ascii=False).encode()
 
 
-def _write_workbook(export: LeadExport, now: datetime) -> None:
+def _write_workbook(export: ListExport, now: datetime) -> None:
     """Turn the batches into a workbook. Texts are cells of text, so nothing in them is a formula."""
     # Loaded by who writes a workbook: it takes its time and 20 MB of every process.
     from openpyxl import Workbook
 
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(_("Leads"))
+    sheet = book.create_sheet(str(get_kind(export.list_kind).label))
     sheet.freeze_panes = "A2"
     for piece in read_pieces(file_id=export.file_id or 0):
         for row in json.loads(piece):
@@ -292,7 +299,7 @@ def _workbook_cell(sheet: Any, value: Any) -> Any:
     return cell
 
 
-def _go_on(export: LeadExport, now: datetime) -> None:
+def _go_on(export: ListExport, now: datetime) -> None:
     schedule(kind=EXPORT_KIND, due={export.pk: now + FALLBACK})
     wake(continue_export, export_id=export.pk)
 
@@ -310,19 +317,19 @@ def _advance_due(export_ids: Sequence[int], now: datetime) -> None:
 
 def _lock_exports(export_ids: Sequence[int]) -> list[int]:
     """Those that nobody is at; the others stay due, in case whoever is at them dies."""
-    free = LeadExport.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+    free = ListExport.objects.select_for_update(skip_locked=True, of=("self",)).filter(
         pk__in=list(export_ids)
     )
     return list(free.values_list("pk", flat=True))
 
 
 def register_exports() -> None:
-    """Let workers build files of leads and tell who asked for one. Call it when the app is ready."""
+    """Let workers build files of lists and tell who asked for one. Call it when the app is ready."""
     register_due_kind(DueKind(EXPORT_KIND, act=_advance_due, lock=_lock_exports, batch_size=1))
     register_notification_kind(
         NotificationKind(
             EXPORT_DONE,
-            gettext_lazy("Your file of %(rows)s leads is ready to be downloaded"),
+            gettext_lazy("Your file of %(rows)s rows is ready to be downloaded"),
             url_name="export-detail",
             url_value="export_id",
         )

@@ -145,8 +145,8 @@ def read_list_query(
         q=given.get("q", "")[:MAX_SEARCH_LENGTH],
         external_id=given.get("external_id"),
         email=given["email"].lower() if "email" in given else None,
-        lead_ids=_read_ids(given["ids"], problems) if "ids" in given else None,
-        condition=_read_condition(given.get("filter"), problems),
+        lead_ids=read_ids(given["ids"], problems) if "ids" in given else None,
+        condition=read_condition(given.get("filter"), problems),
         deed=_read_deed(given["did"], member, problems) if "did" in given else None,
         order=_read_order(given.get("order", DEFAULT_ORDER), problems),
         cursor=given.get("cursor", ""),
@@ -165,7 +165,7 @@ def read_list_query(
 def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
-    with _time_limit(query):
+    with in_time(is_fast=query.is_fast):
         found = _find_page(query, position, now)
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
@@ -188,7 +188,7 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
     if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
         return Count.up_to(len(query.search.lead_ids), limit=limit)
     try:
-        with _time_limit(query):
+        with in_time(is_fast=query.is_fast):
             found = query.found(order=_ORDERS[query.order.removeprefix("-")].value, now=now)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)
@@ -293,9 +293,12 @@ def _cursor_refused() -> InvalidListQuery:
 
 
 @contextmanager
-def _time_limit(query: LeadListQuery) -> Iterator[None]:
-    """Let the database give up on a filter that no index serves."""
-    if query.is_fast:
+def in_time(*, is_fast: bool) -> Iterator[None]:
+    """Let the database give up on a list that takes longer than anybody waits for one, unless indexes serve it.
+
+    Raises ListTooSlow.
+    """
+    if is_fast:
         yield
         return
     try:
@@ -369,12 +372,13 @@ def _read_whole(name: str, raw: str | None, problems: list[FieldProblem]) -> int
     return None
 
 
-def _read_ids(raw: str, problems: list[FieldProblem]) -> tuple[int, ...]:
+def read_ids(raw: str, problems: list[FieldProblem]) -> tuple[int, ...]:
+    """The ids of marked rows, apart by commas; what is wrong with them joins the problems."""
     ids = [part.strip() for part in raw.split(",") if part.strip()]
     if not 1 <= len(ids) <= MOST_IDS or not all(
         part.isascii() and part.isdigit() and len(part) < 19 for part in ids
     ):
-        message = _("Give at most %(most)s ids of leads, apart by commas.") % {"most": MOST_IDS}
+        message = _("Give at most %(most)s ids, apart by commas.") % {"most": MOST_IDS}
         problems.append(FieldProblem("ids", "invalid", message))
         return ()
     return tuple(sorted({int(part) for part in ids}))
@@ -393,7 +397,8 @@ def _read_grade(raw: str, problems: list[FieldProblem]) -> int | None:
     return None
 
 
-def _read_condition(raw: str | None, problems: list[FieldProblem]) -> Condition | None:
+def read_condition(raw: str | None, problems: list[FieldProblem]) -> Condition | None:
+    """The condition on leads that a list's ``filter`` gives as JSON; what is wrong with it joins the problems."""
     if raw is None:
         return None
     try:

@@ -18,7 +18,9 @@ from leads.retention.kinds import register_hub_retention
 from leads.retention.running import register_retention_runs
 from leads.takeout.building import register_data_exports
 from leads.takeout.known import register_hub_takeout
+from leads.views.company_list import COMPANIES
 from leads.views.lists import LEADS
+from leads.views.opportunities import OPPORTUNITIES
 from tenancy.audit import register_acts
 from tenancy.models import Membership
 from tenancy.navigation import Badge, BadgeSource, NavigationItem, register_navigation
@@ -171,7 +173,8 @@ def register_places() -> None:
         SettingsPage(url_name="tags", label=_("Tags"), icon="tags", right="tag.manage", order=32),
     ):
         register_settings_page(page)
-    register_list(LEADS)
+    for kind in (LEADS, OPPORTUNITIES, COMPANIES):
+        register_list(kind)
     register_hub_bulk_acts()
     register_hub_holdings()
     register_erase_act()
@@ -182,6 +185,7 @@ def register_places() -> None:
     register_acts(
         {
             "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),
+            "list.exported": _("Exported %(rows)s rows of a list (%(list)s) as %(format)s: %(subject)s"),
             "person.erased": _("Erased the person of lead %(subject)s (%(rows)s rows)"),
             "person.given_out": _("Gave out what is stored of the person of lead %(subject)s"),
             "bulk.done": _("%(subject)s: %(applied)s of %(total)s leads (%(leads)s)"),

@@ -8,8 +8,10 @@ from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
 from django.db.models import Count as CountRows
 from django.db.models.functions import Coalesce
 
+from leads.conditions.language import Condition
+from leads.listing import ListTooSlow, in_time
+from leads.matching import LeadFilters
 from leads.models import Lead, LeadState, Opportunity, OpportunityOutcome, Stage
-from leads.search import search_leads
 from tenancy.keyset import Page, page_by_key
 from tenancy.listing import Count, count_rows
 from tenancy.models import Membership
@@ -27,40 +29,59 @@ _ORDERS: Final[dict[str, tuple[str, Any, Any]]] = {
 ORDERS: Final = frozenset(f"{sign}{name}" for name in _ORDERS for sign in ("", "-"))
 
 
-@dataclass(frozen=True)
-class OpportunityPage:
-    """One page in order, and how many there are in all."""
+@dataclass(frozen=True, kw_only=True)
+class OpportunityQuery:
+    """Which opportunities: of one ``outcome`` (None: of each), of one ``owner`` (None: of all), won or lost no earlier than
+    ``closed_since``, found by ``q`` (see ``leads.search``), of leads that meet a ``condition``, or these ``ids`` alone.
 
-    page: Page[Opportunity]
-    count: Count
+    ``order`` is one of ORDERS; any other is the newest first.
+    """
+
+    outcome: OpportunityOutcome | None = None
+    owner: Membership | None = None
+    closed_since: datetime | None = None
+    q: str = ""
+    condition: Condition | None = None
+    ids: tuple[int, ...] | None = None
+    order: str = ""
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether no lead has to be looked for."""
+        return not self.q and self.condition is None
 
 
 def list_opportunities(
-    *,
-    outcome: OpportunityOutcome,
-    owner: Membership | None = None,
-    closed_since: datetime | None = None,
-    q: str = "",
-    order: str = "",
-    cursor: str = "",
-) -> OpportunityPage:
-    """Opportunities with their lead, company and rep: of one ``outcome``, of one ``owner`` (None: of all).
+    *, query: OpportunityQuery, now: datetime, cursor: str = "", size: int = PAGE_SIZE
+) -> Page[Opportunity]:
+    """A page of opportunities with their lead, company and people. Raises CursorRefused, ListTooSlow."""
+    rows, keys = _in_order(matching_opportunities(query=query, now=now), query.order)
+    rows = rows.select_related("lead", "lead__company", "sales_rep", "kept_sales_rep", "sdr", "kept_sdr")
+    with in_time(is_fast=query.is_fast):
+        return page_by_key(rows, keys=keys, cursor=cursor, size=size)
 
-    ``closed_since`` leaves out what was won or lost before. ``q`` is what ``leads.search`` makes of it. ``order`` is one of
-    ORDERS; any other is the newest first. Raises CursorRefused.
-    """
-    rows = _narrowed(Opportunity.objects.filter(outcome=outcome), owner, closed_since)
-    if text := q.strip()[:MAX_SEARCH_LENGTH].replace("\x00", ""):
-        rows = rows.filter(lead__in=Lead.objects.filter(search_leads(text=text).truth()))
-    count = count_rows(rows)
-    rows, keys = _in_order(rows, order)
-    page = page_by_key(
-        rows.select_related("lead", "lead__company", "sales_rep", "kept_sales_rep"),
-        keys=keys,
-        cursor=cursor,
-        size=PAGE_SIZE,
-    )
-    return OpportunityPage(page, count)
+
+def count_opportunities(*, query: OpportunityQuery, now: datetime) -> Count | None:
+    """How many there are, exact to 1,000; None when counting takes too long."""
+    try:
+        with in_time(is_fast=query.is_fast):
+            return count_rows(matching_opportunities(query=query, now=now))
+    except ListTooSlow:
+        return None
+
+
+def matching_opportunities(*, query: OpportunityQuery, now: datetime) -> QuerySet[Opportunity]:
+    """Those that a query means, in no order."""
+    rows = _narrowed(Opportunity.objects.all(), query.owner, query.closed_since)
+    if query.outcome is not None:
+        rows = rows.filter(outcome=query.outcome)
+    if query.ids is not None:
+        rows = rows.filter(pk__in=query.ids)
+    text = query.q.strip()[:MAX_SEARCH_LENGTH].replace("\x00", "")
+    if text or query.condition is not None:
+        leads = LeadFilters(q=text, condition=query.condition).narrow(root=Lead, now=now)
+        rows = rows.filter(lead__in=leads.values("pk"))
+    return rows
 
 
 def list_lead_opportunities(*, lead_id: int, limit: int) -> list[Opportunity]:

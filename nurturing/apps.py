@@ -7,6 +7,7 @@ class NurturingConfig(AppConfig):
 
     def ready(self) -> None:
         from core.due import register_due_kind
+        from core.saved_views.kinds import register_list
         from leads.erasure.holdings import holds_nothing, register_holding
         from leads.models import RuleKind
         from leads.panels import register_panel
@@ -19,6 +20,7 @@ class NurturingConfig(AppConfig):
         from nurturing.erasure import MESSAGES
         from nurturing.facts import register_nurturing_facts
         from nurturing.merging import register_tables
+        from nurturing.outbox import OUTBOX
         from nurturing.panels import NURTURE_PANEL, list_story
         from nurturing.retention import register_message_retention
         from nurturing.rulebook import register_sequence_rules
@@ -29,6 +31,7 @@ class NurturingConfig(AppConfig):
         from tenancy.defaults import register_default_part
         from tenancy.navigation import NavigationItem, register_navigation
 
+        register_list(OUTBOX)
         register_document_kind(
             DocumentKind(
                 RuleKind.SEQUENCE,

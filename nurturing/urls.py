@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from nurturing import sequence_pages, views
+from nurturing import outbox, sequence_pages, views
 
 tenant_urls = [
-    path("outbox/", views.outbox, name="outbox"),
+    path("outbox/", outbox.outbox, name="outbox"),
     path("outbox/<int:message_id>/", views.outbox_message, name="outbox-message"),
     path("outbox/<int:message_id>/body/", views.outbox_body, name="outbox-body"),
     path("outbox/<int:message_id>/again/", views.outbox_again, name="outbox-again"),

@@ -1,16 +1,14 @@
-"""Nurturing's pages: the Outbox, a message, in and out of sequences by hand, and the page behind the link to unsubscribe."""
+"""Nurturing's pages: a message, in and out of sequences by hand, and the page behind the link to unsubscribe."""
 
 from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Final
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
@@ -18,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from nurturing.models import Message, MessageState
 from nurturing.panels import MessageBadge, because_words
-from nurturing.selectors import ORDERS, get_message, list_messages, sequence_labels
+from nurturing.selectors import get_message, sequence_labels
 from nurturing.sending import compose
 from nurturing.services import (
     RETRIABLE,
@@ -32,86 +30,18 @@ from nurturing.services import (
     unsubscribe,
 )
 from tenancy.errors import Invalid
-from tenancy.listing import Column, EmptyState, FilterChip, Listing, render_listing, show_number
 from tenancy.models import Tenant
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 from tenancy.rights import may
 from tenancy.scope import tenant_scope
 
-PAGE: Final = "nurturing/outbox.html"
 # RFC 8058 §3.1: what a mail program posts when somebody presses its own button.
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 MESSAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox"
 )
-
-
-@tenant_page(right="outbox.read")
-@require_safe
-def outbox(request: TenantRequest) -> HttpResponse:
-    """Messages to leads, newest first."""
-    state = request.GET.get("state", "")
-    order = request.GET.get("order", "")
-    order = order if order in ORDERS else "-queued_at"
-    found = list_messages(
-        state=state, address=request.GET.get("q", ""), order=order, cursor=request.GET.get("cursor", "")
-    )
-    labels = sequence_labels()
-    listing = Listing(
-        key="outbox",
-        request=request,
-        caption=_("Messages to leads"),
-        columns=_columns(),
-        rows=[_row(message, labels) for message in found.page.rows],
-        words=lambda n: ngettext("%(n)s message", "%(n)s messages", n) % {"n": show_number(n)},
-        count=found.count,
-        order=order,
-        next_cursor=found.page.next_cursor,
-        previous_cursor=found.page.previous_cursor,
-        search_label=_("Address begins with"),
-        chips=[FilterChip(label=MessageState(state).label, without=["state"])]
-        if state in MessageState.values
-        else [],
-        filter_template="nurturing/outbox_filter.html",
-        filter_parameters=["state"],
-        empty=EmptyState(
-            title=_("No messages yet"),
-            text=_(
-                "A lead that goes to nurture by a reason with a sequence is written to, and its mail is listed here."
-            ),
-            icon="mail",
-        ),
-    )
-    context = {"states": MessageState.choices, "state": state, "sends_mail": bool(settings.EMAIL_HOST)}
-    return render_listing(request, PAGE, context, listing=listing)
-
-
-def _columns() -> list[Column]:
-    return [
-        Column(key="subject", label=_("Subject"), template=f"{PAGE}#subject_cell", card="title"),
-        Column(key="lead", label=_("Lead"), template=f"{PAGE}#lead_cell", card="line"),
-        Column(key="sequence", label=_("Sequence")),
-        Column(key="state", label=_("State"), template=f"{PAGE}#state_cell"),
-        Column(
-            key="queued_at",
-            label=_("Written"),
-            sort="queued_at",
-            descending_first=True,
-            end=True,
-            template=f"{PAGE}#at_cell",
-        ),
-    ]
-
-
-def _row(message: Message, labels: dict[str, str]) -> dict[str, Any]:
-    sequence = message.enrollment.sequence
-    return {
-        "message": message,
-        "badge": MessageBadge(message),
-        "sequence": labels.get(sequence, sequence),
-    }
 
 
 @tenant_page(right="outbox.read")

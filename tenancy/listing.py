@@ -35,7 +35,7 @@ class Column:
 
     The cell shows ``template`` (which sees ``row`` and ``column``), else ``value(row)``, else the row's attribute or key
     named ``key``. ``sort`` is the name used in ``order``. On a phone a row is a card: its title, a line without label under
-    it, pairs of label and value, or hidden there.
+    it, pairs of label and value, or hidden there. ``plain`` is what it says of a row in a file: a text, number or time.
     """
 
     key: str
@@ -45,6 +45,7 @@ class Column:
     end: bool = False
     template: str = ""
     value: Callable[[Any], object] | None = None
+    plain: Callable[[Any], object] | None = None
     card: Literal["title", "line", "pair", "hidden"] = "pair"
 
 
@@ -182,7 +183,8 @@ class Listing:
     the filter panel inside a GET form, asked for when the panel is opened: what only they need is given as functions.
     ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are opaque. ``address`` is what the list
     shows where that is more than its request says, because a view is open (see ``core.saved_views``); ``everything_label`` is
-    what it shows without one. ``columns_url`` takes the columns that were chosen from ``column_menu``.
+    what it shows without one. ``columns_url`` takes the columns that were chosen from ``column_menu``; ``export_url`` is the page
+    that takes the list out as a file, for those who may.
     """
 
     key: str
@@ -208,6 +210,7 @@ class Listing:
     column_menu: Callable[[], ColumnMenu] | None = None
     columns_url: str = ""
     marking: Marking | None = None
+    export_url: str = ""
 
     @property
     def columns_id(self) -> str:

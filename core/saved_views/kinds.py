@@ -1,13 +1,15 @@
-"""The lists that can be kept as views: what their addresses take, which columns there are."""
+"""The lists that people work in: what their addresses take, which columns there are, what they are as files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from core.saved_views.files import ListFile
 from tenancy.errors import NotFound
 from tenancy.listing import Column
 from tenancy.models import Membership
@@ -25,9 +27,10 @@ class ListKind:
     """One list. ``url_name`` takes only the slug; ``right`` is a row of the rights.
 
     ``parameters`` are those of its address that a view keeps. ``columns`` gives every column that can be shown, the first of
-    which always is; ``usual`` are the keys of those that are if nobody chose. ``check`` raises Invalid for parameters that the
+    which always is; ``usual`` gives the keys of those that are if nobody chose. ``check`` raises Invalid for parameters that the
     list does not know, ``words`` says what they narrow it to (empty for everything), ``count`` how many rows there are exactly,
-    None where that takes too long.
+    None where that takes too long. ``file`` is the list as a file. ``leads`` gives the ids of the leads behind the rows, each
+    once: acts on many rows are acts on these leads.
     """
 
     key: str
@@ -36,10 +39,12 @@ class ListKind:
     right: str
     parameters: Sequence[str]
     columns: Callable[[], Sequence[Column]]
-    usual: Sequence[str]
+    usual: Callable[[Parameters], Sequence[str]]
     check: Callable[[Parameters, Membership], None]
     words: Callable[[Parameters, Membership], str]
     count: Callable[[Parameters, Membership, datetime], int | None]
+    file: ListFile
+    leads: Callable[[Parameters, Membership, datetime], QuerySet[Any, Any]] | None = None
 
 
 _kinds: Final[dict[str, ListKind]] = {}

@@ -5,7 +5,8 @@ the one that was changed. ``?view=all`` is everything, for those whose list open
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from django.http import HttpRequest, QueryDict
@@ -14,8 +15,9 @@ from django.urls import reverse
 from core.models import ListPreference, SavedView
 from core.saved_views.kinds import ListKind
 from core.saved_views.services import NO_VIEW, list_views, may_change
-from tenancy.listing import CURSOR, VIEW, Column, ColumnMenu, ViewLink, ViewMenu
+from tenancy.listing import CURSOR, VIEW, Column, ColumnMenu, Listing, ViewLink, ViewMenu
 from tenancy.models import Membership
+from tenancy.rights import may
 
 EVERYTHING: Final = "all"
 
@@ -49,7 +51,7 @@ class Shown:
         chosen = self.preference.columns if self.preference else {}
         mine = chosen.get(str(self.view.pk)) if self.view else None
         of_view = self.view.columns if self.view else None
-        return list(mine or of_view or chosen.get(NO_VIEW) or self.kind.usual)
+        return list(mine or of_view or chosen.get(NO_VIEW) or self.kind.usual(self.parameters))
 
     def pick(self, columns: Sequence[Column]) -> list[Column]:
         """Those of all columns that are shown; a chosen one that is gone is left out."""
@@ -86,10 +88,19 @@ class Shown:
             manage_url=reverse("view-list", kwargs=pages),
         )
 
-    @property
-    def columns_url(self) -> str:
-        """Where the columns that were chosen are sent."""
-        return reverse("list-columns", kwargs={"slug": self.slug, "kind": self.kind.key})
+    def complete(self, listing: Listing, columns: Sequence[Column]) -> Listing:
+        """A list with what all lists of a kind have: its views, the choice among all ``columns``, the way out as a file."""
+        pages = {"slug": self.slug, "kind": self.kind.key}
+        exports = may(self.member, self.kind.file.right)
+        return replace(
+            listing,
+            columns=self.pick(columns),
+            address=self.address,
+            views=self.menu(),
+            column_menu=partial(self.column_menu, columns),
+            columns_url=reverse("list-columns", kwargs=pages),
+            export_url=reverse("export-new", kwargs=pages) if exports else "",
+        )
 
     def column_menu(self, columns: Sequence[Column]) -> ColumnMenu:
         """All columns to choose from: those that are shown, in their order, then the others."""

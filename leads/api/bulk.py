@@ -15,6 +15,7 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.saved_views.kinds import ListKind, get_kind, list_kinds
 from leads.bulk.kinds import get_bulk_act, list_act_keys
 from leads.bulk.runs import (
     can_be_undone,
@@ -24,8 +25,7 @@ from leads.bulk.runs import (
     stop_bulk,
     undo_bulk,
 )
-from leads.list_words import filter_words
-from leads.listing import LIST_PARAMETERS, MOST_IDS, read_list_query
+from leads.listing import MOST_IDS
 from leads.models import BulkRun, BulkState
 from leads.selectors import instant_json
 from tenancy.api import TenantAPIView
@@ -69,6 +69,11 @@ NEW_BULK = inline_serializer(
             allow_null=True,
             max_length=MOST_IDS,
             help_text="Ids.",
+        ),
+        "list": s.CharField(
+            required=False,
+            allow_null=True,
+            help_text="Of which list the filter is: leads if left out; of others the leads behind the rows.",
         ),
         "filter": s.DictField(
             required=False,
@@ -114,18 +119,17 @@ class BulkCollectionView(TenantAPIView):
     )
     def post(self, request: Request) -> Response:
         """Begin an act on the leads named or on all that match a filter now. It is done in the background."""
-        body = read_body(request, "act", "values", "leads", "filter", "all")
+        body = read_body(request, "act", "values", "leads", "list", "filter", "all")
         act = get_bulk_act(body.one_of("act", list_act_keys()))
         if act.right == "person.erase":
             self.require_scope(Scope.DATA_ERASE)
             self.require(act.right)
-        parameters = _parameters(body)
-        query = read_list_query(parameters=parameters, member=self.member)
+        kind = get_kind(body.one_of("list", list_kinds(), default="leads"))
         run = start_bulk(
             act=act,
             values=body.mapping("values", default={}),
-            parameters=parameters,
-            query_words=filter_words(query, parameters),
+            kind=kind,
+            parameters=_parameters(body, kind),
             by=self.member,
             now=timezone.now(),
         )
@@ -212,16 +216,18 @@ def bulk_json(run: BulkRun) -> dict[str, Any]:
     }
 
 
-def _parameters(body: Body) -> dict[str, str]:
-    """The leads that a program means, as the address of the list. Raises Invalid."""
+def _parameters(body: Body, kind: ListKind) -> dict[str, str]:
+    """The rows that a program means, as the address of the list. Raises Invalid."""
     parameters: dict[str, str] = {}
     leads, given = body.get("leads"), body.texts_by_name("filter")
     if leads is not None:
         is_ids = isinstance(leads, list) and all(type(each) is int and 0 < each < 2**63 for each in leads)
         if not is_ids or not leads or len(leads) > MOST_IDS:
             raise refuse("leads", _("Give 1 to %(most)s ids of leads.") % {"most": MOST_IDS})
+        if kind.key != "leads":
+            raise refuse("leads", _("Leads are named one by one in the list of leads alone."))
         parameters["ids"] = ",".join(map(str, leads))
-    if unknown := given.keys() - set(LIST_PARAMETERS):
+    if unknown := given.keys() - set(kind.parameters):
         raise refuse(f"filter.{min(unknown)}", _("There is no such filter."), "unknown")
     parameters |= {name: value for name, value in given.items() if value.strip()}
     is_all = body.flag("all", default=False)

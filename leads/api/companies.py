@@ -10,8 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import companies
+from leads.listing import read_condition
 from tenancy.api import TenantAPIView, page_url
 from tenancy.api_bodies import read_object, refuse
+from tenancy.errors import FieldProblem, Invalid
 from tenancy.models import Scope
 from tenancy.rights import require
 
@@ -54,6 +56,9 @@ _PARAMETERS = [
         "q", str, description="Words of name or domain, accents and case apart; each has to be found."
     ),
     OpenApiParameter("order", str, enum=companies.ORDERS, description="By name if left out."),
+    OpenApiParameter(
+        "filter", str, description="A condition on leads as JSON: companies with a lead that meets it."
+    ),
     OpenApiParameter("cursor", str, description="From “next” or “previous” of an answer in the same order."),
 ]
 _BAD = OpenApiResponse(description="A field, order or cursor is not known or cannot be read.")
@@ -74,15 +79,25 @@ class CompanyCollectionView(TenantAPIView):
         if order and order not in companies.ORDERS:
             message = _("Give one of %(values)s.") % {"values": ", ".join(companies.ORDERS)}
             raise refuse("order", message, "unknown")
-        found = companies.list_companies(q=given.get("q", ""), order=order, cursor=given.get("cursor", ""))
-        rows = found.page.rows
-        numbers = companies.count_for(company_ids=[company.pk for company in rows])
+        problems: list[FieldProblem] = []
+        condition = read_condition(given.get("filter") or None, problems)
+        if problems:
+            raise Invalid(_("The list cannot be shown like this."), errors=problems)
+        query, now = (
+            companies.CompanyQuery(q=given.get("q", ""), condition=condition, order=order),
+            timezone.now(),
+        )
+        page = companies.list_companies(query=query, now=now, cursor=given.get("cursor", ""))
+        count = companies.count_companies(query=query, now=now)
+        if count is None:
+            raise companies.CompaniesTooSlow(_("Type more of the company's name and try again."))
+        numbers = companies.count_for(company_ids=[company.pk for company in page.rows])
         return Response(
             {
-                "results": [companies.company_json(company, numbers[company.pk]) for company in rows],
-                "next": page_url(request, found.page.next_cursor),
-                "previous": page_url(request, found.page.previous_cursor),
-                "count": {"value": found.count.value, "exact": found.count.exact},
+                "results": [companies.company_json(company, numbers[company.pk]) for company in page.rows],
+                "next": page_url(request, page.next_cursor),
+                "previous": page_url(request, page.previous_cursor),
+                "count": {"value": count.value, "exact": count.exact},
             }
         )
 

@@ -1,4 +1,4 @@
-"""Leads as files over HTTP: asked for with a filter or a view, built by workers, downloaded by who asked."""
+"""Lists as files over HTTP: asked for with a filter or a view, built by workers, downloaded by who asked."""
 
 from typing import Any, ClassVar, Final
 
@@ -12,27 +12,27 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.saved_views.kinds import get_kind
+from core.saved_views.files import Columns
+from core.saved_views.kinds import ListKind, get_kind, list_kinds
 from core.saved_views.services import NoSuchView, get_view
 from core.stored_files import stream_pieces
 from leads.exports import MEDIA_TYPES, NoSuchExport, file_name_of, get_export, start_export
-from leads.list_words import filter_words
-from leads.listing import LIST_PARAMETERS, read_list_query
-from leads.models import ExportState, LeadExport
+from leads.models import ExportState, ListExport
 from leads.selectors import instant_json
 from tenancy.api import TenantAPIView
 from tenancy.api_bodies import Body, read_body, refuse
 from tenancy.models import Membership, Scope
 
 _STATES: Final = {ExportState.BUILDING.value: "building"}
-_COLUMNS: Final = {"all": LeadExport.Columns.ALL, "usual": LeadExport.Columns.LIST}
+_COLUMNS: Final = {"all": Columns.ALL, "usual": Columns.LIST}
 EXPORT: Final = inline_serializer(
     "Export",
     {
         "id": s.IntegerField(),
+        "list": s.CharField(),
         "state": s.ChoiceField(["building", "done", "failed"]),
-        "format": s.ChoiceField(LeadExport.Format.values),
-        "rows": s.IntegerField(help_text="So many leads are in it by now."),
+        "format": s.ChoiceField(ListExport.Format.values),
+        "rows": s.IntegerField(help_text="So many are in it by now."),
         "made_at": s.DateTimeField(),
         "finished_at": s.DateTimeField(allow_null=True),
         "file": s.CharField(allow_null=True, help_text="Where it is, once it is ready and until it expires."),
@@ -42,10 +42,16 @@ EXPORT: Final = inline_serializer(
 NEW_EXPORT: Final = inline_serializer(
     "NewExport",
     {
-        "format": s.ChoiceField(LeadExport.Format.values, required=False, allow_null=True),
+        "list": s.CharField(
+            required=False,
+            allow_null=True,
+            help_text="leads if left out, opportunities, companies, messages …",
+        ),
+        "format": s.ChoiceField(ListExport.Format.values, required=False, allow_null=True),
         "columns": s.JSONField(
             required=False,
-            help_text="all (under the names by which an import takes them), usual, or keys of columns of the list, in order.",
+            help_text="all (of leads under the names by which an import takes them), usual (of leads alone), or keys of"
+            " columns of the list, in order.",
         ),
         "view": s.IntegerField(
             required=False,
@@ -64,7 +70,7 @@ _EXAMPLE: Final = OpenApiExample(
 
 
 class ExportCollectionView(TenantAPIView):
-    """Leads as files."""
+    """Lists as files."""
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_READ}
 
@@ -76,17 +82,18 @@ class ExportCollectionView(TenantAPIView):
         examples=[_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        """Begin to build a file of the leads that a filter or a view means; of all leads without one. It is audited."""
-        body = read_body(request, "format", "columns", "view", "filter")
-        parameters, of_view = _parameters(body, self.member)
-        columns, keys = _columns(body, of_view)
-        query = read_list_query(parameters=parameters, member=self.member)
+        """Begin to build a file of the rows that a filter or a view means; of all rows without one. It is audited."""
+        body = read_body(request, "list", "format", "columns", "view", "filter")
+        kind = get_kind(body.one_of("list", list_kinds(), default="leads"))
+        self.require(kind.right)
+        parameters, of_view = _parameters(body, self.member, kind)
+        columns, keys = _columns(body, of_view, kind)
         export = start_export(
+            kind=kind,
             parameters=parameters,
-            words=filter_words(query, parameters),
             columns=columns,
             column_keys=keys,
-            file_format=body.one_of("format", LeadExport.Format.values, default=LeadExport.Format.CSV.value),
+            file_format=body.one_of("format", ListExport.Format.values, default=ListExport.Format.CSV.value),
             by=self.member,
             now=timezone.now(),
         )
@@ -94,7 +101,7 @@ class ExportCollectionView(TenantAPIView):
 
 
 class ExportView(TenantAPIView):
-    """One file of leads."""
+    """One file of a list."""
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.LEADS_READ}
 
@@ -130,43 +137,45 @@ class ExportFileView(TenantAPIView):
         return response
 
 
-def _parameters(body: Body, member: Membership) -> tuple[dict[str, str], list[str]]:
+def _parameters(body: Body, member: Membership, kind: ListKind) -> tuple[dict[str, str], list[str]]:
     """What narrows the list, and the columns of the view that was named. Raises Invalid."""
     parameters: dict[str, str] = {}
     columns: list[str] = []
     view_id = body.whole_or_none("view")
     if view_id is not None:
         try:
-            view = get_view(view_id=view_id, kind=get_kind("leads"), member=member)
+            view = get_view(view_id=view_id, kind=kind, member=member)
         except NoSuchView as missing:
             raise refuse("view", missing.detail, "unknown") from missing
         parameters, columns = dict(view.parameters), list(view.columns or ())
     given = body.texts_by_name("filter")
-    if unknown := given.keys() - set(LIST_PARAMETERS):
+    if unknown := given.keys() - set(kind.parameters):
         raise refuse(f"filter.{min(unknown)}", _("There is no such filter."), "unknown")
     return parameters | {name: value for name, value in given.items() if value.strip()}, columns
 
 
-def _columns(body: Body, of_view: list[str]) -> tuple[str, list[str]]:
+def _columns(body: Body, of_view: list[str], kind: ListKind) -> tuple[str, list[str]]:
     """Which columns, and the keys of those that are named one by one."""
     asked = body.get("columns")
     if asked is None and of_view:
-        return LeadExport.Columns.SHOWN, of_view
+        return Columns.SHOWN, of_view
     if asked is None:
-        return LeadExport.Columns.ALL, []
+        return Columns.ALL, []
     if isinstance(asked, list) and all(isinstance(each, str) for each in asked):
-        return LeadExport.Columns.SHOWN, asked
-    if not isinstance(asked, str) or asked not in _COLUMNS:
-        message = _("Give one of %(values)s.") % {"values": ", ".join((*_COLUMNS, "[…]"))}
+        return Columns.SHOWN, asked
+    offered = [name for name, each in _COLUMNS.items() if each in kind.file.sets]
+    if not isinstance(asked, str) or asked not in offered:
+        message = _("Give one of %(values)s.") % {"values": ", ".join((*offered, "[…]"))}
         raise refuse("columns", message, "unknown")
     return _COLUMNS[asked], []
 
 
-def export_json(export: LeadExport) -> dict[str, Any]:
+def export_json(export: ListExport) -> dict[str, Any]:
     """An export in the shape of the API."""
     is_ready = export.state == ExportState.DONE and export.file_id is not None
     return {
         "id": export.pk,
+        "list": export.list_kind,
         "state": _STATES.get(export.state, export.state),
         "format": export.format,
         "rows": max(0, export.row_count),

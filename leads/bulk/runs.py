@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
+from core.saved_views.kinds import ListKind, get_kind
 from core.tasks import tenant_task, wake
 from leads.bulk.kinds import (
     CONFIRMATION,
@@ -31,8 +33,7 @@ from leads.bulk.kinds import (
     get_bulk_act,
     refused,
 )
-from leads.listing import ListTooSlow, TookTooLong, count_exactly, limited_to, read_list_query
-from leads.matching import rows_to_count
+from leads.listing import EXACT_LIMIT_MS, ListTooSlow, TookTooLong, limited_to
 from leads.models import BulkLead, BulkOutcome, BulkRun, BulkState, LeadState
 from leads.ownership import in_hands_of, oversees_all
 from leads.pipeline import Reason, ReasonCode, lock_leads, run_pipeline
@@ -67,6 +68,10 @@ class NoSuchBulkRun(NotFound):
     """There is no such run, or it is not this person's to see."""
 
 
+class NoLeadsBehind(NotFound):
+    """Acts on many leads can't be begun from this list."""
+
+
 class NotToBeUndone(Conflict):
     """The run can't be taken back: its act can't, it changed nothing, it was taken back already, or it is too long ago."""
 
@@ -75,33 +80,59 @@ def start_bulk(
     *,
     act: BulkAct,
     values: Mapping[str, Any],
+    kind: ListKind,
     parameters: Mapping[str, str],
-    query_words: str,
     by: Membership,
     now: datetime,
 ) -> BulkRun:
-    """Begin an act on the leads that an address of the list means, those that match now.
+    """Begin an act on the leads behind the rows that an address of a list means, those that match now.
 
-    Raises NotAllowed, InvalidBulkValues, InvalidListQuery.
+    Raises NotAllowed, InvalidBulkValues, NoLeadsBehind, and what the list refuses.
     """
     require(by, act.right)
     said = act.read(values)
     kept = {name: value for name, value in parameters.items() if value}
-    query = read_list_query(parameters=kept, member=by)
+    kind.check(kept, by)
     if act.is_confirmed:
-        require_confirmed(count=count_exactly(query=query, now=now), confirmation=said["confirmation"])
+        count = count_leads_behind(kind=kind, parameters=kept, by=by, now=now)
+        require_confirmed(count=count, confirmation=said["confirmation"])
     run: BulkRun = BulkRun.objects.create(
         act=act.key,
         values=said,
         words=act.words(said),
+        list_kind=kind.key,
         query=kept,
-        query_words=query_words,
+        query_words=kind.words(kept, by),
         made_by=by,
         made_at=now,
         seen_at=now,
     )
     _go_on(run, now)
     return run
+
+
+def count_leads_behind(
+    *, kind: ListKind, parameters: Mapping[str, str], by: Membership, now: datetime
+) -> int | None:
+    """How many leads an act on these rows would be done on; None when counting takes longer than somebody waits.
+
+    Raises NoLeadsBehind, and what the list refuses.
+    """
+    leads = _leads_behind(kind, parameters, by, now)
+    try:
+        with limited_to(EXACT_LIMIT_MS):
+            return int(leads.count())
+    except TookTooLong:
+        return None
+
+
+def _leads_behind(
+    kind: ListKind, parameters: Mapping[str, str], by: Membership, now: datetime
+) -> QuerySet[Any, Any]:
+    if kind.leads is None:
+        raise NoLeadsBehind(_("Nothing can be done on many rows of this list."))
+    require(by, kind.right)
+    return kind.leads(parameters, by, now)
 
 
 def require_confirmed(*, count: int | None, confirmation: str) -> None:
@@ -126,6 +157,7 @@ def undo_bulk(*, run: BulkRun, by: Membership, now: datetime) -> BulkRun:
         act=run.act,
         values=run.values,
         words=_("Take back: %(act)s") % {"act": run.words},
+        list_kind=run.list_kind,
         query=run.query,
         query_words=run.query_words,
         made_by=by,
@@ -205,8 +237,7 @@ def advance_bulk(*, run_id: int, now: datetime) -> bool:
 
 def _choose(run: BulkRun, maker: Membership, now: datetime) -> None:
     """Write down the leads that match, in one statement: all of them as they are at one instant."""
-    query = read_list_query(parameters=run.query, member=maker)
-    chosen = rows_to_count(query, now=now).order_by().values("pk")
+    chosen = _leads_behind(get_kind(run.list_kind), run.query, maker, now)
     sql, parameters = chosen.query.sql_with_params()
     try:
         with limited_to(CHOOSING_LIMIT_MS), connection.cursor() as cursor:

@@ -18,7 +18,7 @@ from leads.models.data_export import DataExport, DataExportState
 from leads.models.decision import Decision, DecisionKind, RuleKind, RuleVersion, VersionStatus
 from leads.models.erasure import ErasedIdentity, Erasure, ErasureState
 from leads.models.event import Event, Touch
-from leads.models.export import ExportState, LeadExport
+from leads.models.export import ExportState, ListExport
 from leads.models.handover import ContactAttempt, Handover, HandoverAnswer, Opportunity, OpportunityOutcome
 from leads.models.lead import EmailKind, Grade, KeptPerson, Lead, LeadState, LeadTag, Origin, Seniority
 from leads.models.merging import (
@@ -78,13 +78,13 @@ __all__ = [
     "KeptPerson",
     "Lead",
     "LeadAlias",
-    "LeadExport",
     "LeadMerge",
     "LeadNote",
     "LeadSearch",
     "LeadState",
     "LeadTag",
     "LeadTask",
+    "ListExport",
     "MoveAct",
     "Opportunity",
     "OpportunityOutcome",

@@ -29,7 +29,8 @@ class BulkRun(TenantModel):
     # As the act reads them, and the same in words.
     values = models.JSONField(default=dict)
     words = models.TextField()
-    # Which leads: the address of the list, as leads.listing.read_list_query takes it, and in words.
+    # Which leads: those behind the rows of a list, by its address and in words.
+    list_kind = models.CharField(max_length=40, default="leads", db_default="leads")
     query = models.JSONField(default=dict)
     query_words = models.TextField()
     made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")

@@ -1,9 +1,10 @@
-"""Leads as files to be downloaded."""
+"""Lists as files to be downloaded."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.models import StoredFile
+from core.saved_views.files import Columns
 from tenancy.fields import TenantForeignKey, TenantModel
 from tenancy.models import Membership
 
@@ -14,32 +15,28 @@ class ExportState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
-class LeadExport(TenantModel):
-    """The leads of one list as a file for the one who asked for it: how far it has been built, and where it is."""
+class ListExport(TenantModel):
+    """The rows of one list as a file for the one who asked for it: how far it has been built, and where it is."""
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
         XLSX = "xlsx", "XLSX"
 
-    class Columns(models.TextChoices):
-        SHOWN = "view", _("The columns that the list shows")
-        LIST = "list", _("The usual columns")
-        ALL = "all", _("All fields")
-
+    list_kind = models.CharField(max_length=40, default="leads", db_default="leads")
     made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
     made_at = models.DateTimeField()
     format = models.CharField(max_length=4, choices=Format.choices)
     columns = models.CharField(max_length=4, choices=Columns.choices)
     # The keys of the columns that the list showed, in order, where these were asked for.
     column_keys = models.JSONField(default=list, db_default=[])
-    # The address of the list, as leads.listing.read_list_query takes it, and the same in words for the audit log.
+    # The address of the list, and the same in words for the audit log.
     query = models.JSONField()
     query_words = models.TextField()
     state = models.CharField(max_length=6, choices=ExportState.choices, default=ExportState.BUILDING)
-    # After which lead the next batch begins; empty at the first.
+    # After which row the next batch begins; empty at the first.
     cursor = models.TextField(default="")
     row_count = models.IntegerField(default=0)
-    # How many leads there were when it was asked for; null if that was not counted.
+    # How many rows there were when it was asked for; null if that was not counted.
     expected = models.IntegerField(null=True)
     batch_count = models.IntegerField(default=0)
     # What has been built: CSV as it is downloaded; rows as JSON for a workbook, which is written at the end.
@@ -48,4 +45,5 @@ class LeadExport(TenantModel):
     problem = models.TextField(default="")
 
     class Meta:
+        db_table = "leads_leadexport"
         indexes = [models.Index(fields=["tenant", "made_by", "-id"], name="lead_export_by_maker")]

@@ -437,12 +437,12 @@ def _records() -> Sequence[TakenTable]:
             columns=("id", "hash", "erasure_id"),
         ),
         TakenTable(
-            model="leads.LeadExport",
+            model="leads.ListExport",
             file="exports",
-            about=_("Exports of leads"),
+            about=_("Exports of lists"),
             columns=(
-                *("id", "made_by_id", "made_at", "format", "columns", "query", "query_words", "state"),
-                *("row_count", "expected", "finished_at", "problem", "column_keys"),
+                *("id", "list_kind", "made_by_id", "made_at", "format", "columns", "query", "query_words"),
+                *("state", "row_count", "expected", "finished_at", "problem", "column_keys"),
             ),
             withheld={
                 "cursor": "How far it has been built.",
@@ -455,8 +455,18 @@ def _records() -> Sequence[TakenTable]:
             file="bulk_acts",
             about=_("Acts on many leads"),
             columns=(
-                *("id", "act", "values", "words", "query", "query_words", "made_by_id", "made_at", "state"),
-                *("total", "applied", "unchanged", "refused", "seen_at", "finished_at", "attempts"),
+                *(
+                    "id",
+                    "act",
+                    "values",
+                    "words",
+                    "list_kind",
+                    "query",
+                    "query_words",
+                    "made_by_id",
+                    "made_at",
+                ),
+                *("state", "total", "applied", "unchanged", "refused", "seen_at", "finished_at", "attempts"),
                 *("problem", "undoes_id"),
             ),
         ),

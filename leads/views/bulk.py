@@ -12,18 +12,18 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.saved_views.kinds import ListKind, get_kind
 from leads.bulk.kinds import CONFIRMATION, BulkAct, InvalidBulkValues, get_bulk_act
 from leads.bulk.runs import (
     AT_WORK,
     can_be_undone,
+    count_leads_behind,
     get_bulk,
     list_refused,
     start_bulk,
     stop_bulk,
     undo_bulk,
 )
-from leads.list_words import filter_words
-from leads.listing import LIST_PARAMETERS, count_exactly, read_list_query
 from leads.models import BulkRun, BulkState
 from leads.views.addresses import lead_addresses
 from tenancy.fragments import redirect_htmx
@@ -62,14 +62,13 @@ class BulkForm(forms.Form):
 
 @tenant_page(right="lead.edit")
 @require_http_methods(["GET", "HEAD", "POST"])
-def bulk_new(request: TenantRequest, kind: str) -> HttpResponse:
-    """What is to be done on the leads of the list that the address means. Raises InvalidListQuery, NotAllowed."""
-    chosen, now = get_bulk_act(kind), timezone.now()
+def bulk_new(request: TenantRequest, kind: str, act: str) -> HttpResponse:
+    """What is to be done on the leads behind the rows that the address means. Raises NotAllowed, and what the list refuses."""
+    chosen, listed, now = get_bulk_act(act), get_kind(kind), timezone.now()
     require(request.member, chosen.right)
-    given = {name: request.GET[name] for name in LIST_PARAMETERS if request.GET.get(name)}
-    query = read_list_query(parameters=given, member=request.member)
-    words = filter_words(query, given)
-    count = count_exactly(query=query, now=now)
+    given = {name: request.GET[name] for name in listed.parameters if request.GET.get(name)}
+    listed.check(given, request.member)
+    count = count_leads_behind(kind=listed, parameters=given, by=request.member, now=now)
     count_text = "" if count is None else show_number(count)
     form = BulkForm(request.POST if request.method == "POST" else None, act=chosen, count_text=count_text)
     if form.is_bound and form.is_valid():
@@ -77,8 +76,8 @@ def bulk_new(request: TenantRequest, kind: str) -> HttpResponse:
             run = start_bulk(
                 act=chosen,
                 values=form.cleaned_data,
+                kind=listed,
                 parameters=given,
-                query_words=words,
                 by=request.member,
                 now=now,
             )
@@ -90,10 +89,11 @@ def bulk_new(request: TenantRequest, kind: str) -> HttpResponse:
     context = {
         "act": chosen,
         "form": form,
-        "words": words,
+        "kind": listed,
+        "words": listed.words(given, request.member),
         "count": count,
         "count_text": count_text,
-        "list_url": _listed(request, given),
+        "list_url": _listed(request, listed, given),
     }
     return render(request, "leads/bulk_new.html", context, status=422 if form.errors else 200)
 
@@ -134,8 +134,8 @@ def bulk_undo(request: TenantRequest, run_id: int) -> HttpResponse:
     return redirect("bulk-detail", slug=request.tenant.slug, run_id=undoing.pk)
 
 
-def _listed(request: TenantRequest, parameters: dict[str, str]) -> str:
-    url = reverse("lead-list", kwargs={"slug": request.tenant.slug})
+def _listed(request: TenantRequest, kind: ListKind, parameters: dict[str, str]) -> str:
+    url = reverse(kind.url_name, kwargs={"slug": request.tenant.slug})
     return f"{url}?{urlencode(parameters)}" if parameters else url
 
 
@@ -147,7 +147,7 @@ def _etag(run: BulkRun) -> str:
 def _context(request: TenantRequest, run: BulkRun) -> dict[str, Any]:
     done = run.applied + run.unchanged + run.refused
     seconds = (run.seen_at - run.made_at).total_seconds() if run.seen_at and done else 0.0
-    page = lead_addresses("lead-detail", slug=request.tenant.slug)
+    page, kind = lead_addresses("lead-detail", slug=request.tenant.slug), get_kind(run.list_kind)
     refused = list_refused(run=run, limit=REFUSED_SHOWN) if run.refused and run.state not in AT_WORK else []
     return {
         "run": run,
@@ -168,5 +168,6 @@ def _context(request: TenantRequest, run: BulkRun) -> dict[str, Any]:
         "refused_shown": show_number(len(refused)),
         "can_be_undone": can_be_undone(run=run, now=timezone.now()),
         "undone_by": BulkRun.objects.filter(undoes=run).first(),
-        "list_url": _listed(request, run.query),
+        "kind": kind,
+        "list_url": _listed(request, kind, run.query),
     }

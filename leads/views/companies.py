@@ -1,13 +1,12 @@
-"""Companies: the list, one company with its leads and deals, and its fields."""
+"""One company with its leads and deals, and its fields."""
 
-from typing import Any, Final
+from typing import Final
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,25 +23,19 @@ from leads.money import money_words
 from leads.rows import LeadRow, list_lead_rows
 from leads.views.addresses import lead_addresses
 from tenancy.errors import Problem
-from tenancy.keyset import Page
 from tenancy.listing import (
     CURSOR,
-    ORDER,
-    SEARCH,
     Column,
     Count,
     EmptyState,
-    ListError,
     Listing,
     render_listing,
     show_number,
 )
-from tenancy.markup import day
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 from tenancy.rights import may
 
-PAGE: Final = "leads/company_list.html"
 SHOWN_DEALS: Final = 10
 
 
@@ -64,85 +57,6 @@ class CompanyForm(ActForm):
     def clean_revenue(self) -> str:
         """The amount with a decimal point, whichever way it was written."""
         return read_typed_amount(self.cleaned_data["revenue"])
-
-
-@tenant_page(right="lead.read")
-@require_safe
-def company_list(request: TenantRequest) -> HttpResponse:
-    """Companies by name, with what their leads come to."""
-    order = request.GET.get(ORDER, "")
-    order = order if order in companies.ORDERS else "name"
-    error: ListError | None = None
-    page: Page[Company] = Page((), None, None)
-    count: Count | None = None
-    try:
-        found = companies.list_companies(
-            q=request.GET.get(SEARCH, "").replace("\x00", ""), order=order, cursor=request.GET.get(CURSOR, "")
-        )
-        page, count = found.page, found.count
-    except companies.CompaniesTooSlow as problem:
-        error = ListError(title=_("This search takes too long"), text=str(problem.detail))
-    numbers = companies.count_for(company_ids=[company.pk for company in page.rows])
-    listing = Listing(
-        key="companies",
-        request=request,
-        caption=_("Companies"),
-        columns=_columns(),
-        rows=[_row(company, numbers[company.pk], request.tenant.slug) for company in page.rows],
-        words=_words,
-        count=count,
-        order=order,
-        next_cursor=page.next_cursor,
-        previous_cursor=page.previous_cursor,
-        search_label=_("Search name or website"),
-        error=error,
-        empty=EmptyState(
-            title=_("No companies yet"),
-            text=_("They come with their leads: by name, website, CNPJ, or a business e-mail."),
-            icon="building",
-        ),
-    )
-    heading = (
-        _("Companies") if count is None else _words(count.value) if count.exact else _("1,000+ companies")
-    )
-    return render_listing(request, PAGE, {"heading": heading}, listing=listing)
-
-
-def _words(n: int) -> str:
-    return ngettext("%(n)s company", "%(n)s companies", n) % {"n": show_number(n)}
-
-
-def _columns() -> list[Column]:
-    return [
-        Column(key="name", label=_("Name"), sort="name", card="title"),
-        Column(key="industry", label=_("Industry"), card="line"),
-        Column(key="size", label=_("People"), sort="size", descending_first=True, end=True),
-        Column(key="leads", label=_("Leads"), end=True),
-        Column(key="open", label=_("Open opportunities"), end=True),
-        Column(key="customers", label=_("Customers"), end=True),
-        Column(key="created", label=_("Known since"), sort="created_at", descending_first=True, end=True),
-    ]
-
-
-def _row(company: Company, numbers: companies.CompanyNumbers, slug: str) -> dict[str, Any]:
-    url = reverse("company-detail", kwargs={"slug": slug, "company_id": company.pk})
-    domain = company.domain if company.domain and company.name else ""
-    name = format_html('<a href="{}">{}</a>', url, str(company) or company.cnpj or f"#{company.pk}")
-    if domain:
-        name = format_html('{}<div class="small text-secondary text-truncate">{}</div>', name, domain)
-    return {
-        "name": name,
-        "industry": company.industry or "",
-        "size": _number(company.size),
-        "leads": _number(numbers.leads or None),
-        "open": _number(numbers.open_opportunities or None),
-        "customers": _number(numbers.customers or None),
-        "created": day(company.created_at),
-    }
-
-
-def _number(number: int | None) -> str | SafeString:
-    return "" if number is None else show_number(number)
 
 
 @tenant_page(right="lead.read")

@@ -1,4 +1,4 @@
-"""Taking leads out as a file: what of them, the file while it is built, the file."""
+"""Taking a list out as a file: what of it, the file while it is built, the file."""
 
 import json
 from typing import Any, Final
@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from core.saved_views.kinds import get_kind
+from core.saved_views.files import Columns
+from core.saved_views.kinds import ListKind, get_kind
 from core.saved_views.showing import read_shown
 from core.stored_files import stream_pieces
-from leads.export_fields import known_keys
 from leads.exports import (
     AT_ONCE,
     MAX_WORKBOOK_ROWS,
@@ -28,13 +28,12 @@ from leads.exports import (
     list_exports,
     start_export,
 )
-from leads.list_words import filter_words
-from leads.listing import count_leads, read_list_query
-from leads.models import ExportState, LeadExport
+from leads.models import ExportState, ListExport
 from tenancy.fragments import redirect_htmx
 from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
+from tenancy.rights import require
 
 PAGE: Final = "leads/export_detail.html"
 
@@ -42,43 +41,44 @@ PAGE: Final = "leads/export_detail.html"
 class ExportForm(forms.Form):
     """Which columns, as which kind of file."""
 
-    columns = forms.ChoiceField(
-        label=gettext_lazy("Columns"),
-        choices=LeadExport.Columns.choices,
-        widget=forms.RadioSelect,
-    )
+    columns = forms.ChoiceField(label=gettext_lazy("Columns"), widget=forms.RadioSelect)
     file_format = forms.ChoiceField(
         label=gettext_lazy("File"),
         choices=[
-            (LeadExport.Format.CSV.value, gettext_lazy("CSV, for any program")),
-            (LeadExport.Format.XLSX.value, gettext_lazy("XLSX, for Excel")),
+            (ListExport.Format.CSV.value, gettext_lazy("CSV, for any program")),
+            (ListExport.Format.XLSX.value, gettext_lazy("XLSX, for Excel")),
         ],
-        initial=LeadExport.Format.CSV,
+        initial=ListExport.Format.CSV,
         widget=forms.RadioSelect,
     )
+
+    def __init__(self, data: Any = None, *, kind: ListKind, initial: dict[str, Any]) -> None:
+        super().__init__(data, initial=initial)
+        field = self.fields["columns"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(each.value, each.label) for each in kind.file.sets]
 
 
 @tenant_page(right="lead.export")
 @require_http_methods(["GET", "HEAD", "POST"])
-def export_new(request: TenantRequest) -> HttpResponse:
-    """The leads of the list that the address means, as a file. Raises InvalidListQuery."""
-    now = timezone.now()
-    shown = read_shown(
-        request=request, kind=get_kind("leads"), member=request.member, slug=request.tenant.slug
-    )
-    labels = known_keys()
+def export_new(request: TenantRequest, kind: str) -> HttpResponse:
+    """The rows of the list that the address means, as a file. Raises NotAllowed, and what the list refuses."""
+    now, listed = timezone.now(), get_kind(kind)
+    require(request.member, listed.right)
+    require(request.member, listed.file.right)
+    shown = read_shown(request=request, kind=listed, member=request.member, slug=request.tenant.slug)
+    labels = {column.key: str(column.label) for column in listed.columns()}
     keys = [key for key in shown.column_keys() if key in labels]
     given = dict(shown.parameters)
-    query = read_list_query(parameters=given, member=request.member)
-    words = filter_words(query, given)
-    # Who has not chosen columns for the list is meant to get the e-mail address and phone, which it does not show.
-    is_chosen = keys != list(shown.kind.usual)
-    initial = {"columns": LeadExport.Columns.SHOWN if is_chosen else LeadExport.Columns.LIST}
-    form = ExportForm(request.POST if request.method == "POST" else None, initial=initial)
+    listed.check(given, request.member)
+    # Who has not chosen columns for the list is meant to get what is usual for a file of it, if that is something else.
+    is_chosen = Columns.LIST not in listed.file.sets or keys != list(listed.usual(given))
+    initial = {"columns": Columns.SHOWN if is_chosen else Columns.LIST}
+    form = ExportForm(request.POST if request.method == "POST" else None, kind=listed, initial=initial)
     if form.is_bound and form.is_valid():
         export = start_export(
+            kind=listed,
             parameters=given,
-            words=words,
             columns=form.cleaned_data["columns"],
             column_keys=keys,
             file_format=form.cleaned_data["file_format"],
@@ -86,18 +86,20 @@ def export_new(request: TenantRequest) -> HttpResponse:
             now=now,
         )
         return redirect("export-detail", slug=request.tenant.slug, export_id=export.pk)
-    count = count_leads(query=query, now=now)
-    listed = reverse("lead-list", kwargs={"slug": request.tenant.slug})
+    count = listed.file.count(given, request.member, now)
+    url = reverse(listed.url_name, kwargs={"slug": request.tenant.slug})
     context = {
         "form": form,
-        "words": words,
+        "kind": listed,
+        "words": listed.words(given, request.member),
         "shown_columns": ", ".join(labels[key] for key in keys),
         "count": count,
         "count_text": show_number(count.value) if count else "",
         "is_at_once": bool(count and count.exact and count.value <= AT_ONCE),
         "most_text": show_number(MAX_WORKBOOK_ROWS),
-        "list_url": f"{listed}?{request.GET.urlencode()}" if request.GET else listed,
-        "earlier": list_exports(by=request.member),
+        "has_names_of_imports": Columns.LIST in listed.file.sets,
+        "list_url": f"{url}?{request.GET.urlencode()}" if request.GET else url,
+        "earlier": [(export, get_kind(export.list_kind).label) for export in list_exports(by=request.member)],
     }
     return render(request, "leads/export_new.html", context, status=422 if form.is_bound else 200)
 
@@ -122,13 +124,14 @@ def export_detail(request: TenantRequest, export_id: int) -> HttpResponse:
     return response
 
 
-def _etag(export: LeadExport) -> str:
+def _etag(export: ListExport) -> str:
     return f'"{export.pk}-{export.state}-{export.batch_count}-{translation.get_language()}"'
 
 
-def _context(export: LeadExport) -> dict[str, Any]:
+def _context(export: ListExport) -> dict[str, Any]:
     return {
         "export": export,
+        "kind": get_kind(export.list_kind),
         "poll_headers": json.dumps({"If-None-Match": _etag(export)}),
         "done_text": show_number(max(0, export.row_count)),
         "file_name": file_name_of(export),

@@ -1,21 +1,22 @@
 """The list of leads."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from core.saved_views.kinds import ListKind, Parameters
 from core.saved_views.showing import read_shown
-from leads.bulk.kinds import list_bulk_acts
 from leads.clocks import list_urgent_faces
 from leads.conditions.builder import builder_vocabulary
+from leads.export_fields import LEAD_FILE
 from leads.list_words import filter_chips, filter_words
 from leads.listing import (
     LIST_PARAMETERS,
@@ -29,18 +30,17 @@ from leads.listing import (
     list_leads,
     read_list_query,
 )
-from leads.matching import NOBODY
+from leads.matching import NOBODY, rows_to_count
 from leads.models import Grade, Stage
 from leads.row_details import list_details
 from leads.rows import list_lead_rows
 from leads.views.lead_columns import USUAL, lead_columns, listed_leads
+from leads.views.marking import list_marking
 from tenancy.errors import FieldProblem
 from tenancy.listing import (
     EmptyState,
     ListError,
     Listing,
-    MarkAct,
-    Marking,
     render_listing,
     show_number,
     too_slow,
@@ -72,8 +72,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
     except ListTooSlow:
         error = too_slow()
-    known_columns = lead_columns()
-    columns = shown.pick(known_columns)
+    columns = shown.pick(known_columns := lead_columns())
     details = list_details(lead_ids=page.lead_ids, keys={column.key for column in columns})
     faces = list_urgent_faces(lead_ids=page.lead_ids, now=now)
     rows = listed_leads(list_lead_rows(lead_ids=page.lead_ids), faces, details, slug=request.tenant.slug)
@@ -96,20 +95,19 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         filter_parameters=FILTERS,
         error=error,
         empty=_empty(request, query),
-        address=shown.address,
-        views=shown.menu(),
         everything_label=_("All leads"),
-        column_menu=partial(shown.column_menu, known_columns),
-        columns_url=shown.columns_url,
-        marking=_marking(request),
+        marking=list_marking(
+            request, LEADS, row_id=lambda row: row.lead.id, row_name=lambda row: row.lead.title
+        ),
     )
+    listing = shown.complete(listing, known_columns)
     context = {
         "query": query,
         "tabs": _tabs(listing, query),
         "heading": _heading(query, count.value if count else None, is_exact=bool(count and count.exact)),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
-        "filter_errors": _builder_errors(problems),
+        "filter_errors": builder_errors(problems),
         "grades": [(grade.label, grade.label) for grade in reversed(Grade)],
         "people": _people,
         "given": given,
@@ -117,25 +115,6 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         "myself": MYSELF,
     }
     return render_listing(request, PAGE, context, listing=listing)
-
-
-def _marking(request: TenantRequest) -> Marking | None:
-    """Rows can be marked by whoever may do something with many leads."""
-    slug = request.tenant.slug
-    acts = [
-        MarkAct(
-            label=act.label, icon=act.icon, url=reverse("bulk-new", kwargs={"slug": slug, "kind": act.key})
-        )
-        for act in list_bulk_acts(member=request.member)
-    ]
-    if may(request.member, "lead.export"):
-        label = pgettext("act", "Export")
-        acts.append(
-            MarkAct(label=label, icon="file-export", url=reverse("export-new", kwargs={"slug": slug}))
-        )
-    if not acts:
-        return None
-    return Marking(row_id=lambda row: row.lead.id, row_name=lambda row: row.lead.title, acts=acts)
 
 
 def _check(parameters: Parameters, member: Membership) -> None:
@@ -154,6 +133,11 @@ def _count(parameters: Parameters, member: Membership, now: datetime) -> int | N
     return count_exactly(query=read_list_query(parameters=parameters, member=member), now=now)
 
 
+def _leads(parameters: Parameters, member: Membership, now: datetime) -> QuerySet[Any, Any]:
+    query = read_list_query(parameters=parameters, member=member)
+    return rows_to_count(query, now=now).order_by().values("pk")
+
+
 LEADS: Final = ListKind(
     key="leads",
     label=gettext_lazy("Leads"),
@@ -161,10 +145,12 @@ LEADS: Final = ListKind(
     right="lead.read",
     parameters=LIST_PARAMETERS,
     columns=lead_columns,
-    usual=USUAL,
+    usual=lambda _parameters: USUAL,
     check=_check,
     words=_in_words,
     count=_count,
+    file=LEAD_FILE,
+    leads=_leads,
 )
 
 
@@ -198,7 +184,8 @@ def _people() -> list[tuple[int, str]]:
     return list(people.values_list("pk", "name"))
 
 
-def _builder_errors(problems: tuple[FieldProblem, ...]) -> list[dict[str, str]]:
+def builder_errors(problems: Sequence[FieldProblem]) -> list[dict[str, str]]:
+    """Where in the condition of a list's filter something is wrong, as the condition builder takes it."""
     return [
         {"path": each.field.removeprefix("filter").lstrip("."), "message": str(each.message)}
         for each in problems

@@ -1,106 +1,125 @@
 """Opportunities: open, won, lost."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from leads.models import MoveAct, OpportunityOutcome
-from leads.money import money_words
-from leads.opportunities import list_opportunities
-from leads.reasons import published_reasons
-from leads.timeline import reason_words
-from leads.versions import open_rulebook
+from core.saved_views.files import FilePart, column_file
+from core.saved_views.kinds import ListKind, Parameters
+from core.saved_views.showing import read_shown
+from leads.conditions.builder import builder_vocabulary
+from leads.listing import EXACT_LIMIT_MS, ListTooSlow, TookTooLong, limited_to
+from leads.models import Opportunity, OpportunityOutcome
+from leads.opportunities import (
+    OpportunityQuery,
+    count_opportunities,
+    list_opportunities,
+    matching_opportunities,
+)
 from leads.views.addresses import lead_addresses
-from leads.views.opportunity_filters import MYSELF, PERIODS, OpportunityFilters, read_filters
+from leads.views.lists import builder_errors
+from leads.views.marking import list_marking
+from leads.views.opportunity_columns import (
+    USUAL,
+    ListedOpportunity,
+    listed_opportunities,
+    opportunity_columns,
+)
+from leads.views.opportunity_filters import (
+    MYSELF,
+    PARAMETERS,
+    PERIODS,
+    InvalidOpportunityFilter,
+    filter_chips,
+    filter_words,
+    list_reps,
+    read_outcome,
+    read_query,
+)
+from tenancy.errors import FieldProblem
+from tenancy.keyset import Page
 from tenancy.listing import (
     CURSOR,
     ORDER,
-    SEARCH,
-    Column,
+    Count,
     EmptyState,
     FilterChip,
+    ListError,
     Listing,
     render_listing,
     show_number,
+    too_slow,
 )
-from tenancy.markup import short_date
+from tenancy.models import Membership
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
 PAGE: Final = "leads/opportunity_list.html"
+FILTERS: Final = ("owner", "period", "filter")
 
 
 @tenant_page(right="opportunity.read")
 @require_safe
 def opportunity_list(request: TenantRequest) -> HttpResponse:
     """Deals by outcome, the newest first."""
-    outcome = _outcome(request.GET.get("outcome", ""))
-    order = request.GET.get(ORDER, "")
-    filters = read_filters(
-        given=request.GET, member=request.member, tenant=request.tenant, now=timezone.now()
-    )
-    is_mine = filters.is_mine
-    found = list_opportunities(
-        outcome=outcome,
-        owner=filters.owner,
-        closed_since=filters.closed_since if outcome != OpportunityOutcome.OPEN else None,
-        q=request.GET.get(SEARCH, ""),
-        order=order,
-        cursor=request.GET.get(CURSOR, ""),
-    )
-    page, count = found.page, found.count
-    rulebook_reasons = published_reasons(open_rulebook()) if outcome == OpportunityOutcome.LOST else None
-    lead_url = lead_addresses("lead-detail", slug=request.tenant.slug)
-    shown = [
-        {
-            "row": row,
-            "lead": format_html('<a href="{}">{}</a>', lead_url(row.lead_id), row.lead),
-            "company": row.lead.company or "",
-            "opened": _day(row.opened_at),
-            "closed": _day(row.closed_at),
-            "deal_id": row.deal_id,
-            "expected": date_format(row.expected_close_on, "SHORT_DATE_FORMAT")
-            if row.expected_close_on
-            else "",
-            "amount": money_words(row.amount_minor, row.currency),
-            "owner": row.sales_rep or row.kept_sales_rep or "",
-            "reason": reason_words(act=MoveAct.LOSE, reason=row.reason, reasons=rulebook_reasons),
-        }
-        for row in page.rows
-    ]
+    now, slug = timezone.now(), request.tenant.slug
+    shown = read_shown(request=request, kind=OPPORTUNITIES, member=request.member, slug=slug)
+    given, outcome = shown.given, read_outcome(shown.given)
+    page: Page[Opportunity] = Page((), None, None)
+    count: Count | None = None
+    chips: list[FilterChip] = []
+    problems: tuple[FieldProblem, ...] = ()
+    error: ListError | None = None
+    try:
+        query, filters = read_query(given=given, member=request.member, tenant=request.tenant, now=now)
+        chips = filter_chips(query, filters)
+        page = list_opportunities(query=query, now=now, cursor=given.get(CURSOR, ""))
+        count = count_opportunities(query=query, now=now)
+    except InvalidOpportunityFilter as invalid:
+        problems = invalid.errors
+        error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
+    except ListTooSlow:
+        error = too_slow()
+    columns = opportunity_columns()
     listing = Listing(
         key="opportunities",
         request=request,
         caption=_("Opportunities"),
-        columns=_columns(outcome),
-        rows=shown,
-        words=lambda n: ngettext("%(n)s opportunity", "%(n)s opportunities", n) % {"n": show_number(n)},
+        columns=columns,
+        rows=listed_opportunities(page.rows, lead_url=lead_addresses("lead-detail", slug=slug)),
+        words=_words,
         count=count,
-        order=order,
+        order=given.get(ORDER, ""),
         search_label=_("Search name, e-mail, company, phone, id"),
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
-        chips=_chips(filters),
+        chips=chips,
+        filter_template="leads/opportunity_filter.html",
+        filter_parameters=FILTERS,
+        error=error,
         empty=EmptyState(
             title=_("No opportunity here"),
             text=_("An SQL that sales accepts becomes an opportunity."),
             icon="briefcase",
         ),
+        everything_label=_("All opportunities"),
+        marking=list_marking(
+            request,
+            OPPORTUNITIES,
+            row_id=lambda row: row.deal.pk,
+            row_name=lambda row: str(row.deal.lead),
+        ),
     )
-    labels = {
-        OpportunityOutcome.OPEN: _("%(n)s open"),
-        OpportunityOutcome.WON: _("%(n)s won"),
-        OpportunityOutcome.LOST: _("%(n)s lost"),
-    }
+    listing = shown.complete(listing, columns)
+    is_mine = given.get("owner") == MYSELF
     context = {
-        "heading": labels[outcome] % {"n": show_number(count.value) + ("" if count.exact else "+")},
+        "heading": _heading(outcome, count),
         "tabs": [
             {
                 "label": each.label,
@@ -111,46 +130,87 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         ],
         "mine_url": listing.url_with({"owner": "" if is_mine else MYSELF}),
         "is_mine": is_mine,
+        "given": given,
+        "myself": MYSELF,
+        "people": list_reps,
+        "periods": PERIODS.items() if outcome != OpportunityOutcome.OPEN else (),
+        "builder": builder_vocabulary,
+        "filter_text": given.get("filter", ""),
+        "filter_errors": builder_errors(problems),
     }
     return render_listing(request, PAGE, context, listing=listing)
 
 
-def _chips(filters: OpportunityFilters) -> list[FilterChip]:
-    chips = []
-    if filters.owner:
-        label = _("Only mine") if filters.is_mine else _("Owner: %(name)s") % {"name": filters.owner.name}
-        chips.append(FilterChip(label=label, without=["owner"]))
-    if period := filters.given.get("period"):
-        chips.append(FilterChip(label=PERIODS[period], without=["period"]))
-    return chips
+def _words(n: int) -> str:
+    return ngettext("%(n)s opportunity", "%(n)s opportunities", n) % {"n": show_number(n)}
 
 
-def _outcome(given: str) -> OpportunityOutcome:
-    return OpportunityOutcome(given) if given in OpportunityOutcome.values else OpportunityOutcome.OPEN
+def _heading(outcome: OpportunityOutcome, count: Count | None) -> str:
+    labels = {
+        OpportunityOutcome.OPEN: _("%(n)s open"),
+        OpportunityOutcome.WON: _("%(n)s won"),
+        OpportunityOutcome.LOST: _("%(n)s lost"),
+    }
+    if count is None:
+        return str(outcome.label)
+    return labels[outcome] % {"n": show_number(count.value) + ("" if count.exact else "+")}
 
 
-def _columns(outcome: OpportunityOutcome) -> list[Column]:
-    columns = [
-        Column(key="lead", label=_("Lead"), card="title", sort="lead"),
-        Column(key="company", label=_("Company"), card="line"),
-        Column(key="owner", label=_("Owner")),
-        _time_column("opened", _("Opened")),
-    ]
-    amount = Column(key="amount", label=_("Amount"), end=True, sort="amount", descending_first=True)
-    deal = Column(key="deal_id", label=_("Deal id"))
-    if outcome is OpportunityOutcome.OPEN:
-        return [*columns, Column(key="expected", label=_("Expected close"), end=True), amount, deal]
-    columns.append(_time_column("closed", _("Closed")))
-    if outcome is OpportunityOutcome.LOST:
-        return [*columns, Column(key="reason", label=_("Reason")), deal]
-    return [*columns, amount, deal]
+def _query(parameters: Parameters, member: Membership, now: datetime) -> OpportunityQuery:
+    return read_query(given=parameters, member=member, tenant=member.tenant, now=now)[0]
 
 
-def _time_column(name: str, label: str) -> Column:
-    return Column(key=name, label=label, end=True, sort=f"{name}_at", descending_first=True)
+def _check(parameters: Parameters, member: Membership) -> None:
+    _query(parameters, member, timezone.now())
 
 
-def _day(at: datetime | None) -> str:
-    if at is None:
-        return ""
-    return format_html('<time datetime="{}">{}</time>', timezone.localtime(at).isoformat(), short_date(at))
+def _in_words(parameters: Parameters, member: Membership) -> str:
+    try:
+        return filter_words(
+            *read_query(given=parameters, member=member, tenant=member.tenant, now=timezone.now())
+        )
+    except InvalidOpportunityFilter as invalid:
+        return str(invalid.detail)
+
+
+def _count(parameters: Parameters, member: Membership, now: datetime) -> int | None:
+    try:
+        with limited_to(EXACT_LIMIT_MS):
+            return matching_opportunities(query=_query(parameters, member, now), now=now).count()
+    except TookTooLong:
+        return None
+
+
+def _leads(parameters: Parameters, member: Membership, now: datetime) -> QuerySet[Any, Any]:
+    deals = matching_opportunities(query=_query(parameters, member, now), now=now)
+    return deals.order_by().values("lead").distinct()
+
+
+def _file_rows(part: FilePart) -> tuple[list[ListedOpportunity], str | None]:
+    query = _query(part.parameters, part.member, part.now)
+    page = list_opportunities(query=query, now=part.now, cursor=part.cursor, size=part.size)
+    return listed_opportunities(page.rows, lead_url=lambda _lead_id: ""), page.next_cursor
+
+
+OPPORTUNITIES: Final = ListKind(
+    key="opportunities",
+    label=gettext_lazy("Opportunities"),
+    url_name="opportunity-list",
+    right="opportunity.read",
+    parameters=PARAMETERS,
+    columns=opportunity_columns,
+    usual=lambda parameters: USUAL[read_outcome(parameters)],
+    check=_check,
+    words=_in_words,
+    count=_count,
+    file=column_file(
+        name="opportunities",
+        right="lead.export",
+        columns=opportunity_columns,
+        rows=_file_rows,
+        count=lambda parameters, member, now: count_opportunities(
+            query=_query(parameters, member, now), now=now
+        ),
+    ),
+    leads=_leads,
+)

@@ -1,4 +1,4 @@
-"""Whose opportunities, and closed since when: what list and board are narrowed by, from the address."""
+"""What an address says of opportunities: whose, closed since when, of which leads. The list, its file and the board ask it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from leads.conditions.describe import describe_condition
+from leads.listing import read_condition, read_ids
+from leads.models import OpportunityOutcome
+from leads.opportunities import OpportunityQuery
+from tenancy.errors import FieldProblem, Invalid
+from tenancy.listing import FilterChip, show_number
 from tenancy.models import MemberKind, Membership, Role, Tenant
 
 MYSELF: Final = "me"
@@ -17,6 +24,11 @@ PERIODS: Final[dict[str, Promise]] = {
     "quarter": _("Closed this quarter"),
     "year": _("Closed this year"),
 }
+PARAMETERS: Final = ("outcome", "owner", "period", "q", "ids", "filter", "order")
+
+
+class InvalidOpportunityFilter(Invalid):
+    """A condition or ids that cannot be read; ``errors[].field`` is the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class OpportunityFilters:
 def read_filters(
     *, given: Mapping[str, Any], member: Membership, tenant: Tenant, now: datetime
 ) -> OpportunityFilters:
-    """What the address asks; what it says of nobody and of no period is left out."""
+    """Whose and closed since when; what the address says of nobody and of no period is left out."""
     owner, period = given.get("owner", ""), given.get("period", "")
     person: Membership | None = None
     if owner == MYSELF:
@@ -45,6 +57,58 @@ def read_filters(
     said = {"owner": owner if person else "", "period": period if period in PERIODS else ""}
     since = period_start(period=period, tenant=tenant, now=now) if said["period"] else None
     return OpportunityFilters(person, since, {name: value for name, value in said.items() if value})
+
+
+def read_query(
+    *, given: Mapping[str, Any], member: Membership, tenant: Tenant, now: datetime
+) -> tuple[OpportunityQuery, OpportunityFilters]:
+    """What an address of the list means; those of one outcome, the open ones where it says none.
+
+    Raises InvalidOpportunityFilter naming every fault.
+    """
+    filters = read_filters(given=given, member=member, tenant=tenant, now=now)
+    problems: list[FieldProblem] = []
+    query = OpportunityQuery(
+        outcome=read_outcome(given),
+        owner=filters.owner,
+        closed_since=filters.closed_since,
+        q=given.get("q", ""),
+        condition=read_condition(given.get("filter") or None, problems),
+        ids=read_ids(given["ids"], problems) if given.get("ids") else None,
+        order=given.get("order", ""),
+    )
+    if problems:
+        raise InvalidOpportunityFilter(_("The list cannot be shown like this."), errors=problems)
+    return query, filters
+
+
+def read_outcome(given: Mapping[str, Any]) -> OpportunityOutcome:
+    """The outcome that an address asks for: open where it says none that there is."""
+    outcome = given.get("outcome", "")
+    return OpportunityOutcome(outcome) if outcome in OpportunityOutcome.values else OpportunityOutcome.OPEN
+
+
+def filter_chips(query: OpportunityQuery, filters: OpportunityFilters) -> list[FilterChip]:
+    """Each filter that is on, in words."""
+    chips = []
+    if query.condition is not None:
+        chips.append(FilterChip(label=describe_condition(query.condition), without=["filter"]))
+    if filters.owner:
+        label = _("Only mine") if filters.is_mine else _("Owner: %(name)s") % {"name": filters.owner.name}
+        chips.append(FilterChip(label=label, without=["owner"]))
+    if period := filters.given.get("period"):
+        chips.append(FilterChip(label=PERIODS[period], without=["period"]))
+    if query.ids is not None:
+        words = ngettext("%(n)s marked opportunity", "%(n)s marked opportunities", len(query.ids))
+        chips.append(FilterChip(label=words % {"n": show_number(len(query.ids))}, without=["ids"]))
+    return chips
+
+
+def filter_words(query: OpportunityQuery, filters: OpportunityFilters) -> str:
+    """What narrows the list, in a line."""
+    words = [str(query.outcome.label)] if query.outcome else []
+    words += [f"“{query.q}”"] if query.q else []
+    return " · ".join([*words, *(str(chip.label) for chip in filter_chips(query, filters))])
 
 
 def period_start(*, period: str, tenant: Tenant, now: datetime) -> datetime:

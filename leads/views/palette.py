@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from leads.capture.values import fold_text
-from leads.companies import CompaniesTooSlow, list_companies
+from leads.companies import CompaniesTooSlow, CompanyQuery, list_companies
 from leads.listing import MAX_SEARCH_LENGTH, LeadListQuery, ListTooSlow, list_leads
 from leads.rows import list_lead_rows
 from tenancy.navigation import list_navigation
@@ -89,7 +89,7 @@ def _companies(request: TenantRequest, text: str) -> list[PaletteEntry]:
     if not fold_text(text) or not may(request.member, "lead.read"):
         return []
     try:
-        found = list_companies(q=text, size=MOST_COMPANIES).page.rows
+        found = list_companies(query=CompanyQuery(q=text), now=timezone.now(), size=MOST_COMPANIES).rows
     except CompaniesTooSlow:
         return []
     return [

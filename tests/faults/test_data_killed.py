@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from core.models import StoredFile, StoredPiece
+from core.saved_views.kinds import get_kind
 from core.stored_files import read_pieces
 from leads.bulk.kinds import get_bulk_act
 from leads.bulk.runs import start_bulk
@@ -88,8 +89,8 @@ def test_people_erased_by_killed_workers_each_have_one_proof_and_none_is_half_er
         run = start_bulk(
             act=get_bulk_act(ERASE),
             values={"ground": "", "keeps_out": "yes", "confirmation": str(PEOPLE)},
+            kind=get_kind("leads"),
             parameters={},
-            query_words="",
             by=by,
             now=timezone.now(),
         )

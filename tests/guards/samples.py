@@ -232,7 +232,9 @@ def _drafted(_world: World) -> str:
 
 
 def _export(world: World) -> int:
-    export = start_export(parameters={}, words="", columns="all", file_format="csv", by=world.admin, now=NOW)
+    export = start_export(
+        kind=get_kind("leads"), parameters={}, columns="all", file_format="csv", by=world.admin, now=NOW
+    )
     return int(export.pk)
 
 
@@ -254,8 +256,8 @@ def _bulk_run(world: World) -> int:
     run = start_bulk(
         act=get_bulk_act("add_tag"),
         values={"tag": "feira"},
+        kind=get_kind("leads"),
         parameters={},
-        query_words="",
         by=world.admin,
         now=NOW,
     )
@@ -291,7 +293,11 @@ def _stopped_import(world: World) -> int:
 def _export_by_key(_world: World) -> int:
     """Of the key that may read leads: a file is its maker's alone."""
     by = ApiKey.objects.select_related("service").get(name=Scope.LEADS_READ.value).service
-    return int(start_export(parameters={}, words="", columns="all", file_format="csv", by=by, now=NOW).pk)
+    return int(
+        start_export(
+            kind=get_kind("leads"), parameters={}, columns="all", file_format="csv", by=by, now=NOW
+        ).pk
+    )
 
 
 def _held_submission(_world: World) -> int:
@@ -409,9 +415,10 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
         for name in (
             *("list-columns", "view-list", "view-new", "view-change"),
             *("view-save", "view-default", "view-delete", "view-count"),
+            *("export-new", "bulk-new"),
         )
     },
-    "bulk-new.kind": lambda _world: "add_tag",
+    "bulk-new.act": lambda _world: "add_tag",
     "run_id": _bulk_run,
     "erasure_id": row_of(Erasure),
     "import_id": _import,

@@ -23,6 +23,7 @@ from django.test.utils import CaptureQueriesContext
 
 from core.models import WebhookEndpoint
 from core.notifications import Notice, tell
+from core.saved_views.kinds import get_kind
 from core.webhooks.endpoints import send_test
 from leads.capture.page_imports import upload_import
 from leads.custom_fields import make_field
@@ -139,7 +140,7 @@ def _add_people(world: World, number: int) -> None:
 
 def _add_files_and_doors(world: World, number: int) -> None:
     by, now = world.admin, NOW
-    start_export(parameters={}, words="", columns="all", file_format="csv", by=by, now=now)
+    start_export(kind=get_kind("leads"), parameters={}, columns="all", file_format="csv", by=by, now=now)
     content = [b"E-mail;Nome\nana@x.test;Ana\n"]
     upload_import(name=f"file{number}.csv", subject="leads", content=content, by=by, now=now)
     make_field(name=f"field_{number}", label=f"Field {number}", type="text", choices=[], by=by, now=now)

@@ -9,6 +9,7 @@ from django.test import Client
 
 from core.due import sweep_tenant
 from core.models import Notification
+from core.saved_views.kinds import get_kind
 from leads.bulk import runs
 from leads.bulk.kinds import InvalidBulkValues, get_bulk_act
 from leads.bulk.runs import NotToBeUndone, advance_bulk, start_bulk, stop_bulk, undo_bulk
@@ -37,7 +38,7 @@ def clara(in_tenant: Tenant) -> Membership:
 
 def begin(by: Membership, act: str, values: dict[str, Any], **parameters: str) -> BulkRun:
     return start_bulk(
-        act=get_bulk_act(act), values=values, parameters=parameters, query_words="", by=by, now=NOW
+        act=get_bulk_act(act), values=values, kind=get_kind("leads"), parameters=parameters, by=by, now=NOW
     )
 
 
@@ -81,7 +82,7 @@ def test_a_tag_is_added_to_those_that_match_at_the_start_and_taken_back_from_tho
     [notice] = Notification.objects.filter(member=clara, kind=runs.BULK_DONE)
     assert (notice.values["applied"], notice.values["run_id"]) == (4, run.pk)
     [entry] = AuditEntry.objects.filter(act="bulk.done")
-    assert sentence_of(entry) == "Add the tag “feira”: 4 of 5 leads (all leads)"
+    assert sentence_of(entry) == "Add the tag “feira”: 4 of 5 leads (MQL)"
     undone = finish(undo_bulk(run=run, by=clara, now=NOW))
     assert (counts(undone), tagged("feira")) == ((4, 4, 0, 0), {had.pk})
     for twice in (run, undone):
@@ -188,13 +189,13 @@ def test_the_pages_and_the_api_begin_watch_and_take_back(tenant: Tenant) -> None
     listed = browser.get(f"{base}/leads/?stage=mql").content.decode()
     assert listed.count("data-mark ") == 3
     ids = f"{leads[0].pk},{leads[2].pk}"
-    form = browser.get(f"{base}/leads/bulk/add_tag/?ids={ids}")
+    form = browser.get(f"{base}/lists/leads/bulk/add_tag/?ids={ids}")
     assert (form.status_code, form.context["count"]) == (200, 2)
     assert "Pode ser desfeito por 30 dias." in form.content.decode()
-    final = browser.get(f"{base}/leads/bulk/disqualify/?ids={ids}").content.decode()
+    final = browser.get(f"{base}/lists/leads/bulk/disqualify/?ids={ids}").content.decode()
     assert "Não pode ser desfeito." in final
-    assert browser.post(f"{base}/leads/bulk/add_tag/?ids={ids}", {"tag": ""}).status_code == 422
-    begun = browser.post(f"{base}/leads/bulk/add_tag/?ids={ids}", {"tag": "vip"})
+    assert browser.post(f"{base}/lists/leads/bulk/add_tag/?ids={ids}", {"tag": ""}).status_code == 422
+    begun = browser.post(f"{base}/lists/leads/bulk/add_tag/?ids={ids}", {"tag": "vip"})
     assert "bulk-progress" in browser.get(begun["Location"]).content.decode()
     # No worker heard of it: the sweep does it, a batch at each turn.
     for year in (2030, 2031):

@@ -10,6 +10,7 @@ from leads import companies
 from leads.capture.fields import read_submission
 from leads.capture.intake import take_in
 from leads.capture.rules import open_rules
+from leads.companies import CompanyNumbers
 from leads.models import Company, Lead, Opportunity
 from leads.search import search_leads
 from tenancy.models import AuditEntry, Membership, Role, Tenant
@@ -57,8 +58,8 @@ def test_the_list_is_searched_and_sorted_and_says_what_the_leads_come_to(
     assert "Padaria Deles" not in page
     assert page.index(">Acme<") < page.index("only-a-domain.test") < page.index("Padaria Nossa")
     listed = reader.get(HOME, {"order": "-size"}).context["listing"].rows
-    assert ["Padaria Nossa" in row["name"] for row in listed] == [True, False, False]
-    assert [(row["leads"], row["open"], row["customers"]) for row in listed][1] == ("2", "1", "1")
+    assert ["Padaria Nossa" in row.title for row in listed] == [True, False, False]
+    assert listed[1].numbers == CompanyNumbers(leads=2, open_opportunities=1, customers=1)
     assert "Nossa" in words(reader.get(HOME, {"q": "padária"}))
     assert "Nothing matches" in words(reader.get(HOME, {"q": "padaria acme"}))
     detail = words(reader.get(f"{HOME}{acme.pk}/"))

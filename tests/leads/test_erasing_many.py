@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from core.models import Notification, StoredFile
+from core.saved_views.kinds import get_kind
 from core.stored_files import store_pieces
 from leads.bulk.kinds import InvalidBulkValues, get_bulk_act
 from leads.bulk.runs import NotToBeUndone, advance_bulk, start_bulk, undo_bulk
@@ -47,7 +48,12 @@ def admin(in_tenant: Tenant) -> Membership:
 def begin(by: Membership, *, count: int, keeps_out: str = "yes", **parameters: str) -> BulkRun:
     values = {"ground": "LGPD 16", "keeps_out": keeps_out, "confirmation": f"{count}"}
     return start_bulk(
-        act=get_bulk_act(erasing.ERASE), values=values, parameters=parameters, query_words="", by=by, now=NOW
+        act=get_bulk_act(erasing.ERASE),
+        values=values,
+        kind=get_kind("leads"),
+        parameters=parameters,
+        by=by,
+        now=NOW,
     )
 
 
@@ -153,7 +159,7 @@ def test_nobody_is_erased_where_others_match_by_then_or_whoever_asks_may_not(adm
 
 def test_by_the_page_and_over_http_the_number_is_typed(admin: Membership, tenant: Tenant) -> None:
     make_lead(email="ana@cliente.test", stage="mql")
-    client, url = Client(), f"/t/{tenant.slug}/leads/bulk/erase/?stage=mql"
+    client, url = Client(), f"/t/{tenant.slug}/lists/leads/bulk/erase/?stage=mql"
     assert admin.user is not None
     client.force_login(admin.user)
     shown = client.get(url).content.decode()

@@ -22,7 +22,7 @@ from core.saved_views.services import make_view
 from leads import exports
 from leads.exports import NoSuchExport, advance_export, get_export, read_export, start_export
 from leads.listing import InvalidListQuery
-from leads.models import CustomField, CustomValue, ExportState, LeadExport
+from leads.models import CustomField, CustomValue, ExportState, ListExport
 from tenancy.audit import sentence_of
 from tenancy.models import AuditEntry, Membership, Role, Tenant
 from tenancy.scope import tenant_scope
@@ -46,15 +46,20 @@ def clara(in_tenant: Tenant) -> Membership:
 
 def export(
     by: Membership, *, columns: str = "all", file_format: str = "csv", **parameters: str
-) -> LeadExport:
+) -> ListExport:
     made = start_export(
-        parameters=parameters, words="", columns=columns, file_format=file_format, by=by, now=NOW
+        kind=get_kind("leads"),
+        parameters=parameters,
+        columns=columns,
+        file_format=file_format,
+        by=by,
+        now=NOW,
     )
     assert made.state == ExportState.DONE, made.problem
     return made
 
 
-def cells(made: LeadExport) -> list[dict[str, str]]:
+def cells(made: ListExport) -> list[dict[str, str]]:
     text = b"".join(read_export(made)).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -127,9 +132,9 @@ def test_a_file_takes_the_columns_of_the_view_in_their_order(client: Client, ten
             by=member,
             now=NOW,
         )
-    place = f"/t/horizonte/leads/export/?view={view.pk}"
+    place = f"/t/horizonte/lists/leads/export/?view={view.pk}"
     shown = client.get(place).content.decode()
-    assert ("Export 1 lead" in shown, "Name, Plants, Tags, Clock" in shown) == (True, True)
+    assert ("Export 1 row" in shown, "Name, Plants, Tags, Clock" in shown) == (True, True)
     made = client.post(place, {"columns": "view", "file_format": "csv"})["Location"]
     text = client.get(f"{made}file/").getvalue().decode("utf-8-sig")
     assert list(csv.reader(io.StringIO(text))) == [
@@ -186,7 +191,12 @@ def test_many_leads_are_built_batch_by_batch_and_a_dead_worker_changes_nothing(
     for number in range(5):
         make_lead(email=f"lead{number}@x.test", name=f"Lead {number}")
     made = start_export(
-        parameters={"order": "name"}, words="", columns="all", file_format="csv", by=clara, now=NOW
+        kind=get_kind("leads"),
+        parameters={"order": "name"},
+        columns="all",
+        file_format="csv",
+        by=clara,
+        now=NOW,
     )
     assert (made.state, made.expected) == (ExportState.BUILDING, 5)
     assert advance_export(export_id=made.pk, now=NOW)
@@ -205,7 +215,12 @@ def test_many_leads_are_built_batch_by_batch_and_a_dead_worker_changes_nothing(
 def test_the_audit_log_says_who_took_what(clara: Membership) -> None:
     make_lead(email="a@x.test", stage="mql")
     start_export(
-        parameters={"stage": "mql"}, words="MQL", columns="all", file_format="csv", by=clara, now=NOW
+        kind=get_kind("leads"),
+        parameters={"stage": "mql"},
+        columns="all",
+        file_format="csv",
+        by=clara,
+        now=NOW,
     )
     entry = AuditEntry.objects.get(act="leads.exported")
     assert (entry.actor, entry.subject, entry.detail["rows"]) == (clara, "MQL", 1)
@@ -216,7 +231,7 @@ def test_the_audit_log_says_who_took_what(clara: Membership) -> None:
 def test_a_filter_that_cannot_be_meant_makes_no_file(clara: Membership) -> None:
     with pytest.raises(InvalidListQuery):
         export(clara, stage="nonsense")
-    assert LeadExport.objects.count() == 0
+    assert ListExport.objects.count() == 0
 
 
 def test_a_file_is_its_makers_alone_and_for_some_days(clara: Membership, settings: Any) -> None:
@@ -245,13 +260,14 @@ def test_from_the_list_to_the_file(client: Client, tenant: Tenant) -> None:
         make_lead(email="a@x.test", name="Ana", stage="mql")
         make_lead(email="b@x.test", name="Bia", stage="new")
     assert (
-        "/t/horizonte/leads/export/?stage=mql" in client.get("/t/horizonte/leads/?stage=mql").content.decode()
+        "/t/horizonte/lists/leads/export/?stage=mql"
+        in client.get("/t/horizonte/leads/?stage=mql").content.decode()
     )
-    shown = client.get("/t/horizonte/leads/export/?stage=mql").content.decode()
-    assert ("Export 1 lead" in shown, "Only leads with:" in shown) == (True, True)
-    place = client.post("/t/horizonte/leads/export/?stage=mql", {"columns": "list", "file_format": "csv"})[
-        "Location"
-    ]
+    shown = client.get("/t/horizonte/lists/leads/export/?stage=mql").content.decode()
+    assert ("Export 1 row" in shown, "Only:" in shown) == (True, True)
+    place = client.post(
+        "/t/horizonte/lists/leads/export/?stage=mql", {"columns": "list", "file_format": "csv"}
+    )["Location"]
     assert "The file is ready" in client.get(place).content.decode()
     file = client.get(f"{place}file/")
     assert file["Content-Disposition"].startswith('attachment; filename="leads-')
@@ -259,7 +275,7 @@ def test_from_the_list_to_the_file(client: Client, tenant: Tenant) -> None:
     assert (file.streaming, file["Content-Length"]) == (True, str(len(content)))
     assert (b"Ana" in content, b"Bia" in content) == (True, False)
     with tenant_scope(tenant.pk):
-        assert LeadExport.objects.get().query == {"stage": "mql"}
+        assert ListExport.objects.get().query == {"stage": "mql"}
 
 
 def test_while_it_is_built_the_page_asks_and_is_told_only_what_is_new(
@@ -267,14 +283,16 @@ def test_while_it_is_built_the_page_asks_and_is_told_only_what_is_new(
 ) -> None:
     monkeypatch.setattr(exports, "AT_ONCE", -1)
     sign_in(client, tenant, Role.MANAGER)
-    place = client.post("/t/horizonte/leads/export/", {"columns": "all", "file_format": "xlsx"})["Location"]
+    place = client.post("/t/horizonte/lists/leads/export/", {"columns": "all", "file_format": "xlsx"})[
+        "Location"
+    ]
     asks = {"HX-Request": "true", "HX-Target": "export-progress"}
     first = client.get(place, headers=asks)
     assert first.status_code == 200
     assert client.get(place, headers=asks | {"If-None-Match": first["ETag"]}).status_code == 304
     assert client.get(f"{place}file/").status_code == 404
     with tenant_scope(tenant.pk):
-        advance_export(export_id=LeadExport.objects.get().pk, now=NOW)
+        advance_export(export_id=ListExport.objects.get().pk, now=NOW)
     assert client.get(place, headers=asks)["HX-Redirect"] == place
 
 
@@ -283,12 +301,13 @@ def test_who_may_not_export_sees_no_button_and_gets_no_file(
     client: Client, tenant: Tenant, role: Role
 ) -> None:
     sign_in(client, tenant, role)
-    assert "leads/export/" not in client.get("/t/horizonte/leads/").content.decode()
+    assert "lists/leads/export/" not in client.get("/t/horizonte/leads/").content.decode()
     assert (
-        client.post("/t/horizonte/leads/export/", {"columns": "all", "file_format": "csv"}).status_code == 403
+        client.post("/t/horizonte/lists/leads/export/", {"columns": "all", "file_format": "csv"}).status_code
+        == 403
     )
     with tenant_scope(tenant.pk):
-        assert LeadExport.objects.count() == 0
+        assert ListExport.objects.count() == 0
 
 
 def test_a_filter_by_condition_is_kept(client: Client, tenant: Tenant) -> None:
@@ -298,7 +317,9 @@ def test_a_filter_by_condition_is_kept(client: Client, tenant: Tenant) -> None:
         make_lead(email="b@x.test", name="Bia")
     asked = json.dumps({"fact": "tags", "op": "has_any", "value": ["vip"]})
     answer = client.post(
-        "/t/horizonte/leads/export/", {"columns": "all", "file_format": "csv"}, query_params={"filter": asked}
+        "/t/horizonte/lists/leads/export/",
+        {"columns": "all", "file_format": "csv"},
+        query_params={"filter": asked},
     )
     content = client.get(f"{answer['Location']}file/").getvalue().decode()
     assert ("a@x.test" in content, "b@x.test" in content) == (True, False)

@@ -338,7 +338,7 @@ def test_opportunities_are_searched_and_sorted_with_what_is_missing_last(
     def names(**address: str) -> list[str]:
         page = browser.get(f"/t/{tenant.slug}/opportunities/", {"outcome": "won", **address})
         assert page.status_code == 200
-        return [row["row"].lead.first_name for row in page.context["listing"].rows]
+        return [row.deal.lead.first_name for row in page.context["listing"].rows]
 
     assert names(order="amount") == ["Ana", "Caio", "Bia"]
     assert names(order="-amount") == ["Caio", "Ana", "Bia"]
@@ -361,11 +361,10 @@ def test_pages_of_sorted_opportunities_follow_one_another(tenant: Tenant) -> Non
         seen: list[Any] = []
         cursor: str | None = ""
         while cursor is not None:
-            found = opportunities.list_opportunities(
-                outcome=OpportunityOutcome.WON, order="-closed_at", cursor=cursor
-            )
-            seen += [row.closed_at for row in found.page.rows]
-            cursor = found.page.next_cursor
+            query = opportunities.OpportunityQuery(outcome=OpportunityOutcome.WON, order="-closed_at")
+            found = opportunities.list_opportunities(query=query, now=timezone.now(), cursor=cursor)
+            seen += [row.closed_at for row in found.rows]
+            cursor = found.next_cursor
     known = [at for at in seen if at]
     assert len(seen) == opportunities.PAGE_SIZE + 5
     assert known == sorted(known, reverse=True)
