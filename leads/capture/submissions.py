@@ -319,10 +319,15 @@ def retry_submission(*, submission: Submission, now: datetime) -> None:
     process_due([submission.pk], now)
 
 
-def discard_submission(*, submission: Submission) -> None:
-    """Give up a held submission; what came in stays readable as refused."""
-    cancel(kind=DUE_KIND, subjects=[submission.pk])
-    Submission.objects.filter(pk=submission.pk).update(state=SubmissionState.REFUSED)
+def discard_submissions(submission_ids: Sequence[int]) -> int:
+    """Give up held submissions; what came in stays readable as refused. Returns how many."""
+    cancel(kind=DUE_KIND, subjects=submission_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE leads_submission SET state = 'refused' WHERE id = ANY (%s::bigint[]) AND state = 'held'",
+            [list(submission_ids)],
+        )
+        return int(cursor.rowcount)
 
 
 def register_submissions() -> None:
