@@ -148,6 +148,12 @@ def _forget(kind: str, subjects: Iterable[int], due_by: datetime | None = None) 
         )
 
 
+def list_due(*, kind: str, subjects: Iterable[int]) -> frozenset[int]:
+    """Those of the subjects for which something of this kind is planned."""
+    rows = DueRow.objects.filter(kind=kind, subject__in=subjects, held_at__isnull=True)
+    return frozenset(rows.values_list("subject", flat=True))
+
+
 def list_held() -> list[DueRow]:
     """The current tenant's due rows that were given up after too many failures, the oldest first."""
     return list(DueRow.objects.filter(held_at__isnull=False).order_by("held_at", "id"))

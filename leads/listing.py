@@ -372,16 +372,20 @@ def _read_whole(name: str, raw: str | None, problems: list[FieldProblem]) -> int
     return None
 
 
+def parse_ids(raw: str) -> tuple[int, ...] | None:
+    """Ids apart by commas; None for something else, for none and for more than MOST_IDS."""
+    ids = [part.strip() for part in raw.split(",") if part.strip()]
+    are_ids = all(part.isascii() and part.isdigit() and len(part) < 19 for part in ids)
+    return tuple(sorted({int(part) for part in ids})) if are_ids and 1 <= len(ids) <= MOST_IDS else None
+
+
 def read_ids(raw: str, problems: list[FieldProblem]) -> tuple[int, ...]:
     """The ids of marked rows, apart by commas; what is wrong with them joins the problems."""
-    ids = [part.strip() for part in raw.split(",") if part.strip()]
-    if not 1 <= len(ids) <= MOST_IDS or not all(
-        part.isascii() and part.isdigit() and len(part) < 19 for part in ids
-    ):
+    ids = parse_ids(raw)
+    if ids is None:
         message = _("Give at most %(most)s ids, apart by commas.") % {"most": MOST_IDS}
         problems.append(FieldProblem("ids", "invalid", message))
-        return ()
-    return tuple(sorted({int(part) for part in ids}))
+    return ids or ()
 
 
 def _read_grade(raw: str, problems: list[FieldProblem]) -> int | None:

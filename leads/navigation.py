@@ -196,5 +196,7 @@ def register_places() -> None:
             "import.resumed": _("Went on with the import of %(subject)s"),
             "held.lead_discarded": _("Gave up the held run of %(subject)s"),
             "held.submission_discarded": _("Gave up the held submission %(subject)s"),
+            "held.leads_discarded": _("Gave up the held runs of leads: %(subject)s (%(search)s)"),
+            "held.submissions_discarded": _("Gave up held submissions: %(subject)s (%(search)s)"),
         }
     )

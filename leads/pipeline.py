@@ -239,10 +239,12 @@ def retry_leads(lead_ids: Sequence[int], now: datetime) -> None:
         run_pipeline(lead_ids=group, reason=reason, now=now)
 
 
-def discard_held_lead(*, held: HeldLead) -> None:
-    """Give up the failed run; the lead stays as it is and is treated like any other from the next event on."""
-    cancel(kind=RETRY_KIND, subjects=[held.lead_id])
-    held.delete()
+def discard_held_leads(lead_ids: Sequence[int]) -> int:
+    """Give up failed runs; a lead stays as it is and is treated like any other from the next event on. Returns how many."""
+    cancel(kind=RETRY_KIND, subjects=lead_ids)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM leads_heldlead WHERE lead_id = ANY (%s::bigint[])", [list(lead_ids)])
+        return int(cursor.rowcount)
 
 
 def list_all_lead_ids(*, after: int = 0, limit: int = BATCH_SIZE) -> list[int]:

@@ -15,6 +15,7 @@ from leads.views import (
     desk,
     exports,
     held,
+    held_many,
     home,
     lead,
     lead_tasks,
@@ -49,6 +50,13 @@ tenant_urls: list[URLPattern | URLResolver] = [
         "held/submissions/<int:submission_id>/discard/",
         held.held_submission_discard,
         name="held-submission-discard",
+    ),
+    *(
+        path(
+            f"held/{what}/{act}/", held_many.held_many, {"what": what, "act": act}, name=f"held-{what}-{act}"
+        )
+        for what in ("leads", "submissions")
+        for act in ("retry", "discard")
     ),
     path("palette/", palette.palette, name="palette"),
     path("queue/", desk.queue, name="queue"),

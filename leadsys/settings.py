@@ -135,9 +135,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.requests.RequestLogMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "tenancy.policy.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tenancy.doors.DoorMiddleware",
+    # Requests to the API leave here for API_MIDDLEWARE; what follows is for people.
+    "tenancy.machines.MachineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -146,6 +148,12 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tenancy.middleware.TenantMiddleware",
+]
+
+API_MIDDLEWARE = [
+    "django.middleware.common.CommonMiddleware",
+    "tenancy.middleware.LanguageMiddleware",
     "tenancy.middleware.TenantMiddleware",
 ]
 

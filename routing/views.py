@@ -1,5 +1,6 @@
 """Working time and clocks, in the settings."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,13 +10,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from leads.conditions.describe import show_number
 from routing import clock_changes
 from routing.business_time import FIRST_YEAR, LAST_YEAR, is_open
 from routing.calendar_changes import (
+    DayOff,
     change_calendar,
     close_days,
     get_calendar,
@@ -32,6 +34,7 @@ from routing.why import end_in_words, start_in_words
 from routing.year_view import show_year
 from tenancy.errors import NotFound, Problem
 from tenancy.forms import list_time_zones
+from tenancy.listing import Column, Count, EmptyState, Listing
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -170,10 +173,43 @@ def _calendar_page(request: TenantRequest, shown: Calendar, form: ClosureForm, n
         "is_open": is_open(at=now, calendar=worked),
         "year": year,
         "months": show_year(calendar=shown, year=year, days_off=days_off, today=today),
-        "days_off": days_off,
+        "listing": _days_off_listing(request, days_off, year),
         "form": form,
     }
     return render(request, "routing/calendar.html", context, status=422 if form.errors else 200)
+
+
+def _days_off_listing(request: TenantRequest, days: Sequence[DayOff], year: int) -> Listing:
+    sources = {
+        "national": _("public holiday"),
+        "yearly": _("every year"),
+        "own": _("added by hand"),
+    }
+    columns = [
+        Column(key="label", label=_("What for"), card="title"),
+        Column(key="day", label=_("Day"), template="routing/calendar.html#day_cell"),
+        Column(
+            key="source", label=pgettext("a day off", "From where"), value=lambda day: sources[day.source]
+        ),
+    ]
+    if any(day.key for day in days):
+        columns.append(
+            Column(key="acts", label=_("Acts"), template="routing/calendar.html#acts_cell", end=True)
+        )
+    return Listing(
+        key="days-off",
+        request=request,
+        caption=_("Days off in %(year)s") % {"year": year},
+        columns=columns,
+        rows=days,
+        words=lambda n: ngettext("%(n)s day off", "%(n)s days off", n) % {"n": show_number(n)},
+        count=Count(value=len(days)),
+        empty=EmptyState(
+            title=_("No day off this year"),
+            text=_("Choose whose public holidays are kept, or add days by hand."),
+            icon="calendar",
+        ),
+    )
 
 
 def _to_year(request: TenantRequest, year: int) -> HttpResponse:

@@ -15,9 +15,9 @@ from django.utils.translation import get_supported_language_variant
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from tenancy.errors import Problem
-from tenancy.keys import KeyRefused, resolve_key
+from tenancy.keys import KeyRefused, recall_key, resolve_key
 from tenancy.models import Membership, Tenant
-from tenancy.requests import match_of
+from tenancy.requests import is_for_machines, match_of
 from tenancy.scope import TenantSuspended, tenant_scope
 from tenancy.selectors import list_memberships
 
@@ -42,13 +42,13 @@ class LanguageMiddleware:
 
 def chosen_language(request: HttpRequest) -> str | None:
     """The language the person or their browser asks for, or None if neither asks for one of ours."""
-    if not is_api(request):
+    if not is_for_machines(request):
         if request.user.is_authenticated and request.user.language:
             return request.user.language
         cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
         if cookie in dict(settings.LANGUAGES):
             return cookie
-    for code, _quality in parse_accept_lang_header(request.headers.get("Accept-Language", "")):
+    for code, _quality in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")):
         if code == "*":
             return None
         try:
@@ -63,7 +63,7 @@ class TenantMiddleware:
 
     ``ATOMIC_REQUESTS`` would end before a response renders and would commit a 500, which middleware sees as a response. A view
     with ``own_transactions = frozenset({"POST"})`` (the capture doors: first the raw submission, then the pipeline) enters the
-    scope itself for these methods.
+    scope itself for these methods; with ``proves_key`` it proves the key itself, too (``tenancy.keys.recall_key``).
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -76,13 +76,13 @@ class TenantMiddleware:
             return self.get_response(request)
         if request.path_info.startswith("/t/"):
             return self._page(request, view)
-        if is_api(request) and "Authorization" in request.headers:
+        if is_for_machines(request) and "HTTP_AUTHORIZATION" in request.META:
             return self._api(request, view)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer an anticipated error of a page in the user's words; what the view wrote is rolled back."""
-        if not isinstance(exception, Problem) or is_api(request):
+        if not isinstance(exception, Problem):
             return None
         response = render(request, "errors/problem.html", {"problem": exception}, status=exception.status)
         response.rolls_back = True  # type: ignore[attr-defined]
@@ -101,8 +101,9 @@ class TenantMiddleware:
         return self._run(request, view, *found, zone=request.user.time_zone)
 
     def _api(self, request: HttpRequest, view: Any) -> HttpResponse:
+        recognise = recall_key if request.method in getattr(view, "proves_key", ()) else resolve_key
         try:
-            tenant, member, key = resolve_key(header=request.headers["Authorization"], now=timezone.now())
+            tenant, member, key = recognise(header=request.META["HTTP_AUTHORIZATION"], now=timezone.now())
         except (KeyRefused, TenantSuspended) as refusal:
             return self._refuse(request, refusal)
         request.key = key  # type: ignore[attr-defined]
@@ -130,17 +131,12 @@ class TenantMiddleware:
 
     def _refuse(self, request: HttpRequest, refusal: Problem) -> HttpResponse:
         """Answer before the view is reached: the API by its own error handler, a page as every problem."""
-        if is_api(request):
+        if is_for_machines(request):
             request.key_refusal = refusal  # type: ignore[attr-defined]
             return self.get_response(request)
         response = self.process_exception(request, refusal)
         assert response is not None
         return response
-
-
-def is_api(request: HttpRequest) -> bool:
-    """Whether a machine is asking."""
-    return request.path_info.startswith("/api/")
 
 
 def resolved_view(request: HttpRequest) -> Any | None:

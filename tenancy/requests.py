@@ -1,6 +1,7 @@
 """What a request knows: the view it will reach, and once the tenant middleware has let it in, whose it is."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.urls import Resolver404, ResolverMatch, resolve
@@ -20,10 +21,23 @@ class TenantRequest(HttpRequest):
 
 @dataclass(frozen=True)
 class KeyAccess:
-    """An API key that has been recognised."""
+    """An API key that has been recognised. ``proof`` is given where that was a while ago: see ``tenancy.keys.recall_key``."""
 
     id: int
     scopes: frozenset[str]
+    proof: "KeyProof | None" = None
+
+
+class KeyProof(NamedTuple):
+    """What the database said of a key, its service user and its tenant (as JSON), and the prefix by which it finds them."""
+
+    prefix: str
+    said: str
+
+
+def is_for_machines(request: HttpRequest) -> bool:
+    """Whether a machine asks: at an address of the API."""
+    return request.path_info.startswith("/api/")
 
 
 def match_of(request: HttpRequest) -> ResolverMatch | None:
@@ -37,8 +51,16 @@ def match_of(request: HttpRequest) -> ResolverMatch | None:
 
 
 def resolved(path: str) -> ResolverMatch | None:
-    """The row of the URL table for a path, or None."""
-    try:
-        return resolve(path)
-    except Resolver404:
-        return None
+    """The row of the URL table for a path, or None. Of addresses without an id in them it is found once in a process."""
+    found = _fixed.get(path)
+    if found is None:
+        try:
+            found = resolve(path)
+        except Resolver404:
+            return None
+        if not found.kwargs and not found.args:
+            _fixed[path] = found
+    return found
+
+
+_fixed: dict[str, ResolverMatch] = {}

@@ -202,7 +202,7 @@ EVENT_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
             "happened at",
         ),
         *("conversion date", "data do evento", "data e hora", "data hora", "ocorreu em", "data", "criado em"),
-        *("data da atividade", "data da conversao", "data de criacao", "horario"),
+        *("data da atividade", "data da conversao", "data de criacao", "horario", "when", "quando"),
     ),
     "message_id": (
         *("message id", "messageid", "event id", "eventid", "activity id", "record id", "id do evento"),

@@ -1,49 +1,113 @@
 """What could not be processed: the error, another try, or giving up."""
 
+from typing import Any, Final
+
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from leads.capture.submissions import discard_submission, retry_submission
+from leads.capture.submissions import discard_submissions, retry_submission
 from leads.held import (
+    HeldChoice,
+    HeldPage,
     count_held,
     get_held_lead,
     get_held_submission,
-    list_held_leads,
-    list_held_submissions,
+    list_held,
 )
+from leads.listing import ListTooSlow
 from leads.models import HeldLead, Submission, SubmissionState
-from leads.pipeline import discard_held_lead, retry_leads
+from leads.pipeline import discard_held_leads, retry_leads
+from leads.views.held_sorts import SORTS, ShownSort, read_search, read_sort
 from tenancy.audit import record
-from tenancy.listing import show_number
+from tenancy.keyset import Page
+from tenancy.listing import (
+    CURSOR,
+    Count,
+    EmptyState,
+    ListError,
+    Listing,
+    MarkAct,
+    Marking,
+    render_listing,
+    show_number,
+)
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
-MOST_COUNTED = 10_000
-LEAD_DISCARDED = "held.lead_discarded"
-SUBMISSION_DISCARDED = "held.submission_discarded"
+PAGE: Final = "leads/held.html"
+MOST_COUNTED: Final = 10_000
+LEAD_DISCARDED: Final = "held.lead_discarded"
+SUBMISSION_DISCARDED: Final = "held.submission_discarded"
 
 
 @tenant_page(right="held.resolve")
 @require_safe
 def held(request: TenantRequest) -> HttpResponse:
-    """Leads and submissions whose processing failed."""
-    leads, submissions = list_held_leads(), list_held_submissions()
-    total = max(count_held(most=MOST_COUNTED), len(leads) + len(submissions))
+    """Leads, or submissions, whose processing failed."""
+    shown, search = read_sort(request), read_search(request)
+    found, error = HeldPage(Page([], None, None), Count(value=0), frozenset()), None
+    try:
+        found = list_held(
+            sort=shown.sort, choice=HeldChoice(search=search), cursor=request.GET.get(CURSOR, "")
+        )
+    except ListTooSlow as problem:
+        error = ListError(title=_("This search takes too long"), text=problem.detail)
+    listing = Listing(
+        key="held",
+        request=request,
+        caption=shown.label,
+        columns=shown.columns(),
+        rows=[
+            {"row": row, "since": shown.since(row), "is_waiting": row.pk in found.waiting}
+            for row in found.page.rows
+        ],
+        words=shown.words,
+        count=found.count,
+        next_cursor=found.page.next_cursor,
+        previous_cursor=found.page.previous_cursor,
+        search_label=shown.search_label,
+        error=error,
+        empty=EmptyState(title=shown.empty_title, text=shown.empty_text, icon="circle-check"),
+        marking=_marking(request, shown),
+    )
+    counts = count_held(most=MOST_COUNTED)
+    total = max(sum(counts), len(found.page.rows))
     heading = _("Nothing is held")
     if total:
         heading = ngettext("%(n)s is held", "%(n)s are held", total) % {"n": show_number(total)}
-    context = {
-        "heading": heading,
-        "held_leads": leads,
-        "held_submissions": submissions,
-        "hidden": max(0, total - len(leads) - len(submissions)),
-    }
-    return render(request, "leads/held.html", context)
+    tabs = [
+        {
+            "label": each.label,
+            "count": show_number(count) if count else "",
+            "url": f"{request.path}{each.query}",
+            "is_current": each is shown,
+        }
+        for each, count in zip(SORTS.values(), counts, strict=True)
+    ]
+    return render_listing(request, PAGE, {"heading": heading, "tabs": tabs}, listing=listing)
+
+
+def _marking(request: TenantRequest, shown: ShownSort) -> Marking:
+    def url(act: str) -> str:
+        return reverse(f"held-{shown.name}-{act}", kwargs={"slug": request.tenant.slug})
+
+    def name(each: dict[str, Any]) -> str:
+        return shown.row_name(each["row"])
+
+    return Marking(
+        row_id=lambda each: int(each["row"].pk),
+        row_name=name,
+        acts=[
+            MarkAct(label=_("Try again"), icon="refresh", url=url("retry")),
+            MarkAct(label=_("Give up"), icon="trash", url=url("discard")),
+        ],
+    )
 
 
 @tenant_page(right="held.resolve")
@@ -65,7 +129,7 @@ def held_lead_discard(request: TenantRequest, held_id: int) -> HttpResponse:
     """Give up a failed run; the lead stays."""
     row = get_held_lead(held_id=held_id)
     name = str(row.lead)
-    discard_held_lead(held=row)
+    discard_held_leads([row.lead_id])
     record(act=LEAD_DISCARDED, subject=name, by=request.member, now=timezone.now())
     messages.success(request, _("Given up. The lead stays as it is."))
     return redirect("held", slug=request.tenant.slug)
@@ -82,7 +146,7 @@ def held_submission_retry(request: TenantRequest, submission_id: int) -> HttpRes
         messages.success(request, _("It went through."))
     else:
         messages.error(request, _("It failed again. The error below is the newest."))
-    return redirect("held", slug=request.tenant.slug)
+    return _to_submissions(request)
 
 
 @tenant_page(right="held.resolve")
@@ -90,7 +154,13 @@ def held_submission_retry(request: TenantRequest, submission_id: int) -> HttpRes
 def held_submission_discard(request: TenantRequest, submission_id: int) -> HttpResponse:
     """Give up a held submission; what came in stays readable as refused."""
     row = get_held_submission(submission_id=submission_id)
-    discard_submission(submission=row)
+    discard_submissions([row.pk])
     record(act=SUBMISSION_DISCARDED, subject=f"#{row.pk}", by=request.member, now=timezone.now())
     messages.success(request, _("Given up. What came in is kept as refused."))
-    return redirect("held", slug=request.tenant.slug)
+    return _to_submissions(request)
+
+
+def _to_submissions(request: TenantRequest) -> HttpResponse:
+    response: HttpResponse = redirect("held", slug=request.tenant.slug)
+    response["Location"] += SORTS["submissions"].query
+    return response

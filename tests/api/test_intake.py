@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from core.due import sweep_tenant
 from leads.models import Event, Lead, Submission
-from tenancy.keys import create_key
-from tenancy.models import Scope, Tenant
+from tenancy.keys import create_key, revoke_key
+from tenancy.models import ApiKey, Scope, Tenant
 from tenancy.scope import tenant_scope
 
 LEADS, BATCH, EVENTS = "/api/v1/leads/", "/api/v1/leads/batch/", "/api/v1/events/"
@@ -55,6 +55,37 @@ def test_a_captured_lead_is_answered_after_the_whole_pipeline(key: str, tenant: 
     assert body["why"] == f"/api/v1/leads/{body['id']}/why/"
     again = post(LEADS, {"email": "ANA@empresa.com.br"}, key)
     assert (again.status_code, again.json()["outcome"], again.json()["id"]) == (200, "unchanged", body["id"])
+
+
+def test_what_is_remembered_of_a_key_is_proven_whenever_something_is_taken_in(
+    key: str, tenant: Tenant, now: datetime
+) -> None:
+    """The first call looks the key up, the second one recalls it; each kind of change is seen by the next call all the same."""
+    doors = [(LEADS, {"Prefer": "respond-async"}), (LEADS, {"Idempotency_Key": "k"}), (BATCH, {})]
+    bodies = {LEADS: {"email": "ana@empresa.com.br"}, BATCH: {"leads": [{"email": "ana@empresa.com.br"}]}}
+
+    def ask(wanted: str = key) -> list[int]:
+        return [post(path, bodies[path], wanted, **headers).status_code for path, headers in doors]
+
+    assert ask() == [202, 201, 200]
+    assert ask() == [202, 201, 200]
+    assert ask(key[:-1] + ("a" if key[-1] != "a" else "b")) == [401] * 3, "another secret of the same prefix"
+    with tenant_scope(tenant.pk):
+        ApiKey.objects.update(scopes=[Scope.LEADS_READ])
+        kept = Submission.objects.count()
+    assert ask() == [403] * 3
+    with tenant_scope(tenant.pk):
+        ApiKey.objects.update(scopes=[Scope.LEADS_WRITE])
+    assert ask() == [202, 201, 200]
+    Tenant.objects.filter(pk=tenant.pk).update(country="PT")
+    assert post(LEADS, {"email": "rui@empresa.pt", "phone": "912 345 678"}, key).status_code == 201
+    with tenant_scope(tenant.pk):
+        assert Lead.objects.get(email="rui@empresa.pt").phone == "+351912345678"
+        taken_in = Submission.objects.count()
+        revoke_key(key=ApiKey.objects.get(), by=None, now=now)
+    assert ask() == [401] * 3
+    with tenant_scope(tenant.pk):
+        assert (kept, taken_in, Submission.objects.count()) == (5, 8, 8)
 
 
 def test_the_same_key_and_body_replay_the_first_answer(key: str, tenant: Tenant) -> None:

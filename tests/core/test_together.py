@@ -54,6 +54,33 @@ def test_those_who_come_while_another_is_served_are_served_together_after_it() -
     assert work.asked == [[1], [2, 3, 4]]
 
 
+def test_whoever_works_next_waits_for_as_many_as_there_were_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.together.MOST_WAITED_SECONDS", 1.0)
+    asked: list[list[int]] = []
+
+    def work(items: Sequence[int]) -> list[int]:
+        asked.append(list(items))
+        time.sleep(0.2)
+        return list(items)
+
+    together = Together(work, most=50)
+
+    def call_twice(item: int) -> int:
+        return together(key="a", item=item) + together(key="a", item=item)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(call_twice, range(3))) == [0, 2, 4]
+    sizes = [len(items) for items in asked]
+    assert (sum(sizes), max(sizes)) == (6, 3), "once all have been there, they are served at once"
+    assert together(key="a", item=7) == 7
+    began = time.monotonic()
+    assert together(key="a", item=8) == 8
+    assert asked[-2:] == [[7], [8]]
+    assert time.monotonic() - began < 0.4, "those who did not come are not waited for again"
+
+
 def test_one_key_does_not_wait_for_another() -> None:
     work = Slow()
     futures = call_in_order(Together(work, most=50), work, [("a", 1), ("b", 2), ("a", 3)])

@@ -1,4 +1,4 @@
-"""The hub's pages as people use them: list, lead, queue, inbox, hosted forms, held leads."""
+"""The hub's pages as people use them: list, lead, queue, inbox, hosted forms."""
 
 from __future__ import annotations
 
@@ -251,31 +251,6 @@ def test_an_unknown_or_closed_form_is_not_there(tenant: Tenant) -> None:
     stranger = Client()
     assert stranger.get(f"/f/{form.public_id}/").status_code == 404
     assert stranger.get("/f/00000000-0000-4000-8000-000000000000/").status_code == 404
-
-
-def test_an_administrator_gives_up_a_held_lead_and_others_may_not(
-    tenant: Tenant, people: dict[str, Membership], sign_in: SignIn, now: Any
-) -> None:
-    from leads.models import HeldLead
-    from tenancy.scope import tenant_scope
-
-    [lead_id] = make_waiting(tenant, owner=people["sdr"])
-    with tenant_scope(tenant.pk):
-        held = HeldLead.objects.create(
-            lead_id=lead_id,
-            step="score",
-            reason={"code": "captured", "is_history": False, "actor_id": None},
-            error="ValueError: boom",
-            attempts=3,
-            first_failed_at=now,
-            held_at=now,
-        )
-    assert sign_in(people["manager"]).get(f"/t/{tenant.slug}/held/").status_code == 403
-    browser = sign_in(people["admin"])
-    assert "ValueError: boom" in browser.get(f"/t/{tenant.slug}/held/").content.decode()
-    retried = browser.post(f"/t/{tenant.slug}/held/leads/{held.pk}/retry/", follow=True)
-    assert "It went through." in retried.content.decode()
-    assert browser.post(f"/t/{tenant.slug}/held/leads/{held.pk}/discard/").status_code == 404
 
 
 def test_an_edit_takes_away_what_was_emptied_and_refuses_an_e_mail_of_another_lead(

@@ -13,7 +13,7 @@ from leads.models import Decision, HeldLead, Lead, LeadState, LeadTag, StageChan
 from leads.pipeline import (
     Reason,
     ReasonCode,
-    discard_held_lead,
+    discard_held_leads,
     pipeline_steps,
     retry_leads,
     run_pipeline,
@@ -184,7 +184,7 @@ def test_a_held_lead_that_is_discarded_stays_as_it_is(in_tenant: Any, pipeline: 
     pipeline(*ENGINES, POISON)
     bad = make_ready(number=2, email="poison@x.test")
     run_pipeline(lead_ids=[bad.pk], reason=REASON, now=NOW)
-    discard_held_lead(held=HeldLead.objects.get(lead=bad))
+    discard_held_leads([bad.pk])
     assert not HeldLead.objects.exists()
     assert not DueRow.objects.filter(kind="lead.retry").exists()
     assert LeadState.objects.get(lead=bad).stage == "new"

@@ -492,7 +492,9 @@ def test_a_new_sequence_begins_as_a_draft_of_its_own(marketing: Client, tenant: 
     )
     review = read(marketing, "sequence", "review/", "after_the_webinar")
     assert "A first version, not published yet" in review
-    assert "Sequence: After the fair" in marketing.get("/t/horizonte/rules/").content.decode()
+    found = marketing.get("/t/horizonte/rules/", {"q": "FAIR"}).content.decode()
+    assert "Sequence: After the fair" in found
+    assert "1 set of rules<" in found
     again = marketing.post("/t/horizonte/rules/new/sequence/", {"name": "After the  webinar!"})
     assert again.status_code == 422
     assert "There is one of this name already" in again.content.decode()
