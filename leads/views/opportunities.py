@@ -108,7 +108,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
             text=_("An SQL that sales accepts becomes an opportunity."),
             icon="briefcase",
         ),
-        everything_label=_("All opportunities"),
+        everything_label=_("Opportunities"),
         marking=list_marking(
             request,
             OPPORTUNITIES,
