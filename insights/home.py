@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -21,6 +21,7 @@ from leads.home_panels import HomePanel, register_home_panel
 from leads.listing import TookTooLong, limited_to
 from leads.matching import NOBODY
 from routing.models import ClockKind, ClockState
+from tenancy.fragments import answer_poll, poll_headers
 from tenancy.models import Membership, TeamFunction, Tenant
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -64,14 +65,7 @@ def oversight(request: TenantRequest) -> HttpResponse:
         return redirect("home", slug=request.tenant.slug)
     panel = oversight_panel(request.member, request.tenant, timezone.now())
     assert panel is not None
-    if request.headers.get("If-None-Match") == panel["etag"]:
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(request, OVERSIGHT, {"panel": panel})
-    response["ETag"] = panel["etag"]
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return answer_poll(request, etag=panel["etag"], draw=lambda: render(request, OVERSIGHT, {"panel": panel}))
 
 
 def oversight_panel(member: Membership, tenant: Tenant, now: datetime) -> dict[str, Any] | None:
@@ -185,7 +179,7 @@ def _poll(panel: Mapping[str, Any]) -> dict[str, str]:
     """What tells whether the panel changed, and the header by which the browser asks."""
     text = json.dumps([panel["clocks"], panel["groups"], translation.get_language()], default=vars_or_text)
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-    return {"etag": etag, "poll_headers": json.dumps({"If-None-Match": etag})}
+    return {"etag": etag, "poll_headers": poll_headers(etag)}
 
 
 def vars_or_text(value: object) -> object:

@@ -1,10 +1,9 @@
 """One act on many leads: what is to be done on which, how far it has come, what was not possible; stop, take back."""
 
-import json
 from typing import Any, Final
 
 from django import forms
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -26,7 +25,7 @@ from leads.bulk.runs import (
 )
 from leads.models import BulkRun, BulkState
 from leads.views.addresses import lead_addresses
-from tenancy.fragments import redirect_htmx
+from tenancy.fragments import answer_progress, poll_headers
 from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -103,18 +102,13 @@ def bulk_new(request: TenantRequest, kind: str, act: str) -> HttpResponse:
 def bulk_detail(request: TenantRequest, run_id: int) -> HttpResponse:
     """One run; while it is under way, the page asks how far it has come."""
     run = get_bulk(run_id=run_id, by=request.member)
-    if request.headers.get("HX-Target") != "bulk-progress":
-        return render(request, PAGE, _context(request, run))
-    if run.state not in AT_WORK:
-        return redirect_htmx(url=request.path)
-    if request.headers.get("If-None-Match") == _etag(run):
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(request, f"{PAGE}#progress", _context(request, run))
-    response["ETag"] = _etag(run)
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return answer_progress(
+        request,
+        page=PAGE,
+        etag=_etag(run),
+        is_over=run.state not in AT_WORK,
+        context=lambda: _context(request, run),
+    )
 
 
 @tenant_page(right="lead.edit")
@@ -153,7 +147,7 @@ def _context(request: TenantRequest, run: BulkRun) -> dict[str, Any]:
         "run": run,
         "is_at_work": run.state in AT_WORK,
         "is_choosing": run.state == BulkState.CHOOSING,
-        "poll_headers": json.dumps({"If-None-Match": _etag(run)}),
+        "poll_headers": poll_headers(_etag(run)),
         "done": done,
         "done_text": show_number(done),
         "of_text": show_number(run.total),

@@ -1,10 +1,9 @@
 """Everything that the account has as one file: ask for it, see how far it is, download it."""
 
-import json
 from typing import Any, Final
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
@@ -21,7 +20,7 @@ from leads.takeout.building import (
     take_file,
 )
 from leads.takeout.tables import list_taken
-from tenancy.fragments import redirect_htmx
+from tenancy.fragments import answer_progress, poll_headers
 from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -51,19 +50,13 @@ def data_exports(request: TenantRequest) -> HttpResponse:
 def data_export(request: TenantRequest, export_id: int) -> HttpResponse:
     """One export of everything; while it is built, the page asks how far."""
     export = get_data_export(export_id=export_id, by=request.member)
-    if request.headers.get("HX-Target") != "export-progress":
-        return render(request, PAGE, _context(export))
-    if export.state not in UNDER_WAY:
-        return redirect_htmx(url=request.path)
-    etag = _etag(export)
-    if request.headers.get("If-None-Match") == etag:
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(request, f"{PAGE}#progress", _context(export))
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return answer_progress(
+        request,
+        page=PAGE,
+        etag=_etag(export),
+        is_over=export.state not in UNDER_WAY,
+        context=lambda: _context(export),
+    )
 
 
 @tenant_page(right="data.export")
@@ -85,7 +78,7 @@ def _context(export: DataExport) -> dict[str, Any]:
         "is_under_way": export.state in UNDER_WAY,
         "has_file": has_file,
         "problem": problem_words(export),
-        "poll_headers": json.dumps({"If-None-Match": _etag(export)}),
+        "poll_headers": poll_headers(_etag(export)),
         "done_text": show_number(export.row_count),
         "of_text": show_number(export.expected or 0),
         "files": [(name, show_number(rows)) for name, rows in sorted(export.counts.items())],

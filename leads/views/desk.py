@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -34,6 +34,7 @@ from leads.qualification.queue import (
 from leads.rows import LeadRow, list_lead_rows
 from leads.views.lead import card_context
 from tenancy.components import ClockFace
+from tenancy.fragments import answer_poll, poll_headers
 from tenancy.listing import EmptyState, show_number
 from tenancy.models import Membership
 from tenancy.pages import tenant_page
@@ -297,10 +298,7 @@ def _etag(
 
 def _poll_headers(etag: str) -> dict[str, str]:
     """Headers as HTMX takes them: the list asks whether it changed, what stands in it does not."""
-    return {
-        "poll_headers": json.dumps({"If-None-Match": etag}),
-        "no_headers": json.dumps({"If-None-Match": ""}),
-    }
+    return {"poll_headers": poll_headers(etag), "no_headers": poll_headers("")}
 
 
 def _tone(clock: ClockFace | None) -> str:
@@ -316,13 +314,5 @@ def _refresh(
 ) -> HttpResponse:
     """The list anew, or 304 when nothing has changed."""
     etag = _etag(waiting, opportunities, counts, context["chosen"])
-    if request.headers.get("If-None-Match") == etag:
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(
-            request, "leads/desk.html#list", {**context, **_poll_headers(etag), "is_refresh": True}
-        )
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    shown = {**context, **_poll_headers(etag), "is_refresh": True}
+    return answer_poll(request, etag=etag, draw=lambda: render(request, "leads/desk.html#list", shown))

@@ -1,10 +1,9 @@
 """Taking a list out as a file: what of it, the file while it is built, the file."""
 
-import json
 from typing import Any, Final
 
 from django import forms
-from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -29,7 +28,7 @@ from leads.exports import (
     start_export,
 )
 from leads.models import ExportState, ListExport
-from tenancy.fragments import redirect_htmx
+from tenancy.fragments import answer_progress, poll_headers
 from tenancy.listing import show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -109,19 +108,13 @@ def export_new(request: TenantRequest, kind: str) -> HttpResponse:
 def export_detail(request: TenantRequest, export_id: int) -> HttpResponse:
     """One export of one's own; while it is built, the page asks how far."""
     export = get_export(export_id=export_id, by=request.member)
-    if request.headers.get("HX-Target") != "export-progress":
-        return render(request, PAGE, _context(export))
-    if export.state != ExportState.BUILDING:
-        return redirect_htmx(url=request.path)
-    etag = _etag(export)
-    if request.headers.get("If-None-Match") == etag:
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(request, f"{PAGE}#progress", _context(export))
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return answer_progress(
+        request,
+        page=PAGE,
+        etag=_etag(export),
+        is_over=export.state != ExportState.BUILDING,
+        context=lambda: _context(export),
+    )
 
 
 def _etag(export: ListExport) -> str:
@@ -132,7 +125,7 @@ def _context(export: ListExport) -> dict[str, Any]:
     return {
         "export": export,
         "kind": get_kind(export.list_kind),
-        "poll_headers": json.dumps({"If-None-Match": _etag(export)}),
+        "poll_headers": poll_headers(_etag(export)),
         "done_text": show_number(max(0, export.row_count)),
         "file_name": file_name_of(export),
         "has_file": export.state == ExportState.DONE and export.file_id is not None,

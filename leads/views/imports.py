@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -40,7 +40,7 @@ from leads.models import CustomField, ImportRun, ImportState
 from leads.views.import_form import column_rows, event_choices, read_assignment
 from tenancy import listing
 from tenancy.errors import FieldProblem
-from tenancy.fragments import redirect_htmx
+from tenancy.fragments import answer_progress, poll_headers
 from tenancy.markup import quiet, short_datetime
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
@@ -181,23 +181,13 @@ import_new.takes_files = True  # type: ignore[attr-defined]
 def import_detail(request: TenantRequest, import_id: int) -> HttpResponse:
     """One import, wherever it is; while a worker is at it, the page asks how far."""
     run = get_import(import_id=import_id)
-    if request.headers.get("HX-Target") == "import-progress":
-        return _progress(request, run)
-    return render(request, PAGE, _context(request, run))
-
-
-def _progress(request: TenantRequest, run: ImportRun) -> HttpResponse:
-    if not _is_at_work(run):
-        return redirect_htmx(url=request.path)
-    etag = _etag(run)
-    if request.headers.get("If-None-Match") == etag:
-        response: HttpResponse = HttpResponseNotModified()
-        response["HX-Reswap"] = "none"
-    else:
-        response = render(request, f"{PAGE}#progress", _context(request, run))
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    return response
+    return answer_progress(
+        request,
+        page=PAGE,
+        etag=_etag(run),
+        is_over=not _is_at_work(run),
+        context=lambda: _context(request, run),
+    )
 
 
 def _is_at_work(run: ImportRun) -> bool:
@@ -214,7 +204,7 @@ def _context(request: TenantRequest, run: ImportRun, **more: Any) -> dict[str, A
     context: dict[str, Any] = {
         "run": run,
         "is_at_work": _is_at_work(run),
-        "poll_headers": json.dumps({"If-None-Match": _etag(run)}),
+        "poll_headers": poll_headers(_etag(run)),
         "detected": detected_of(run) if run.detected and "digest" in run.detected else None,
         "has_file": run.rows_file_id is not None,
         "outcomes": _outcomes(run),

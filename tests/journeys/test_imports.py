@@ -54,7 +54,7 @@ def test_a_file_is_chosen_assigned_tried_imported_and_taken_out_again(
     expect(page.locator("#leads-rows")).to_contain_text("30 leads")
 
     page.get_by_role("link", name="Export").click()
-    expect(page.get_by_role("heading", name="Export 30 leads")).to_be_visible()
+    expect(page.get_by_role("heading", name="Export 30 rows")).to_be_visible()
     assert list_axe_violations(page) == []
     page.get_by_role("button", name="Make the file").click()
     with page.expect_download() as exported:
