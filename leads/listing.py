@@ -14,33 +14,22 @@ from typing import Any, Final
 
 from django.core import signing
 from django.db import OperationalError, connection, transaction
-from django.db.models import (
-    BigIntegerField,
-    BooleanField,
-    CharField,
-    DateTimeField,
-    F,
-    Field,
-    IntegerField,
-    SmallIntegerField,
-)
 from django.utils.translation import gettext_lazy as _
 
 from leads.conditions.language import Condition, InvalidCondition, parse_condition
 from leads.conditions.lead_facts import fold_origin
-from leads.conditions.logic import Bind, Fragment
 from leads.conditions.values import GRADES
 from leads.deeds import Deed, read_deed
-from leads.matching import NOBODY, LeadFilters, on, page_rows, rows_to_count
+from leads.matching import NOBODY, LeadFilters, rows_to_count
 from leads.models import Stage
+from leads.paging import ORDERS, PageRead, Position, stage_counts
+from leads.standing_pages import FEW
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import COUNTED_TO, Count, count_rows
 from tenancy.models import MemberKind, Membership, normalise_login
 
 PAGE_SIZE: Final = 50
 SLOW_LIMIT_MS: Final = 2000
-# To make a set of a hundred thousand leads, and to walk a million past it, takes about as long.
-WALK_LIMIT_MS: Final = 1000
 MYSELF: Final = "me"
 DEFAULT_ORDER: Final = "-created_at"
 _SALT: Final = "leads.listing"
@@ -66,26 +55,6 @@ class ListTooSlow(Problem):
 
     status = 400
     title = _("This filter takes too long")
-
-
-@dataclass(frozen=True)
-class _Order:
-    """The columns of an index that gives the order, as paths from a lead: the value, which may be missing, then the id."""
-
-    value: str
-    key: str
-    type: "Field[Any, Any]"
-    is_nullable: bool = False
-
-
-_ORDERS: Final[dict[str, _Order]] = {
-    "score": _Order("standing__score", "standing__lead_id", IntegerField()),
-    "grade": _Order("standing__grade", "standing__lead_id", SmallIntegerField()),
-    "stage_at": _Order("standing__stage_at", "standing__lead_id", DateTimeField()),
-    "created_at": _Order("created_at", "pk", DateTimeField()),
-    "name": _Order("name_key", "pk", CharField(max_length=200), is_nullable=True),
-}
-ORDERS: Final = tuple(f"{sign}{name}" for name in _ORDERS for sign in ("", "-"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,16 +83,6 @@ class LeadPage:
     lead_ids: list[int]
     next_cursor: str | None
     previous_cursor: str | None
-
-
-@dataclass(frozen=True)
-class _Position:
-    """Where a page begins: beyond the row with this value and id, in the order or against it."""
-
-    order: str
-    is_backward: bool
-    value: Any
-    lead_id: int
 
 
 def read_list_query(
@@ -166,7 +125,7 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
     with in_time(is_fast=query.is_fast):
-        found = _find_page(query, position, now)
+        found = PageRead(query, query.order, query.size + 1, position, now).read()
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
     found = found[: query.size]
@@ -189,7 +148,10 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
         return Count.up_to(len(query.search.lead_ids), limit=limit)
     try:
         with in_time(is_fast=query.is_fast):
-            found = query.found(order=_ORDERS[query.order.removeprefix("-")].value, now=now)
+            page = PageRead(query, query.order, query.size + 1, None, now)
+            if page.is_by_stage and limit <= FEW:
+                return Count.up_to(sum(stage_counts(query, now=now).values()), limit=limit)
+            found = query.found(order=page.by.value, now=now)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)
             return Count.up_to(found.count, limit=limit)
@@ -206,66 +168,6 @@ def count_exactly(*, query: LeadListQuery, now: datetime) -> int | None:
         return None
 
 
-def _find_page(query: LeadListQuery, position: _Position | None, now: datetime) -> list[tuple[Any, int]]:
-    """Value and id of up to one row more than a page, in the direction of reading.
-
-    Where very many match, walking the order and asking each lead finds them soon, unless they all stand at its other end: the
-    newest by the oldest move. Then a set of all that match is made after all.
-    """
-    if not query.may_stand_at_the_end(order=_ORDERS[query.order.removeprefix("-")].value, now=now):
-        return _read_page(query, position, now)
-    try:
-        with limited_to(WALK_LIMIT_MS):
-            return _read_page(query, position, now)
-    except TookTooLong:
-        return _read_page(query, position, now, by_set=True)
-
-
-def _read_page(
-    query: LeadListQuery, position: _Position | None, now: datetime, *, by_set: bool = False
-) -> list[tuple[Any, int]]:
-    by = _ORDERS[query.order.removeprefix("-")]
-    leads = page_rows(query, order=by.value, now=now, by_set=by_set)
-    order = replace(by, value=on(leads.model, by.value), key=on(leads.model, by.key))
-    is_backward = position is not None and position.is_backward
-    is_descending = query.order.startswith("-") != is_backward
-    found: list[tuple[Any, int]] = []
-    for has_value in _parts(order, position, is_backward):
-        part = leads
-        if order.is_nullable:
-            part = part.filter(**{f"{order.value}__isnull": not has_value})
-        if position is not None and not found and has_value == (position.value is not None):
-            part = part.filter(_beyond(order, position, is_descending=is_descending))
-        columns = [order.value, order.key] if has_value else [order.key]
-        part = part.order_by(*(f"-{column}" if is_descending else column for column in columns))
-        rows = part.values_list(order.value, order.key)[: query.size + 1 - len(found)]
-        found += [(value, lead_id) for value, lead_id in rows]
-        if len(found) > query.size:
-            break
-    return found
-
-
-def _parts(order: _Order, position: _Position | None, is_backward: bool) -> list[bool]:
-    """Rows with a value come first, those without last; which of the two parts are still to be read."""
-    if not order.is_nullable:
-        return [True]
-    parts = [False, True] if is_backward else [True, False]
-    if position is None:
-        return parts
-    return parts[parts.index(position.value is not None) :]
-
-
-def _beyond(order: _Order, position: _Position, *, is_descending: bool) -> Fragment:
-    sign = "<" if is_descending else ">"
-    key, lead_id = F(order.key), Bind(position.lead_id, BigIntegerField())
-    if position.value is None:
-        return Fragment(f"({{}} {sign} {{}})", key, lead_id, output_field=BooleanField())
-    value = Bind(position.value, order.type)
-    # A comparison of rows is one range of the index; the same written with OR is not.
-    template = f"(({{}}, {{}}) {sign} ({{}}, {{}}))"
-    return Fragment(template, F(order.value), key, value, lead_id, output_field=BooleanField())
-
-
 def _write_cursor(query: LeadListQuery, row: tuple[Any, int], *, is_backward: bool) -> str:
     value, lead_id = row
     if isinstance(value, datetime):
@@ -273,16 +175,16 @@ def _write_cursor(query: LeadListQuery, row: tuple[Any, int], *, is_backward: bo
     return signing.dumps([query.order, is_backward, value, lead_id], salt=_SALT)
 
 
-def _read_cursor(query: LeadListQuery) -> _Position:
+def _read_cursor(query: LeadListQuery) -> Position:
     try:
         order, is_backward, value, lead_id = signing.loads(query.cursor, salt=_SALT)
     except (signing.BadSignature, ValueError) as error:
         raise _cursor_refused() from error
     if order != query.order:
         raise _cursor_refused()
-    if isinstance(_ORDERS[order.removeprefix("-")].type, DateTimeField):
+    if order.removeprefix("-") in ("created_at", "stage_at"):
         value = datetime.fromisoformat(value)
-    return _Position(order, is_backward, value, lead_id)
+    return Position(order, is_backward, value, lead_id)
 
 
 def _cursor_refused() -> InvalidListQuery:

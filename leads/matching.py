@@ -1,14 +1,15 @@
 """Which leads a list's filters leave, asked so that indexes alone say it.
 
-Who a lead is and how it stands are two tables; a filter on one and an order by the other would join them row by row. So the
-filters are asked first, of their own table and to a bound. Few leads: their ids are all that the page needs. More: the order's
-index is walked, each id looked up in a set made of the filter's index. Very many: a page is soon found by walking and asking.
-The same answer is the list's count.
+Who a lead is and how it stands are two tables; a filter on one and an order by the other would join them row by row. Filters of
+the standing alone, in one of its orders, are for ``leads.standing_pages``. Any others are asked first, of their own table and to
+a bound. Few leads: their ids are all that the page needs. More: the order's index is walked, each id looked up in a set made of
+the filter's index. Very many: a page is soon found by walking and asking. The same answer is the list's count.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Subquery
 
 from leads.conditions.compile import compile_filter, rows_of_leads
-from leads.conditions.language import Condition, is_fast, list_leaves
+from leads.conditions.language import Condition, Leaf, is_fast, list_leaves
 from leads.conditions.logic import InSet, Operands, Truth
 from leads.deeds import Deed
 from leads.lifecycle import STAGE_FUNCTION
@@ -36,14 +37,11 @@ _BOUNDS: Final = """
     ) estimated
 """
 _STANDING: Final = "standing__"
-# Indexes that begin with a filter's column and go on with an order's.
-_SERVED: Final = frozenset(
-    {
-        frozenset({"standing__stage", "standing__score"}),
-        frozenset({"standing__stage", "standing__stage_at"}),
-        frozenset({"origin", "created_at"}),
-    }
-)
+_STAGE: Final = "standing__stage"
+# The order by creation stands on both tables, and so do filters on it.
+CREATION: Final = "created_at"
+# What the indexes of leads in that order begin with.
+_SERVED_BY_CREATION: Final = frozenset({CREATION, "origin"})
 # What selects a part of the leads; its opposite leaves nearly all of them.
 _SELECTIVE: Final = frozenset(
     {"eq", "in", "starts_with", "lt", "lte", "gt", "gte", "between", "has_any", "has_all"}
@@ -51,6 +49,7 @@ _SELECTIVE: Final = frozenset(
 )
 
 Root = type[Lead] | type[LeadState]
+Rows = QuerySet[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,29 @@ class Found:
     def is_more_than_counted(self) -> bool:
         """Whether there are more than were looked for."""
         return self.count > self.most
+
+
+class Way(Enum):
+    """How a page is found: the leads are few; they are a set that is soon made; each lead of the order is asked, of very many
+    that match; or nothing is known of how many there are. The values: how many leads are passed."""
+
+    FEW = 0
+    SET = 20_000
+    ASK = 100_000
+    UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Rows that match, and how they are found."""
+
+    rows: Rows
+    way: Way
+
+
+def most_passed(steps: int, rows: int) -> int:
+    """How many leads of an order are passed for so many rows, until those that match are better gathered."""
+    return max(steps, 10 * rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +121,15 @@ class LeadFilters:
         is_looked_up = self.search is None or self.search.is_looked_up
         return is_looked_up and (self.condition is None or is_fast(self.condition))
 
+    @property
+    def is_countable(self) -> bool:
+        """Whether indexes say which leads match, and so how many: not so of what leaves nearly all of them."""
+        if not self.is_fast:
+            return False
+        return self.condition is None or all(
+            leaf.operator.key in _SELECTIVE for leaf in list_leaves(self.condition)
+        )
+
     def found(self, *, order: str, now: datetime) -> Found | None:
         """What indexes say of the filters, asked once for a page and its count; None where they say nothing of use.
 
@@ -110,31 +141,59 @@ class LeadFilters:
         return known[order, now]
 
     def is_served(self, *, order: str, now: datetime) -> bool:
-        """Whether one index begins with the filter and goes on in this order: then the page is read off it."""
+        """Whether indexes begin with the filter and go on in this order: then the page is read off them."""
+        if self.condition is not None and not (
+            isinstance(self.condition, Leaf) and self.condition.operator.key in _SELECTIVE
+        ):
+            return False
         paths = self.paths(now=now)
-        return paths == {order} or (len(self.stages) <= 1 and frozenset({*paths, order}) in _SERVED)
+        if table_of(order) is LeadState:
+            return {on(LeadState, path) for path in paths if path} <= {"stage", on(LeadState, order)} and (
+                None not in paths
+            )
+        return order == CREATION and paths <= _SERVED_BY_CREATION
 
-    def may_stand_at_the_end(self, *, order: str, now: datetime) -> bool:
-        """Whether so many match that they are not counted, and may yet all be far from where a walk along the order begins."""
-        found = self.found(order=order, now=now)
-        return found is not None and found.is_more_than_counted and not self.is_served(order=order, now=now)
+    def is_of_standing(self, *, now: datetime) -> bool:
+        """Whether the standing alone says which leads match: then its orders need no other table."""
+        return self.tables(now=now) <= {LeadState}
 
     def narrow(self, *, root: Root, now: datetime) -> QuerySet[Any, Any]:
         """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads."""
-        rows: QuerySet[Any, Any] = root.objects.all()
-        for path, lookup, value in self._columns():
-            rows = rows.filter(**{f"{on(root, path)}__{lookup}": value})
+        rows = self._narrow(root, now)
+        if self.stages:
+            rows = rows.filter(**{f"{on(root, _STAGE)}__in": self.stages})
         if self.owner is not None:
             rows = rows.filter(_owned_by(self.owner, root))
+        if root is Lead and (self.owner is not None or self.condition is not None):
+            # Always true: it makes the join an inner one, so that an index on the standing can lead.
+            rows = rows.filter(standing__score__gte=0)
+        return rows
+
+    def by_function(self, *, now: datetime) -> list[tuple[tuple[Stage, ...], Rows]]:
+        """Stages, and the standings that match if they are in one of these: an owner is another column in those of another
+        function. The filter on stages is left out."""
+        rows = self._narrow(LeadState, now)
+        if self.owner is None:
+            return [(tuple(Stage), rows)]
+        groups = []
+        for function, column in OWNER_COLUMN.items():
+            stages = tuple(stage for stage, holder in STAGE_FUNCTION.items() if holder is function)
+            owned = Q((f"{column}__isnull", True)) if self.owner == NOBODY else Q((column, self.owner))
+            groups.append((stages, rows.filter(owned, stage__in=stages)))
+        return groups
+
+    def _narrow(self, root: Root, now: datetime) -> Rows:
+        """By what is said of every stage alike."""
+        rows: Rows = root.objects.all()
+        for path, lookup, value in self._columns():
+            if path != _STAGE:
+                rows = rows.filter(**{f"{on(root, path)}__{lookup}": value})
         if self.search is not None:
             rows = rows.filter(_rebased(self.search.truth(), root))
         if self.condition is not None:
             rows = rows.filter(_rebased(compile_filter(self.condition, now=now), root))
         if self.deed is not None:
             rows = rows.filter(pk__in=self.deed.lead_ids(now))
-        if root is Lead and (self.owner is not None or self.condition is not None):
-            # Always true: it makes the join an inner one, so that an index on the standing can lead.
-            rows = rows.filter(standing__score__gte=0)
         return rows
 
     def paths(self, *, now: datetime) -> set[str | None]:
@@ -150,13 +209,25 @@ class LeadFilters:
         return found
 
     def tables(self, *, now: datetime) -> set[Root | None]:
-        """The tables of those columns."""
-        return {None if path is None else table_of(path) for path in self.paths(now=now)}
+        """The tables of those columns; none of what stands on both."""
+        paths = self.paths(now=now) - {CREATION}
+        return {None if path is None else table_of(path) for path in paths}
+
+    def columns_of_standing(self, *, now: datetime) -> list[str]:
+        """The columns of the standing by which it is told whether a lead matches; all of them where that is not known."""
+        paths = self.paths(now=now)
+        known = {field.name: field.attname for field in LeadState._meta.concrete_fields}
+        if None in paths:
+            return list(known.values())
+        named = (
+            on(LeadState, path) for path in paths if path and (path == CREATION or path.startswith(_STANDING))
+        )
+        return [known[name] for name in named]
 
     def _columns(self) -> Iterable[tuple[str, str, Any]]:
         """Columns as paths from a lead, how they are compared, and with what."""
         if self.stages:
-            yield "standing__stage", "in", self.stages
+            yield _STAGE, "in", self.stages
         if self.origin is not None:
             yield "origin", "exact", self.origin
         if self.score_min:
@@ -174,7 +245,7 @@ class LeadFilters:
 def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, Any], bool]:
     """The ids that match, as a subquery; whether of one table, that of the filters."""
     tables = filters.tables(now=now)
-    if tables == {LeadState}:
+    if tables <= {LeadState}:
         return filters.narrow(root=LeadState, now=now).values("lead_id"), True
     if tables == {Lead}:
         return filters.narrow(root=Lead, now=now).values("pk"), True
@@ -190,27 +261,35 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
     return filters.narrow(root=Lead, now=now).values("pk"), False
 
 
-def page_rows(filters: LeadFilters, *, order: str, now: datetime, by_set: bool = False) -> QuerySet[Any, Any]:
-    """The rows among which a page is sought, of the table whose column (a path from a lead) gives its order; of leads where that
-    can't be asked. ``by_set``: past a set of those that match, however many these are."""
+def match(filters: LeadFilters, *, order: str, now: datetime) -> Matching:
+    """The rows among which a page is sought: of the table whose column (a path from a lead) gives the order, or of leads where
+    that can't be asked."""
     root, found = table_of(order), filters.found(order=order, now=now)
     if found is not None and found.lead_ids is not None:
-        few: QuerySet[Any, Any] = root.objects.filter(has_id(found.lead_ids))
-        return few
+        return Matching(root.objects.filter(has_id(found.lead_ids)), Way.FEW)
+    if filters.search is not None and filters.search.lead_ids is not None:
+        return Matching(filters.narrow(root=root, now=now), Way.FEW)
     # A filter that stands in the order's own index says where that begins, which a set would not.
-    is_counted = found is not None and not found.is_more_than_counted
-    if by_set or (is_counted and not filters.is_served(order=order, now=now)):
+    is_walked = found is not None and not filters.is_served(order=order, now=now)
+    if is_walked and found is not None and not found.is_more_than_counted:
         members, _is_of_one_table = matching_set(filters, now=now)
-        walked: QuerySet[Any, Any] = root.objects.filter(InSet(F("pk"), Subquery(members)))
-        return walked
+        return Matching(root.objects.filter(InSet(F("pk"), Subquery(members))), Way.SET)
+    way = Way.ASK if is_walked else Way.UNKNOWN
     if root is LeadState and None in filters.tables(now=now):
-        return filters.narrow(root=Lead, now=now).filter(standing__score__gte=0)
-    return filters.narrow(root=root, now=now)
+        return Matching(filters.narrow(root=Lead, now=now).filter(standing__score__gte=0), way)
+    return Matching(filters.narrow(root=root, now=now), way)
+
+
+def gather(filters: LeadFilters, *, order: str, now: datetime) -> Rows:
+    """All that match, of the order's table, in no order."""
+    members, _is_of_one_table = matching_set(filters, now=now)
+    rows: Rows = table_of(order).objects.filter(pk__in=members)
+    return rows
 
 
 def rows_to_count(filters: LeadFilters, *, now: datetime) -> QuerySet[Any, Any]:
     """What is counted where ``found`` says nothing: rows of the filters' own table."""
-    return filters.narrow(root=LeadState if filters.tables(now=now) == {LeadState} else Lead, now=now)
+    return filters.narrow(root=LeadState if filters.is_of_standing(now=now) else Lead, now=now)
 
 
 def table_of(path: str) -> Root:
@@ -220,22 +299,24 @@ def table_of(path: str) -> Root:
 
 def on(root: Root, path: str) -> str:
     """A path from a lead as one from the table that is asked."""
-    if root is Lead or path == "pk":
+    if root is Lead or path in ("pk", CREATION):
         return path
     return path.removeprefix(_STANDING) if path.startswith(_STANDING) else f"lead__{path}"
 
 
 def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
-    if filters.search is not None or not filters.is_fast:
+    if filters.search is not None or not filters.is_countable:
         return None
-    if filters.condition is not None:
-        if not all(leaf.operator.key in _SELECTIVE for leaf in list_leaves(filters.condition)):
-            return None
-    elif filters.owner is None and filters.deed is None and not any(filters._columns()):
+    is_filtered = filters.condition is not None or filters.owner is not None or filters.deed is not None
+    if not is_filtered and not any(filters._columns()):
         return None
-    members, is_of_one_table = matching_set(filters, now=now)
-    sql, parameters = members.order_by().query.sql_with_params()
-    reaches_far = is_of_one_table and not filters.is_served(order=order, now=now)
+    if filters.owner == NOBODY and filters.is_of_standing(now=now):
+        sql, parameters = _of_nobody(filters, now)
+        reaches_far = False
+    else:
+        members, is_of_one_table = matching_set(filters, now=now)
+        sql, parameters = members.order_by().query.sql_with_params()
+        reaches_far = is_of_one_table and not filters.is_served(order=order, now=now)
     most = "(SELECT most FROM bounds)" if reaches_far else str(COUNTED_TO)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -248,6 +329,19 @@ def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
         )
         count, counted_to, lead_ids = cursor.fetchone()
     return Found(count, counted_to, [] if count == 0 else lead_ids)
+
+
+def _of_nobody(filters: LeadFilters, now: datetime) -> tuple[str, tuple[Any, ...]]:
+    """Function by function, marketing's first: no index knows those that nobody owns, and leads mostly wait there."""
+    parts: list[str] = []
+    parameters: list[Any] = []
+    for stages, rows in filters.by_function(now=now):
+        chosen = [stage for stage in stages if not filters.stages or stage in filters.stages]
+        if chosen:
+            sql, given = rows.filter(stage__in=chosen).order_by().values("lead_id").query.sql_with_params()
+            parts.append(sql)
+            parameters += given
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) owned_by_nobody", tuple(parameters)  # noqa: S608
 
 
 def _owned_by(owner: int | str, root: Root) -> Q:

@@ -65,13 +65,12 @@ class CaptureView(TenantAPIView):
     """A capture door enters the scope itself: one transaction keeps what came in, a second processes it."""
 
     own_transactions = frozenset({"POST"})
-    proves_key = frozenset({"POST"})
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.LEADS_WRITE}
 
     def proven(self, receive: Callable[[KeyProof | None], T]) -> T:
         """What ``receive`` gives, asked again with nothing left to prove where the key is not what was remembered of it.
 
-        Raises KeyRefused, ScopeMissing.
+        For views that name the method in ``proves_key``. Raises KeyRefused, ScopeMissing.
         """
         request: Any = self.request._request
         try:
@@ -101,6 +100,8 @@ class CaptureView(TenantAPIView):
 
 class LeadIntakeView(CaptureView):
     """Capture one lead. The list of leads stands at the same address: see leads.api.leads."""
+
+    proves_key = frozenset({"POST"})
 
     @extend_schema(
         operation_id="leads_capture",
@@ -135,6 +136,8 @@ class LeadIntakeView(CaptureView):
 
 class LeadBatchView(CaptureView):
     """Capture up to 1,000 leads in order; later rows see earlier ones."""
+
+    proves_key = frozenset({"POST"})
 
     @extend_schema(
         operation_id="leads_batch", request=BATCH_BODY, responses={200: BATCH_RESULT}, parameters=[_PREFER]

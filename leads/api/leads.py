@@ -12,7 +12,6 @@ from leads.api.intake import LeadIntakeView
 from leads.api.schemas import LEAD, LEAD_CHANGE, LEAD_LIST, WHY
 from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
-    ORDERS,
     LeadListQuery,
     LeadPage,
     count_leads,
@@ -21,6 +20,7 @@ from leads.listing import (
 )
 from leads.matching import NOBODY
 from leads.models import Stage
+from leads.paging import ORDERS
 from leads.selectors import get_lead, instant_json, lead_details, lead_json
 from leads.why import PARTS, WhyPart, explain_part
 from tenancy.api import TenantAPIView, page_url

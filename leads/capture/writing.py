@@ -219,10 +219,10 @@ WITH given AS MATERIALIZED (
     FROM told JOIN happened ON happened.id = told.event_id GROUP BY lead_id
 ), standing AS (
     INSERT INTO leads_leadstate (
-        tenant_id, lead_id, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since,
+        tenant_id, lead_id, created_at, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since,
         last_event_at, asked_for_contact_at, owner_sdr_id, owner_sales_id, kept_sdr_id, kept_sales_id
     )
-    SELECT %(tenant)s::bigint, id, COALESCE(stage, 'new'),
+    SELECT %(tenant)s::bigint, id, created_at, COALESCE(stage, 'new'),
            CASE WHEN stage IS NULL AND NOT %(is_live)s::boolean THEN created_at ELSE %(now)s::timestamptz END,
            %(act)s::text, '', COALESCE(furthest, 0), 0, 2, CASE WHEN %(is_live)s::boolean THEN %(now)s::timestamptz END,
            latest.last_at, CASE WHEN %(is_live)s::boolean THEN latest.asked_at END,

@@ -150,7 +150,7 @@ class Statement:
     def rows(self, **named: Any) -> list[tuple[Any, ...]]:
         """Execute and fetch every row. Values are as psycopg gives them; jsonb comes as text."""
         with self._executed(named) as cursor:
-            return list(cursor.fetchall()) if cursor.description else []
+            return list(cursor.fetchall()) if cursor.pgresult.nfields else []
 
     def execute(self, **named: Any) -> int:
         """Execute and give the number of rows that were changed or found."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from leads.models import ErasedIdentity
+from leads.conditions.statements import Statement
 
 # The code of the fault with which a person who was erased is refused.
 ERASED_CODE: Final = "erased"
@@ -24,6 +24,9 @@ def identities_of(email: str | None, external_id: str | None, phone: str | None)
 def list_kept_out(hashes: Iterable[str]) -> set[str]:
     """Those of the hashes that belong to somebody who was erased and is not taken in again."""
     asked = list(hashes)
-    return (
-        set(ErasedIdentity.objects.filter(hash__in=asked).values_list("hash", flat=True)) if asked else set()
-    )
+    return {found for (found,) in _KEPT_OUT.rows(hashes=asked)} if asked else set()
+
+
+_KEPT_OUT: Final = Statement.text(
+    "SELECT hash FROM leads_erasedidentity WHERE hash = ANY (%(hashes)s::text[])"
+)

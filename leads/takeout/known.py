@@ -175,7 +175,7 @@ def _leads() -> Sequence[TakenTable]:
                 *("grade", "last_event_at", "last_positive_at", "live_since", "asked_for_contact_at"),
                 *("enrolled_at", "owner_marketing_id", "owner_sdr_id", "owner_sales_id", "kept_sdr_id"),
                 *("kept_sales_id", "team_sdr_id", "team_sales_id", "claimed_until", "clock_due_at"),
-                *("told_owner_id", "told_stage_at"),
+                *("told_owner_id", "told_stage_at", "created_at"),
             ),
             notes={
                 "furthest_stage": "0 new, 1 mql, 2 working, 3 sql, 4 opportunity, 5 customer.",

@@ -84,6 +84,8 @@ def test_what_is_remembered_of_a_key_is_proven_whenever_something_is_taken_in(
         taken_in = Submission.objects.count()
         revoke_key(key=ApiKey.objects.get(), by=None, now=now)
     assert ask() == [401] * 3
+    event = {"type": "page_viewed", "lead": {"email": "ana@empresa.com.br"}}
+    assert post(EVENTS, event, key).status_code == 401, "a door that proves no key asks for it each time"
     with tenant_scope(tenant.pk):
         assert (kept, taken_in, Submission.objects.count()) == (5, 8, 8)
 

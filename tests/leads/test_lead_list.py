@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from leads import listing
 from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
-from leads.matching import page_rows
 from leads.models import CustomField, CustomValue, Lead, LeadState, LeadTag, Origin
+from leads.paging import ORDERS
 from leads.rows import list_lead_rows
 from tenancy.listing import COUNTED_TO
 from tenancy.models import Membership
@@ -161,7 +161,7 @@ def expected(leads: list[Lead], order: str) -> list[int]:
     return ids(*with_value, *without)
 
 
-@pytest.mark.parametrize("order", listing.ORDERS)
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size", [1, 2, 4, 9])
 def test_pages_forth_and_back_show_every_lead_once_in_every_order(order: str, size: int) -> None:
     leads = [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in make_varied_leads()]
@@ -195,6 +195,8 @@ FILTERS: list[dict[str, Any]] = [
     {"score_min": "10"},
     {"grade_min": "B"},
     {"origin": "fair", "score_min": "10"},
+    {"stage": "mql,new", "score_min": "10", "owner": "none"},
+    {"stage": "mql,sql", "origin": "fair"},
     {"filter": '{"fact": "tags", "op": "has_any", "value": ["vip"]}'},
     {"filter": '{"fact": "tags", "op": "has_any", "value": ["vip", "cold"]}'},
     {"filter": '{"fact": "tags", "op": "has_none", "value": ["vip"]}'},
@@ -226,11 +228,14 @@ def labelled_leads() -> list[Lead]:
     return [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in leads]
 
 
-# Looked up by their ids; the order walked past a set of them; the order walked and each lead asked.
+# How many leads of a stage are few; how many of all are, and are soon made a set of; how many are passed before all that match
+# are gathered.
 WAYS = {
-    "few": "SELECT %s::bigint AS most, 1000::bigint AS few",
-    "set": "SELECT %s::bigint AS most, 0::bigint AS few",
-    "many": "SELECT %s::bigint * 0 AS most, 0::bigint AS few",
+    "looked up by their ids": (1000, "SELECT %s::bigint AS most, 1000::bigint AS few", 1000),
+    "the order walked past a set of them": (0, "SELECT %s::bigint AS most, 0::bigint AS few", 1000),
+    "the order walked and each lead asked": (0, "SELECT %s::bigint * 0 AS most, 0::bigint AS few", 1000),
+    "a set that lies far along the order": (0, "SELECT %s::bigint AS most, 0::bigint AS few", 1),
+    "very many that lie far along the order": (0, "SELECT %s::bigint * 0 AS most, 0::bigint AS few", 1),
 }
 
 
@@ -240,9 +245,12 @@ def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
 ) -> None:
     matching = set(found(**parameters))
     assert 0 < len(matching) < len(labelled_leads)
-    for way in WAYS.values():
-        monkeypatch.setattr("leads.matching._BOUNDS", way)
-        for order in listing.ORDERS:
+    for few, bounds, passed in WAYS.values():
+        monkeypatch.setattr("leads.standing_pages.FEW", few)
+        monkeypatch.setattr("leads.matching._BOUNDS", bounds)
+        for module in ("paging", "standing_pages"):
+            monkeypatch.setattr(f"leads.{module}.most_passed", lambda _steps, _rows, most=passed: most)
+        for order in ("score", "-grade", "-stage_at", "-created_at", "-name"):
             whole = [lead_id for lead_id in expected(labelled_leads, order) if lead_id in matching]
             assert found(**parameters, order=order) == whole
             first = read_list_query(parameters=parameters | {"order": order}, member=Membership(), size=2)
@@ -251,33 +259,11 @@ def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
                 assert found(**parameters, order=order, cursor=cursor) == whole[2:]
 
 
-@pytest.mark.parametrize("order", listing.ORDERS)
-def test_a_walk_that_takes_too_long_gives_way_to_a_set_of_all_that_match(
-    labelled_leads: list[Lead], monkeypatch: pytest.MonkeyPatch, order: str
-) -> None:
-    parameters = {"filter": '{"fact": "created_at", "op": "in_last_days", "value": 2}'}
-    matching = set(found(**parameters))
-    whole = [lead_id for lead_id in expected(labelled_leads, order) if lead_id in matching]
-    monkeypatch.setattr("leads.matching._BOUNDS", WAYS["many"])
-    limits: list[tuple[bool, str]] = []
-
-    def walk_slowly(*given: Any, by_set: bool, **more: Any) -> Any:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW statement_timeout")
-            limits.append((by_set, cursor.fetchone()[0]))
-            if limits[-1] == (False, "20ms"):
-                cursor.execute("SELECT pg_sleep(3)")
-        return page_rows(*given, by_set=by_set, **more)
-
-    monkeypatch.setattr(listing, "WALK_LIMIT_MS", 20)
-    monkeypatch.setattr("leads.listing.page_rows", walk_slowly)
-    first = read_list_query(parameters=parameters | {"order": order}, member=Membership(), size=2)
-    page = list_leads(query=first, now=NOW)
-    assert page.lead_ids == whole[:2]
-    assert found(**parameters, order=order, cursor=page.next_cursor or "") == whole[2:]
-    # An order that the filter's own index gives is never walked past others.
-    tried = [(False, "0")] if order.endswith("created_at") else [(False, "20ms"), (True, "0")]
-    assert limits == tried * 2
+def test_the_standing_is_as_old_as_its_lead() -> None:
+    lead = make_lead(created_at=NOW)
+    assert LeadState.objects.get(pk=lead.pk).created_at == NOW
+    Lead.objects.filter(pk=lead.pk).update(created_at=NOW - timedelta(days=3))
+    assert LeadState.objects.get(pk=lead.pk).created_at == NOW - timedelta(days=3)
 
 
 def test_a_lead_that_comes_in_between_shifts_no_page() -> None:
@@ -329,7 +315,7 @@ def test_a_filter_that_no_index_serves_is_given_up_after_its_time(monkeypatch: p
         return []
 
     monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 50)
-    monkeypatch.setattr(listing, "_find_page", sleep_in_the_database)
+    monkeypatch.setattr(listing.PageRead, "read", sleep_in_the_database)
     with pytest.raises(ListTooSlow, match="narrows the list"):
         found(filter=SLOW)
     # The transaction goes on, and without a limit.

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0028_deeds_by_person")]
+    dependencies = [("leads", "0031_orders_by_stage")]
 
     operations = [
         migrations.AlterModelTable(name="leadexport", table="leads_leadexport"),

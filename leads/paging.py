@@ -1,0 +1,226 @@
+"""Where a page of the list begins in its order, and which rows are on it.
+
+A page begins after the last row of the one before, by the columns of the index that gives the order.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    F,
+    Field,
+    IntegerField,
+    SmallIntegerField,
+)
+
+from leads.conditions.logic import Bind, Fragment
+from leads.matching import CREATION, NOBODY, LeadFilters, Rows, Way, gather, match, most_passed, on, table_of
+from leads.models import Lead, LeadState
+from leads.standing_pages import (
+    Placed,
+    Slice,
+    compiled,
+    count_by_stage,
+    over,
+    read_by_stage,
+    read_in_step,
+    read_ranges,
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The columns of an index that gives the order, as paths from a lead: the value, which may be missing, then the id."""
+
+    value: str
+    key: str
+    type: "Field[Any, Any]"
+    is_nullable: bool = False
+
+
+_OF_LEADS: Final[dict[str, Order]] = {
+    "created_at": Order(CREATION, "pk", DateTimeField()),
+    "name": Order("name_key", "pk", CharField(max_length=200), is_nullable=True),
+}
+_OF_STANDINGS: Final[dict[str, Order]] = {
+    "score": Order("standing__score", "standing__lead_id", IntegerField()),
+    "grade": Order("standing__grade", "standing__lead_id", SmallIntegerField()),
+    "stage_at": Order("standing__stage_at", "standing__lead_id", DateTimeField()),
+    "created_at": Order("standing__created_at", "standing__lead_id", DateTimeField()),
+}
+ORDERS: Final = tuple(
+    f"{sign}{name}" for name in ("score", "grade", "stage_at", "created_at", "name") for sign in ("", "-")
+)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page begins: beyond the row with this value and id, in the order or against it."""
+
+    order: str
+    is_backward: bool
+    value: Any
+    lead_id: int
+
+
+@dataclass(frozen=True)
+class PageRead:
+    """A page to be read: what matches, in which order, how many rows, from where."""
+
+    filters: LeadFilters
+    order: str
+    rows: int
+    position: Position | None
+    now: datetime
+
+    @property
+    def by(self) -> Order:
+        """The index: that of the standing wherever a filter is about it, of leads where none is."""
+        name = self.order.removeprefix("-")
+        if name in _OF_LEADS and (name == "name" or LeadState not in self.filters.tables(now=self.now)):
+            return _OF_LEADS[name]
+        return _OF_STANDINGS[name]
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether rows are read against the order."""
+        return self.position is not None and self.position.is_backward
+
+    @property
+    def is_descending(self) -> bool:
+        """Which way the index is read."""
+        return self.order.startswith("-") != self.is_backward
+
+    @property
+    def is_by_stage(self) -> bool:
+        """Whether each stage answers for itself."""
+        return (
+            table_of(self.by.value) is LeadState
+            and self.filters.is_of_standing(now=self.now)
+            and self.filters.is_countable
+            # No index knows those that nobody owns; where they are many, the next is near.
+            and self.filters.owner != NOBODY
+        )
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the page is read off an index, nothing passed by."""
+        return self.filters.is_served(order=self.by.value, now=self.now)
+
+    def read(self) -> Placed:
+        """Value and id of the rows, in the direction of reading.
+
+        Where very many match, walking the order and asking each lead finds them soon, unless they all stand at its other end: the
+        newest by the oldest move. Then all that match are gathered after all.
+        """
+        if self.is_by_stage:
+            if self.is_served:
+                return read_ranges(self.filters, self._slice, now=self.now)
+            counts = stage_counts(self.filters, now=self.now)
+            return read_by_stage(self.filters, self._slice, counts=counts, now=self.now)
+        order = self.by.value
+        matching = match(self.filters, order=order, now=self.now)
+        if matching.way is Way.FEW or (table_of(order) is Lead and matching.way is Way.UNKNOWN):
+            return self._read_rows(matching.rows)
+        most = most_passed(matching.way.value, self.rows)
+        if table_of(order) is Lead:
+            is_a_set = matching.way is Way.SET
+            found = self._read_rows(matching.rows, "bounded", most, is_a_set=is_a_set)
+        else:
+            found = read_in_step(
+                self.filters,
+                matching.rows,
+                self._slice,
+                columns=[] if matching.way is Way.SET else self.filters.columns_of_standing(now=self.now),
+                most=None if matching.way is Way.UNKNOWN else most,
+            )
+        if matching.way is Way.UNKNOWN or len(found) == self.rows:
+            return found
+        return self._read_rows(gather(self.filters, order=order, now=self.now), "gathered")
+
+    @property
+    def _slice(self) -> Slice:
+        """The page in an order of the standing."""
+        by = self.by
+        beyond = None if self.position is None else (self.position.value, self.position.lead_id)
+        column = on(LeadState, by.value)
+        return Slice(
+            column=column, type=by.type, is_descending=self.is_descending, size=self.rows, beyond=beyond
+        )
+
+    def _read_rows(self, rows: Rows, how: str = "", most: int = 0, *, is_a_set: bool = False) -> Placed:
+        """Of rows of leads or of the order's own table: as the planner will, "bounded" by so many leads in the order, or
+        "gathered" before they are put in order."""
+        order = replace(self.by, value=on(rows.model, self.by.value), key=on(rows.model, self.by.key))
+        found: Placed = []
+        for has_value in self._parts():
+            part, whole = rows, rows.model.objects.all()
+            if order.is_nullable:
+                part, whole = (
+                    each.filter(**{f"{order.value}__isnull": not has_value}) for each in (part, whole)
+                )
+            if self.position is not None and not found and has_value == (self.position.value is not None):
+                beyond = _beyond(order, self.position, is_descending=self.is_descending)
+                part, whole = part.filter(beyond), whole.filter(beyond)
+            columns = [order.value, order.key] if has_value else [order.key]
+            turned = [f"-{column}" if self.is_descending else column for column in columns]
+            # What is gathered needs no second look.
+            asked = rows.model.objects.all() if how == "gathered" else part
+            asked = asked.order_by(*turned).values(order.value, order.key)[: self.rows - len(found)]
+            if how == "bounded":
+                names = [order.value, rows.model._meta.pk.attname]
+                if not is_a_set:
+                    names = [field.attname for field in rows.model._meta.concrete_fields]
+                found += _over(asked, whole.order_by(*turned).values(*names)[:most])
+                # What is missing may be beyond the bound.
+                break
+            if how == "gathered":
+                found += _over(asked, part.values(order.value, rows.model._meta.pk.attname))
+            else:
+                found += asked.values_list(order.value, order.key)
+            if len(found) >= self.rows:
+                break
+        return found
+
+    def _parts(self) -> list[bool]:
+        """Rows with a value come first, those without last; which of the two parts are still to be read."""
+        if not self.by.is_nullable:
+            return [True]
+        parts = [False, True] if self.is_backward else [True, False]
+        if self.position is None:
+            return parts
+        return parts[parts.index(self.position.value is not None) :]
+
+
+def stage_counts(filters: LeadFilters, *, now: datetime) -> dict[Any, int]:
+    """``count_by_stage``, asked once for a page and its count."""
+    known: dict[datetime, dict[Any, int]] = filters.__dict__.setdefault("_stage_counts", {})
+    if now not in known:
+        known[now] = count_by_stage(filters, now=now)
+    return known[now]
+
+
+def _over(asked: Rows, rows: Rows) -> Placed:
+    """Value and id of what is asked of these rows alone, in place of their table: they are found first, in their own way."""
+    (sql, given), (range_, before) = compiled(asked), compiled(rows)
+    fence = "" if rows.query.is_sliced else " OFFSET 0"
+    with connection.cursor() as cursor:
+        cursor.execute(over(sql, rows.model._meta.db_table, f"{range_}{fence}"), [*before, *given])
+        return list(cursor.fetchall())
+
+
+def _beyond(order: Order, position: Position, *, is_descending: bool) -> Fragment:
+    sign = "<" if is_descending else ">"
+    key, lead_id = F(order.key), Bind(position.lead_id, BigIntegerField())
+    if position.value is None:
+        return Fragment(f"({{}} {sign} {{}})", key, lead_id, output_field=BooleanField())
+    value = Bind(position.value, order.type)
+    # A comparison of rows is one range of the index; the same written with OR is not.
+    template = f"(({{}}, {{}}) {sign} ({{}}, {{}}))"
+    return Fragment(template, F(order.value), key, value, lead_id, output_field=BooleanField())
