@@ -2,7 +2,7 @@
 
 What works on sets costs little more for eight than for one. While one caller's work runs, others gather; the oldest of them then
 does it for all of them. Callers who were served together tend to come again together, each with its next item: so whoever works
-next waits for as many as there were, for a part of the time that the work takes. Who comes alone is served at once.
+next waits for as many as there were, no longer than the work takes. Who comes alone is served at once.
 """
 
 import threading
@@ -15,8 +15,9 @@ Result = TypeVar("Result")
 
 # Longer for a thread than any work may take; whoever waits so long has lost its leader to a fault of ours.
 PATIENCE_SECONDS: Final = 120.0
-# How long those who were there before are waited for, as a part of what the last work took.
-WORTH_WAITING: Final = 1.0
+# Those who were there before are waited for as long as the last work took, within these bounds: an answer and the next question
+# take some milliseconds on their way.
+LEAST_WAITED_SECONDS: Final = 0.003
 MOST_WAITED_SECONDS: Final = 0.02
 # How many groups are remembered.
 MOST_GROUPS: Final = 1000
@@ -119,7 +120,7 @@ class Together(Generic[Item, Result]):
             rest = group.waiting[:1]
             group.is_served = bool(rest)
             group.company = min(len(served) + len(group.waiting), self._most)
-            group.until = ended + min((ended - began) * WORTH_WAITING, MOST_WAITED_SECONDS)
+            group.until = ended + min(max(ended - began, LEAST_WAITED_SECONDS), MOST_WAITED_SECONDS)
         for each in (*served, *rest):
             if each.turn is not None:
                 each.turn.set()

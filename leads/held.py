@@ -62,10 +62,9 @@ def held_rows() -> list[QuerySet[Any, Any]]:
     return [HeldLead.objects.filter(held_at__isnull=False), _submissions()]
 
 
-def count_held(*, most: int = 100) -> tuple[int, int]:
-    """How many leads and how many submissions are held, each counted to ``most``; two queries."""
-    leads, submissions = (int(rows[:most].count()) for rows in held_rows())
-    return leads, submissions
+def count_held(*, most: int = 100) -> int:
+    """How many leads and submissions are held, each counted to ``most``; two queries."""
+    return sum(int(rows[:most].count()) for rows in held_rows())
 
 
 def list_held(*, sort: HeldSort, choice: HeldChoice, cursor: str) -> HeldPage:
@@ -80,6 +79,11 @@ def list_held(*, sort: HeldSort, choice: HeldChoice, cursor: str) -> HeldPage:
     subjects = {row.pk: getattr(row, sort.subject) for row in page.rows}
     due = list_due(kind=sort.due_kind, subjects=subjects.values())
     return HeldPage(page, count, frozenset(pk for pk, subject in subjects.items() if subject in due))
+
+
+def count_listed(*, sort: HeldSort, most: int) -> int:
+    """How many there are of one sort, what is tried again by itself too, counted to ``most``."""
+    return int(sort.matching(HeldChoice())[:most].count())
 
 
 def count_chosen(*, sort: HeldSort, choice: HeldChoice) -> int:

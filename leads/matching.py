@@ -68,11 +68,12 @@ class Found:
 
 class Way(Enum):
     """How a page is found: the leads are few; they are a set that is soon made; each lead of the order is asked, of very many
-    that match; or nothing is known of how many there are. The values: how many leads are passed."""
+    that match, or for its text; or nothing is known of how many there are. The values: how many leads are passed."""
 
     FEW = 0
     SET = 20_000
     ASK = 100_000
+    SEARCH = 10_000
     UNKNOWN = -1
 
 
@@ -124,10 +125,14 @@ class LeadFilters:
     @property
     def is_countable(self) -> bool:
         """Whether indexes say which leads match, and so how many: not so of what leaves nearly all of them."""
-        if not self.is_fast:
-            return False
-        return self.condition is None or all(
-            leaf.operator.key in _SELECTIVE for leaf in list_leaves(self.condition)
+        return self.is_fast and self.is_countable_but_for_search
+
+    @property
+    def is_countable_but_for_search(self) -> bool:
+        """The same of all but the search."""
+        return self.condition is None or (
+            is_fast(self.condition)
+            and all(leaf.operator.key in _SELECTIVE for leaf in list_leaves(self.condition))
         )
 
     def found(self, *, order: str, now: datetime) -> Found | None:
@@ -157,9 +162,10 @@ class LeadFilters:
         """Whether the standing alone says which leads match: then its orders need no other table."""
         return self.tables(now=now) <= {LeadState}
 
-    def narrow(self, *, root: Root, now: datetime) -> QuerySet[Any, Any]:
-        """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads."""
-        rows = self._narrow(root, now)
+    def narrow(self, *, root: Root, now: datetime, is_walked: bool = True) -> QuerySet[Any, Any]:
+        """The leads, or their standings, that match. A condition that is more than columns can only be asked of leads.
+        ``is_walked``: whether a common search is asked of each lead's text, or else of the index."""
+        rows = self._narrow(root, now, is_walked=is_walked)
         if self.stages:
             rows = rows.filter(**{f"{on(root, _STAGE)}__in": self.stages})
         if self.owner is not None:
@@ -182,14 +188,15 @@ class LeadFilters:
             groups.append((stages, rows.filter(owned, stage__in=stages)))
         return groups
 
-    def _narrow(self, root: Root, now: datetime) -> Rows:
+    def _narrow(self, root: Root, now: datetime, *, is_walked: bool = True) -> Rows:
         """By what is said of every stage alike."""
         rows: Rows = root.objects.all()
         for path, lookup, value in self._columns():
             if path != _STAGE:
                 rows = rows.filter(**{f"{on(root, path)}__{lookup}": value})
         if self.search is not None:
-            rows = rows.filter(_rebased(self.search.truth(), root))
+            truth = self.search.truth() if is_walked or not self.search.is_common else self.search.gathered()
+            rows = rows.filter(_rebased(truth, root))
         if self.condition is not None:
             rows = rows.filter(_rebased(compile_filter(self.condition, now=now), root))
         if self.deed is not None:
@@ -274,7 +281,10 @@ def match(filters: LeadFilters, *, order: str, now: datetime) -> Matching:
     if is_walked and found is not None and not found.is_more_than_counted:
         members, _is_of_one_table = matching_set(filters, now=now)
         return Matching(root.objects.filter(InSet(F("pk"), Subquery(members))), Way.SET)
-    way = Way.ASK if is_walked else Way.UNKNOWN
+    is_common = (
+        filters.search is not None and filters.search.is_common and filters.is_countable_but_for_search
+    )
+    way = Way.SEARCH if is_common else Way.ASK if is_walked else Way.UNKNOWN
     if root is LeadState and None in filters.tables(now=now):
         return Matching(filters.narrow(root=Lead, now=now).filter(standing__score__gte=0), way)
     return Matching(filters.narrow(root=root, now=now), way)
@@ -282,7 +292,10 @@ def match(filters: LeadFilters, *, order: str, now: datetime) -> Matching:
 
 def gather(filters: LeadFilters, *, order: str, now: datetime) -> Rows:
     """All that match, of the order's table, in no order."""
-    members, _is_of_one_table = matching_set(filters, now=now)
+    if filters.search is not None and filters.search.is_common:
+        members = filters.narrow(root=Lead, now=now, is_walked=False).values("pk")
+    else:
+        members, _is_of_one_table = matching_set(filters, now=now)
     rows: Rows = table_of(order).objects.filter(pk__in=members)
     return rows
 

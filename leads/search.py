@@ -3,7 +3,7 @@
 Every word of the search has to be found in the lead's text. A word of five letters or more may stand anywhere in it, a shorter
 one begins a word there. The index of such parts is no use under row security, so an audited function asks it
 (``leadsys_search_leads``); it takes the tenant from the scope and gives ids. Where more leads match than it gives, they are so
-many that walking through the list in its own order soon finds a page of them.
+many that walking through the list in its own order soon finds a page of them; a sample tells that of the commonest words.
 """
 
 from collections.abc import Iterable
@@ -12,16 +12,20 @@ from typing import Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BigIntegerField, F, OuterRef, Subquery, TextField
+from django.db.models import BigIntegerField, BooleanField, F, IntegerField, OuterRef, Subquery, TextField
 
 from leads.capture.values import fold_text
-from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, InList, Like, Truth
+from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, Fragment, InList, Like, Truth
 from leads.conditions.statements import Statement
 from leads.models import LeadSearch
 from tenancy.scope import require_tenant_id
 
 # With more matches a page is found sooner by walking through the list than by looking them all up.
-MOST_FOUND: Final = 3000
+MOST_FOUND: Final = 15_000
+# So many texts, evenly spread, tell whether a text is common: the index would gather all that match before it gives the first.
+SAMPLE: Final = 500
+EVERY: Final = 2**31 - 1
+COMMON: Final = 0.02
 # Fewer letters and digits have no part that the index knows.
 SHORTEST: Final = 3
 MOST_WORDS: Final = 8
@@ -49,6 +53,14 @@ class Search:
         """Whether more than MOST_FOUND leads match: so many that nobody counts them."""
         return self.lead_ids is None and bool(self.patterns)
 
+    def gathered(self) -> Truth:
+        """Whether a lead, or its standing, is one of all that the index finds, however many: for where a walk finds none."""
+        function = "({} IN (SELECT leadsys_search_leads({}, {})))"
+        patterns = Bind(list(dict.fromkeys(self.patterns)), ArrayField(TextField()))
+        return AllOf(
+            Fragment(function, F("pk"), patterns, Bind(EVERY, IntegerField()), output_field=BooleanField())
+        )
+
     def truth(self) -> Truth:
         """Whether a lead matches, for ``filter()`` on leads."""
         if self.lead_ids is not None:
@@ -70,6 +82,8 @@ def search_leads(*, text: str) -> Search:
     patterns = tuple(_patterns(fold_text(text)))
     if not patterns:
         return Search(text, (), None)
+    if _is_common(patterns):
+        return Search(text, patterns, None)
     with connection.cursor() as cursor:
         # One text in place of thousands of rows, each of which would be made an object by itself.
         cursor.execute(
@@ -79,6 +93,28 @@ def search_leads(*, text: str) -> Search:
         (found,) = cursor.fetchone()
         lead_ids = tuple(map(int, found.split()))
     return Search(text, patterns, lead_ids if len(lead_ids) <= MOST_FOUND else None)
+
+
+# The ends of the tenant's own ids are the ends of an index; between them a few are looked up by key.
+_SAMPLED: Final = """
+WITH ends AS MATERIALIZED (
+    SELECT (SELECT id FROM leads_lead ORDER BY tenant_id, id LIMIT 1) AS low,
+        (SELECT id FROM leads_lead ORDER BY tenant_id DESC, id DESC LIMIT 1) AS high
+)
+SELECT count(*), count(*) FILTER (WHERE known.text LIKE ALL (%s::text[]))
+FROM ends, generate_series(1, %s) place CROSS JOIN LATERAL (
+    SELECT text FROM leads_leadsearch WHERE lead_id = low + (high - low) * place / %s OFFSET 0
+) known
+WHERE high - low > %s
+"""
+
+
+def _is_common(patterns: tuple[str, ...]) -> bool:
+    """Whether of a sample of the tenant's leads so many match that the next one is near wherever one looks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SAMPLED, [list(patterns), SAMPLE, SAMPLE, MOST_FOUND / COMMON])
+        sampled, matching = cursor.fetchone()
+    return bool(sampled > SAMPLE / 2 and matching > COMMON * sampled)
 
 
 def _patterns(folded: str) -> list[str]:

@@ -31,7 +31,11 @@ def refuse(name: str, message: Text, code: str = "invalid") -> Invalid:
 
 def read_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object; no body at all is an empty one. Raises Invalid."""
-    body: Any = request.data
+    return as_object(request.data)
+
+
+def as_object(body: Any) -> dict[str, Any]:
+    """What was read, if it is a JSON object. Raises Invalid."""
     if not isinstance(body, dict):
         raise Invalid(_("Send a JSON object."))
     return body

@@ -7,7 +7,13 @@ from django.core.validators import validate_email
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -105,6 +111,9 @@ NEW_TEAM = closed(
         "NewTeam",
         {"name": s.CharField(max_length=80), "function": s.ChoiceField(TeamFunction.values), **_TEAM_MORE},
     )
+)
+_TEAM_EXAMPLE = OpenApiExample(
+    "a team of SDRs", value={"name": "SDRs South", "function": "sdr"}, request_only=True
 )
 TEAM_CHANGE = closed(
     inline_serializer(
@@ -333,6 +342,7 @@ class TeamCollectionView(TeamsView):
         operation_id="team_make",
         request=NEW_TEAM,
         responses={201: TEAM, 400: _UNKNOWN, 409: _TAKEN},
+        examples=[_TEAM_EXAMPLE],
         tags=["people"],
     )
     def post(self, request: Request) -> Response:

@@ -4,7 +4,13 @@ from typing import Any, ClassVar, Final
 
 from django.urls import URLPattern, path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -88,6 +94,11 @@ DELIVERY = inline_serializer(
         ),
     },
 )
+_EXAMPLE = OpenApiExample(
+    "new leads and moves",
+    value={"url": "https://crm.example.com/leads", "event_types": ["lead.created", "lead.stage_changed"]},
+    request_only=True,
+)
 _BAD = OpenApiResponse(description="The address or a type of event is not one that can be told.")
 _MANY = OpenApiResponse(description="There are as many as there may be.")
 _OFF = OpenApiResponse(description="The webhook is switched off.")
@@ -118,6 +129,7 @@ class WebhookCollectionView(WebhookAPIView):
         operation_id="webhook_make",
         request=NEW_WEBHOOK,
         responses={201: WEBHOOK_MADE, 400: _BAD, 409: _MANY},
+        examples=[_EXAMPLE],
         tags=["webhooks"],
     )
     def post(self, request: Request) -> Response:

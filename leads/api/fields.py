@@ -3,7 +3,13 @@
 from typing import Any, ClassVar, Final
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -121,6 +127,10 @@ TAG_RENAME = closed(
         },
     )
 )
+_RENAME_EXAMPLE = OpenApiExample(
+    "one word for two", value={"tag": "fair 2026", "target": "fair"}, request_only=True
+)
+_DELETE_EXAMPLE = OpenApiExample("a tag", value={"tag": "fair 2026"}, request_only=True)
 TAG_DELETE = closed(inline_serializer("TagDelete", {"tag": s.CharField()}))
 _BAD = OpenApiResponse(description="A name, label, type or choice cannot be kept.")
 _TAKEN = OpenApiResponse(description="There is a field of this name, be it a retired one.")
@@ -276,6 +286,7 @@ class TagRenameView(TagsView):
         operation_id="tag_rename",
         request=TAG_RENAME,
         responses={202: TAG_CHANGE, 404: _NO_TAG, 409: _CHANGING},
+        examples=[_RENAME_EXAMPLE],
         tags=["tags"],
     )
     def post(self, request: Request) -> Response:
@@ -295,6 +306,7 @@ class TagDeleteView(TagsView):
         operation_id="tag_delete",
         request=TAG_DELETE,
         responses={202: TAG_CHANGE, 404: _NO_TAG, 409: _CHANGING},
+        examples=[_DELETE_EXAMPLE],
         tags=["tags"],
     )
     def post(self, request: Request) -> Response:

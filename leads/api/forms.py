@@ -6,7 +6,13 @@ from typing import Any, ClassVar, Final
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -66,6 +72,17 @@ FORMS = inline_serializer("CaptureForms", {"results": s.ListField(child=FORM)})
 NEW_FORM = closed(
     inline_serializer("NewCaptureForm", {"name": s.CharField(max_length=MAX_NAME), "document": s.DictField()})
 )
+_EXAMPLE = OpenApiExample(
+    "an e-mail for a talk",
+    value={
+        "name": "Talk to us",
+        "document": {
+            "title": {"en": "Talk to us"},
+            "fields": [{"name": "email", "label": {"en": "E-mail"}, "required": True}],
+        },
+    },
+    request_only=True,
+)
 FORM_CHANGE = closed(
     inline_serializer(
         "CaptureFormChange",
@@ -121,7 +138,11 @@ class FormCollectionView(FormsView):
         return Response({"results": [form_json(form, counts[form.pk]) for form in forms]})
 
     @extend_schema(
-        operation_id="form_make", request=NEW_FORM, responses={201: FORM, 400: _BAD}, tags=["forms"]
+        operation_id="form_make",
+        request=NEW_FORM,
+        responses={201: FORM, 400: _BAD},
+        examples=[_EXAMPLE],
+        tags=["forms"],
     )
     def post(self, request: Request) -> Response:
         """Make a form, closed until it is opened."""

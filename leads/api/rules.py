@@ -7,7 +7,13 @@ from typing import Any, ClassVar, Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +33,7 @@ from leads.selectors import instant_json
 from leads.versions import (
     MAX_NOTE_LENGTH,
     InvalidDocument,
+    content_hash,
     discard_draft,
     find_draft,
     publish_draft,
@@ -122,6 +129,14 @@ PUBLISH_BODY = closed(
     )
 )
 ROLL_BACK_BODY = closed(inline_serializer("RuleRollBackBody", {"note": _note()}))
+# The hash is that of the draft beside it.
+_DOCUMENT: Final[dict[str, Any]] = {"start": "D", "criteria": []}
+_HASH: Final = content_hash(_DOCUMENT)
+_DRAFT_EXAMPLE = OpenApiExample("grades without criteria", value={"document": _DOCUMENT}, request_only=True)
+_PUBLISH_EXAMPLE = OpenApiExample(
+    "the draft that was read", value={"draft": _HASH, "note": "Begin anew"}, request_only=True
+)
+_ROLL_BACK_EXAMPLE = OpenApiExample("with a reason", value={"note": "As in October"}, request_only=True)
 _BAD = OpenApiResponse(description="The document has faults; each is named by its place in it.")
 _MEANWHILE = OpenApiResponse(description="Somebody saved, published or discarded the draft meanwhile.")
 _NOT_BACK = OpenApiResponse(description="It is a draft, or published already.")
@@ -217,6 +232,7 @@ class RuleDraftView(RulesView):
         operation_id="rules_draft_save",
         request=DRAFT_BODY,
         responses={200: DRAFT, 400: _BAD, 409: _MEANWHILE},
+        examples=[_DRAFT_EXAMPLE],
         tags=["rules"],
     )
     def put(self, request: Request, kind: str, name: str) -> Response:
@@ -236,7 +252,15 @@ class RuleDraftView(RulesView):
 
     @extend_schema(
         operation_id="rules_draft_discard",
-        parameters=[OpenApiParameter("draft", str, description="Its hash.", required=True)],
+        parameters=[
+            OpenApiParameter(
+                "draft",
+                str,
+                description="Its hash.",
+                required=True,
+                examples=[OpenApiExample("the draft that was read", value=_HASH)],
+            )
+        ],
         responses={204: None, 409: _MEANWHILE},
         tags=["rules"],
     )
@@ -256,6 +280,7 @@ class RulePublishView(RulesView):
         operation_id="rules_publish",
         request=PUBLISH_BODY,
         responses={200: VERSION, 400: _BAD, 409: _MEANWHILE},
+        examples=[_PUBLISH_EXAMPLE],
         tags=["rules"],
     )
     def post(self, request: Request, kind: str, name: str) -> Response:
@@ -282,6 +307,7 @@ class RuleRollBackView(RulesView):
         parameters=[OpenApiParameter("number", int, OpenApiParameter.PATH)],
         request=ROLL_BACK_BODY,
         responses={200: VERSION, 400: _BAD, 409: _NOT_BACK},
+        examples=[_ROLL_BACK_EXAMPLE],
         tags=["rules"],
     )
     def post(self, request: Request, kind: str, name: str, number: int) -> Response:

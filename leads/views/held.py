@@ -15,7 +15,7 @@ from leads.capture.submissions import discard_submissions, retry_submission
 from leads.held import (
     HeldChoice,
     HeldPage,
-    count_held,
+    count_listed,
     get_held_lead,
     get_held_submission,
     list_held,
@@ -76,8 +76,8 @@ def held(request: TenantRequest) -> HttpResponse:
         empty=EmptyState(title=shown.empty_title, text=shown.empty_text, icon="circle-check"),
         marking=_marking(request, shown),
     )
-    counts = count_held(most=MOST_COUNTED)
-    total = max(sum(counts), len(found.page.rows))
+    counts = [count_listed(sort=each.sort, most=MOST_COUNTED) for each in SORTS.values()]
+    total = sum(counts)
     heading = _("Nothing is held")
     if total:
         heading = ngettext("%(n)s is held", "%(n)s are held", total) % {"n": show_number(total)}

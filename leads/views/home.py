@@ -206,7 +206,7 @@ def _oversight_needs(member: Membership, tenant: Tenant, now: datetime) -> list[
     if may(member, "lead.assign"):
         needs += [_late_need(tenant, now), _ownerless_need(tenant, now)]
     if may(member, "held.resolve"):
-        held = sum(count_held())
+        held = count_held()
         words = ngettext("%(n)s is held", "%(n)s are held", held) % {"n": show_number(held)}
         note = _("processing failed") if held else _("all went through")
         tone: Tone = "late" if held else "good"

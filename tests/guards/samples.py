@@ -7,6 +7,7 @@ means another thing.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,11 +21,12 @@ from core.models import WebhookEndpoint
 from core.saved_views.kinds import get_kind
 from core.saved_views.services import make_view
 from core.sealing import seal
+from core.stored_files import store_file
 from core.webhooks.endpoints import send_test
 from core.webhooks.signing import make_secret
 from insights.models import Campaign, CampaignSpend
 from leads.bulk.kinds import get_bulk_act
-from leads.bulk.runs import start_bulk
+from leads.bulk.runs import advance_bulk, start_bulk
 from leads.capture.ordered_imports import ImportOrders
 from leads.capture.page_imports import (
     get_import,
@@ -40,6 +42,7 @@ from leads.models import (
     Company,
     CustomField,
     DataExport,
+    DataExportState,
     DuplicateProposal,
     Erasure,
     HeldLead,
@@ -53,7 +56,7 @@ from leads.models import (
 )
 from leads.pipeline import Reason, ReasonCode
 from leads.reasons import RE_ENGAGEMENT
-from leads.versions import save_draft
+from leads.versions import publish_version, save_draft
 from nurturing.models import Message
 from nurturing.services import enroll_lead
 from routing.calendar_changes import close_days, get_calendar, key_of
@@ -231,6 +234,13 @@ def _drafted(_world: World) -> str:
     return RuleKind.GRADING.value
 
 
+def _published_twice(world: World) -> str:
+    """A kind whose first version can be gone back to."""
+    draft = save_draft(kind=RuleKind.CLOCKS, document={"policies": []}, by=None, now=NOW)
+    publish_version(version=draft, by=world.admin, now=NOW)
+    return RuleKind.CLOCKS.value
+
+
 def _export(world: World) -> int:
     export = start_export(
         kind=get_kind("leads"), parameters={}, columns="all", file_format="csv", by=world.admin, now=NOW
@@ -252,16 +262,36 @@ def _view(world: World) -> int:
     return int(view.pk)
 
 
-def _bulk_run(world: World) -> int:
+def _bulk_run(world: World, *, now: datetime = NOW) -> int:
     run = start_bulk(
         act=get_bulk_act("add_tag"),
         values={"tag": "feira"},
         kind=get_kind("leads"),
         parameters={},
         by=world.admin,
-        now=NOW,
+        now=now,
     )
     return int(run.pk)
+
+
+def _bulk_run_to_undo(world: World) -> int:
+    make_lead()
+    now = timezone.now()
+    run_id = _bulk_run(world, now=now)
+    while advance_bulk(run_id=run_id, now=now):
+        pass
+    return run_id
+
+
+def _data_export_with_file(world: World) -> int:
+    now = timezone.now()
+    file = store_file(
+        name="all.zip", content=[b"PK"], most_bytes=10, expires_at=now + timedelta(days=1), now=now
+    )
+    export = DataExport.objects.create(
+        asked_by=world.admin, asked_by_name="Ana", asked_at=now, state=DataExportState.DONE, file=file
+    )
+    return int(export.pk)
 
 
 def _import(world: World) -> int:
@@ -408,7 +438,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "data-export.export_id": row_of(DataExport),
     "data-export-file.export_id": row_of(DataExport),
     "api-data-export.export_id": row_of(DataExport),
-    "api-data-export-file.export_id": row_of(DataExport),
+    "api-data-export-file.export_id": _data_export_with_file,
     "view_id": _view,
     **{
         f"{name}.kind": lambda _world: "leads"
@@ -420,6 +450,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     },
     "bulk-new.act": lambda _world: "add_tag",
     "run_id": _bulk_run,
+    "api-bulk-undo.run_id": _bulk_run_to_undo,
     "erasure_id": row_of(Erasure),
     "import_id": _import,
     "api-import-start.import_id": _tried_import,
@@ -430,6 +461,8 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "number": lambda _world: 1,
     "rules-review.kind": _drafted,
     "api-rules-draft.kind": _drafted,
+    "api-rules-publish.kind": _drafted,
+    "api-rules-roll-back.kind": _published_twice,
     "rules-new.kind": lambda _world: "sequence",
     "held_id": _held_lead,
     "held-submission-retry.submission_id": _held_submission,

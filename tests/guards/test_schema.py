@@ -7,7 +7,6 @@ the right key, of a key of another scope, of the other tenant and of nobody, abo
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,11 +65,17 @@ class Asked:
     """One request, who asked, and its answer with all that is wrong with it."""
 
     operation: str
+    method: str
     url: str
     who: str
     is_valid: bool
     status: int
     wrong: tuple[str, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether what the operation is for was done; another method is asked for on purpose, and OPTIONS is answered."""
+        return self.status // 100 == 2 and self.operation.startswith(f"{self.method} ")
 
     @property
     def is_refused_unread(self) -> bool:
@@ -141,6 +146,7 @@ class Asker:
         self.asked.append(
             Asked(
                 case.operation.label,
+                response.request.method,
                 response.request.url,
                 who,
                 not negated,
@@ -184,9 +190,9 @@ def view_of(path: str) -> Any:
 
 
 def make_leads() -> list[int]:
-    """A lead in every stage, with what each stage stands on."""
+    """A lead in every stage, with what each stage stands on; one has the tag of the document's examples."""
     sdr, rep = make_sdr(), make_rep()
-    leads = [mql_of(sdr), working_of(sdr), sql_of(rep), opportunity_of(rep)]
+    leads = [mql_of(sdr, tags=["fair 2026"]), working_of(sdr), sql_of(rep), opportunity_of(rep)]
     ends = (Stage.NEW, Stage.CUSTOMER, Stage.NURTURE, Stage.DISQUALIFIED)
     return [lead.pk for lead in (*leads, *(make_lead(stage=stage) for stage in ends))]
 
@@ -222,9 +228,11 @@ def document() -> dict[str, Any]:
 
 
 @pytest.fixture
-def asked(world: World, document: dict[str, Any]) -> list[Asked]:
+def asked(world: World, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """Everything that was asked, asked once for all the tests here."""
     if not _asked:
+        # Names of machines are looked up outside.
+        monkeypatch.setattr("core.webhooks.endpoints.resolve", lambda target: target.host)
         with tenant_scope(world.ours.pk):
             leads, own_note = make_leads(), note_of_the_asker()
             samples = {
@@ -283,19 +291,13 @@ def test_every_answer_is_one_that_the_document_describes(asked: list[Asked]) -> 
 
 
 def test_every_operation_was_done_and_refused(asked: list[Asked]) -> None:
-    seen = Counter((each.operation, each.status // 100) for each in asked if each.who == RIGHT)
+    by_right = [each for each in asked if each.who == RIGHT]
     names = {each.operation for each in asked}
     assert len(names) == sum(len(address.view.scopes) for address in operations)
-    assert {name for name in names if not seen[name, 4]} == set()
+    assert {each.operation for each in by_right if each.status // 100 == 4} == names
     # The acts need a lead in their own stage and words that only the tenant knows; tests/leads does them one by one.
-    done = {name for name in names if seen[name, 2]}
-    acts = (
-        "POST /api/v1/leads/{lead_id}/",
-        # A name of the world, a document, the hash of a draft, an earlier version: tests/api/test_settings.py.
-        *("POST /api/v1/webhooks/", "POST /api/v1/forms/", "POST /api/v1/tags/", "POST /api/v1/teams/"),
-        *("PUT /api/v1/rules/", "DELETE /api/v1/rules/", "POST /api/v1/rules/"),
-    )
-    assert {name for name in names if not name.startswith(acts)} <= done
+    done = {each.operation for each in by_right if each.is_done}
+    assert {name for name in names if not name.startswith("POST /api/v1/leads/{lead_id}/")} <= done
     assert len(done) > len(names) // 2
 
 

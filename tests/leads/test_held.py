@@ -77,6 +77,7 @@ def test_held_leads_are_listed_page_by_page_found_by_person_or_error_and_tried_a
         rows.append(hold(number=28, error="KeyError: company", email="poison@x.test"))
         ids = [row.lead_id for row in rows]
         refresh_search(lead_ids=ids)
+        HeldLead.objects.filter(pk=rows[0].pk).update(held_at=None, attempts=1)
         DueRow.objects.create(kind="lead.retry", subject=ids[0], due_at=NOW)
     url = f"/t/{tenant.slug}/held/"
     assert sign_in(tenant, Role.MANAGER).get(url).status_code == 403

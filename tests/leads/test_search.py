@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from leads import search
 from leads.capture.fields import read_submission
@@ -12,6 +13,7 @@ from leads.capture.rules import open_rules
 from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import Lead, LeadSearch
 from leads.pipeline import Reason
+from leads.search import search_leads
 from tenancy.listing import Count
 from tenancy.models import Membership, Tenant
 from tests.builders import make_company, make_lead
@@ -152,6 +154,28 @@ def test_more_matches_than_the_index_gives_are_walked_through_in_order(
         size=2,
     )
     assert list_leads(query=after, now=NOW).lead_ids == [leads[3].pk, leads[2].pk]
+
+
+@pytest.mark.parametrize("passed", [1000, 1], ids=["near", "far"])
+def test_common_words_are_told_by_a_sample_and_found_wherever_they_stand(
+    monkeypatch: pytest.MonkeyPatch, passed: int
+) -> None:
+    leads = [make_lead(name=f"Ana {score}", name_key=f"ana {score}", score=score) for score in range(6)]
+    for score in (7, 8):
+        make_lead(name="Bento", name_key="bento", score=score, stage="mql")
+    # Any tenant is large enough to be sampled; more than half of it is common.
+    monkeypatch.setattr(search, "MOST_FOUND", 0)
+    monkeypatch.setattr(search, "COMMON", 0.5)
+    monkeypatch.setattr("leads.paging.most_passed", lambda _steps, _rows: passed)
+    with CaptureQueriesContext(connection) as queries:
+        assert search_leads(text="ana").is_common
+    assert not any("leadsys_search_leads" in query["sql"] for query in queries)
+    for order in ("-score", "name", "created_at"):
+        assert set(found("ana", order=order)) == {lead.pk for lead in leads}
+    assert found("ana", order="-score", score_min="2") == [lead.pk for lead in leads[:1:-1]]
+    with CaptureQueriesContext(connection) as queries:
+        assert not search_leads(text="bento").is_looked_up
+    assert any("leadsys_search_leads" in query["sql"] for query in queries)
 
 
 def test_another_tenants_leads_are_not_found(ana: Lead, tenant: Tenant, other_tenant: Tenant) -> None:
