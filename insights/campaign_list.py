@@ -24,12 +24,12 @@ from insights.campaigns import list_campaigns
 from insights.facts import BROUGHT_BY, TOUCHED_BY
 from insights.models import Campaign
 from leads.conditions.language import parse_condition
-from leads.listing import read_ids
+from leads.listing import InvalidListQuery, read_ids
 from leads.matching import LeadFilters
 from leads.models import Lead, Stage
 from leads.money import amount_in_units, money_words
 from leads.views.marking import list_marking
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.errors import FieldProblem
 from tenancy.listing import (
     ORDER,
     SEARCH,
@@ -54,10 +54,6 @@ USUAL: Final = (
     *("name", "touched", "brought", *(stage.value for stage in _REACHED)),
     *("spend", "revenue", "cost_per_lead", "cost_per_sql", "cost_per_customer", "roi"),
 )
-
-
-class InvalidCampaignFilter(Invalid):
-    """Ids that cannot be read; ``errors[].field`` is the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def campaign_list(request: TenantRequest) -> HttpResponse:
     ids: tuple[int, ...] | None = None
     try:
         ids = _read_ids(given)
-    except InvalidCampaignFilter as invalid:
+    except InvalidListQuery as invalid:
         error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in invalid.errors))
     found = _find(given, ids, tenant)
     columns = _columns()
@@ -133,7 +129,7 @@ def _read_ids(given: Mapping[str, str]) -> tuple[int, ...] | None:
     problems: list[FieldProblem] = []
     ids = read_ids(given["ids"], problems) if given.get("ids") else None
     if problems:
-        raise InvalidCampaignFilter(_("The list cannot be shown like this."), errors=problems)
+        raise InvalidListQuery(_("The list cannot be shown like this."), errors=problems)
     return ids
 
 
@@ -264,7 +260,7 @@ def _check(parameters: Parameters, _member: Membership) -> None:
 def _in_words(parameters: Parameters, _member: Membership) -> str:
     try:
         chips = _chips(_read_ids(parameters))
-    except InvalidCampaignFilter as invalid:
+    except InvalidListQuery as invalid:
         return str(invalid.detail)
     words = [_("Any touch")] if read_by(parameters) == "any" else []
     words += [f"“{parameters[SEARCH]}”"] if parameters.get(SEARCH) else []

@@ -26,7 +26,6 @@ from leads.selectors import instant_json, is_lead_id
 from tenancy.audit import record, register_acts
 from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count, count_rows
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 
@@ -106,15 +105,6 @@ def list_companies(
             return page_by_key(rows, keys=keys, cursor=cursor, size=size)
     except ListTooSlow as error:
         raise CompaniesTooSlow(_("Type more of the company's name and try again.")) from error
-
-
-def count_companies(*, query: CompanyQuery, now: datetime) -> Count | None:
-    """How many there are, exact to 1,000; None when counting takes too long."""
-    try:
-        with in_time(is_fast=query.is_fast):
-            return count_rows(matching_companies(query=query, now=now))
-    except ListTooSlow:
-        return None
 
 
 def matching_companies(*, query: CompanyQuery, now: datetime) -> QuerySet[Company]:

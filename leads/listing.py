@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.core import signing
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from leads.conditions.language import Condition, InvalidCondition, parse_condition
@@ -210,6 +211,15 @@ def in_time(*, is_fast: bool) -> Iterator[None]:
         raise ListTooSlow(
             _("Add a filter that narrows the list first, such as a stage or an owner, and try again.")
         ) from error
+
+
+def count_in_time(rows: QuerySet[Any, Any], *, is_fast: bool) -> Count | None:
+    """How many rows there are, exact to 1,000; None when counting takes too long."""
+    try:
+        with in_time(is_fast=is_fast):
+            return count_rows(rows)
+    except ListTooSlow:
+        return None
 
 
 class TookTooLong(Exception):

@@ -9,11 +9,10 @@ from django.db.models import Count as CountRows
 from django.db.models.functions import Coalesce
 
 from leads.conditions.language import Condition
-from leads.listing import ListTooSlow, in_time
+from leads.listing import in_time
 from leads.matching import LeadFilters
 from leads.models import Lead, LeadState, Opportunity, OpportunityOutcome, Stage
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count, count_rows
 from tenancy.models import Membership
 
 PAGE_SIZE: Final = 50
@@ -59,15 +58,6 @@ def list_opportunities(
     rows = rows.select_related("lead", "lead__company", "sales_rep", "kept_sales_rep", "sdr", "kept_sdr")
     with in_time(is_fast=query.is_fast):
         return page_by_key(rows, keys=keys, cursor=cursor, size=size)
-
-
-def count_opportunities(*, query: OpportunityQuery, now: datetime) -> Count | None:
-    """How many there are, exact to 1,000; None when counting takes too long."""
-    try:
-        with in_time(is_fast=query.is_fast):
-            return count_rows(matching_opportunities(query=query, now=now))
-    except ListTooSlow:
-        return None
 
 
 def matching_opportunities(*, query: OpportunityQuery, now: datetime) -> QuerySet[Opportunity]:

@@ -3,55 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from core.saved_views.files import FilePart, column_file
-from core.saved_views.kinds import ListKind, Parameters
 from core.saved_views.showing import read_shown
 from leads.conditions.builder import builder_vocabulary
 from leads.conditions.describe import describe_condition
-from leads.listing import (
-    EXACT_LIMIT_MS,
-    ListTooSlow,
-    TookTooLong,
-    limited_to,
-    read_condition,
-    read_ids,
-)
+from leads.listing import InvalidListQuery, read_condition, read_ids
 from leads.views.lists import builder_errors
 from leads.views.marking import list_marking
+from leads.views.row_lists import RowList
 from nurturing.models import Message, MessageState
 from nurturing.panels import MessageBadge
-from nurturing.selectors import (
-    ORDERS,
-    MessageQuery,
-    count_messages,
-    list_messages,
-    matching_messages,
-    sequence_labels,
-)
-from tenancy.errors import FieldProblem, Invalid
-from tenancy.keyset import Page
+from nurturing.selectors import ORDERS, MessageQuery, list_messages, matching_messages, sequence_labels
+from tenancy.errors import FieldProblem
 from tenancy.listing import (
-    CURSOR,
     SEARCH,
     Column,
-    Count,
     EmptyState,
     FilterChip,
-    ListError,
     Listing,
     render_listing,
     show_number,
-    too_slow,
 )
 from tenancy.models import Membership
 from tenancy.pages import tenant_page
@@ -60,10 +39,6 @@ from tenancy.requests import TenantRequest
 PAGE: Final = "nurturing/outbox.html"
 PARAMETERS: Final = ("state", "q", "ids", "filter", "order")
 USUAL: Final = ("subject", "lead", "sequence", "state", "queued_at")
-
-
-class InvalidMessageFilter(Invalid):
-    """An address, a condition or ids that cannot be read; ``errors[].field`` is the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -82,36 +57,24 @@ def outbox(request: TenantRequest) -> HttpResponse:
     now = timezone.now()
     shown = read_shown(request=request, kind=OUTBOX, member=request.member, slug=request.tenant.slug)
     given = shown.given
-    query, page = MessageQuery(), Page[Message]((), None, None)
-    count: Count | None = None
-    problems: tuple[FieldProblem, ...] = ()
-    error: ListError | None = None
-    try:
-        query = _read_query(given)
-        page = list_messages(query=query, now=now, cursor=given.get(CURSOR, ""))
-        count = count_messages(query=query, now=now)
-    except InvalidMessageFilter as invalid:
-        problems = invalid.errors
-        error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
-    except ListTooSlow:
-        error = too_slow()
+    answer = ROWS.answer(given, request.member, now)
     columns = _columns()
     listing = Listing(
         key="outbox",
         request=request,
         caption=_("Messages to leads"),
         columns=columns,
-        rows=_rows(page.rows),
+        rows=_rows(answer.page.rows),
         words=lambda n: ngettext("%(n)s message", "%(n)s messages", n) % {"n": show_number(n)},
-        count=count,
-        order=query.order,
-        next_cursor=page.next_cursor,
-        previous_cursor=page.previous_cursor,
+        count=answer.count,
+        order=answer.query.order if answer.query else "",
+        next_cursor=answer.page.next_cursor,
+        previous_cursor=answer.page.previous_cursor,
         search_label=_("Address begins with"),
-        chips=_chips(query),
+        chips=answer.chips,
         filter_template="nurturing/outbox_filter.html",
         filter_parameters=["state", "filter"],
-        error=error,
+        error=answer.error,
         empty=EmptyState(
             title=_("No messages yet"),
             text=_(
@@ -127,16 +90,16 @@ def outbox(request: TenantRequest) -> HttpResponse:
     listing = shown.complete(listing, columns)
     context = {
         "states": MessageState.choices,
-        "state": query.state,
+        "state": answer.query.state if answer.query else "",
         "sends_mail": bool(settings.EMAIL_HOST),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
-        "filter_errors": builder_errors(problems),
+        "filter_errors": builder_errors(answer.problems),
     }
     return render_listing(request, PAGE, context, listing=listing)
 
 
-def _read_query(given: Mapping[str, str]) -> MessageQuery:
+def _read_query(given: Mapping[str, str], _member: Membership, _now: datetime) -> MessageQuery:
     problems: list[FieldProblem] = []
     state, order = given.get("state", ""), given.get("order", "")
     if "\x00" in given.get(SEARCH, ""):
@@ -149,7 +112,7 @@ def _read_query(given: Mapping[str, str]) -> MessageQuery:
         order=order if order in ORDERS else "-queued_at",
     )
     if problems:
-        raise InvalidMessageFilter(_("The list cannot be shown like this."), errors=problems)
+        raise InvalidListQuery(_("The list cannot be shown like this."), errors=problems)
     return query
 
 
@@ -227,39 +190,17 @@ def _columns() -> list[Column]:
     ]
 
 
-def _check(parameters: Parameters, _member: Membership) -> None:
-    _read_query(parameters)
-
-
-def _in_words(parameters: Parameters, _member: Membership) -> str:
-    try:
-        query = _read_query(parameters)
-    except InvalidMessageFilter as invalid:
-        return str(invalid.detail)
-    words = [f"“{query.address}”"] if query.address else []
-    return " · ".join([*words, *(str(chip.label) for chip in _chips(query))])
-
-
-def _count(parameters: Parameters, _member: Membership, now: datetime) -> int | None:
-    try:
-        with limited_to(EXACT_LIMIT_MS):
-            return matching_messages(query=_read_query(parameters), now=now).count()
-    except TookTooLong:
-        return None
-
-
-def _leads(parameters: Parameters, _member: Membership, now: datetime) -> QuerySet[Any, Any]:
-    messages = matching_messages(query=_read_query(parameters), now=now)
-    return messages.order_by().values("lead").distinct()
-
-
-def _file_rows(part: FilePart) -> tuple[list[ListedMessage], str | None]:
-    query = _read_query(part.parameters)
-    page = list_messages(query=query, now=part.now, cursor=part.cursor, size=part.size)
-    return _rows(page.rows), page.next_cursor
-
-
-OUTBOX: Final = ListKind(
+ROWS: Final = RowList[MessageQuery, Message](
+    read=_read_query,
+    matching=lambda query, now: matching_messages(query=query, now=now),
+    page=lambda query, now, cursor, size: list_messages(query=query, now=now, cursor=cursor, size=size),
+    is_fast=lambda query: query.is_fast,
+    chips=_chips,
+    search=lambda query: [f"“{query.address}”"] if query.address else [],
+    leads=lambda found: found.values("lead").distinct(),
+    listed=_rows,
+)
+OUTBOX: Final = ROWS.kind(
     key="messages",
     label=gettext_lazy("Messages"),
     url_name="outbox",
@@ -267,15 +208,4 @@ OUTBOX: Final = ListKind(
     parameters=PARAMETERS,
     columns=_columns,
     usual=lambda _parameters: USUAL,
-    check=_check,
-    words=_in_words,
-    count=_count,
-    file=column_file(
-        name="messages",
-        right="lead.export",
-        columns=_columns,
-        rows=_file_rows,
-        count=lambda parameters, _member, now: count_messages(query=_read_query(parameters), now=now),
-    ),
-    leads=_leads,
 )

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from leads.conditions.language import Condition
 from leads.conditions.logic import Bind, Compare
-from leads.listing import ListTooSlow, in_time
+from leads.listing import in_time
 from leads.matching import LeadFilters
 from leads.models import Lead, RuleKind
 from leads.versions import Rulebook, open_rulebook
@@ -19,7 +19,6 @@ from nurturing.models import Enrollment, EnrollmentState, Message
 from nurturing.sequences import SequenceRules
 from tenancy.errors import NotFound
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count, count_rows
 
 PAGE_SIZE: Final = 50
 ORDERS: Final = {"-queued_at": ("-queued_at", "-id"), "queued_at": ("queued_at", "id")}
@@ -51,6 +50,11 @@ class MessageQuery:
     ids: tuple[int, ...] | None = None
     order: str = ""
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether no lead has to be looked for."""
+        return self.condition is None
+
 
 def list_messages(
     *, query: MessageQuery, now: datetime, cursor: str = "", size: int = PAGE_SIZE
@@ -58,17 +62,8 @@ def list_messages(
     """A page of messages with their lead and enrolment. Raises CursorRefused, ListTooSlow."""
     rows = matching_messages(query=query, now=now).select_related("lead", "enrollment")
     keys = ORDERS.get(query.order, ORDERS["-queued_at"])
-    with in_time(is_fast=query.condition is None):
+    with in_time(is_fast=query.is_fast):
         return page_by_key(rows.defer("body_html", "body_text"), keys=keys, cursor=cursor, size=size)
-
-
-def count_messages(*, query: MessageQuery, now: datetime) -> Count | None:
-    """How many there are, exact to 1,000; None when counting takes too long."""
-    try:
-        with in_time(is_fast=query.condition is None):
-            return count_rows(matching_messages(query=query, now=now))
-    except ListTooSlow:
-        return None
 
 
 def matching_messages(*, query: MessageQuery, now: datetime) -> QuerySet[Message]:

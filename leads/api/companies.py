@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from leads import companies
-from leads.listing import read_condition
+from leads.listing import count_in_time, read_condition
 from tenancy.api import TenantAPIView, page_url
 from tenancy.api_bodies import read_object, refuse
 from tenancy.errors import FieldProblem, Invalid
@@ -88,7 +88,7 @@ class CompanyCollectionView(TenantAPIView):
             timezone.now(),
         )
         page = companies.list_companies(query=query, now=now, cursor=given.get("cursor", ""))
-        count = companies.count_companies(query=query, now=now)
+        count = count_in_time(companies.matching_companies(query=query, now=now), is_fast=query.is_fast)
         if count is None:
             raise companies.CompaniesTooSlow(_("Type more of the company's name and try again."))
         numbers = companies.count_for(company_ids=[company.pk for company in page.rows])

@@ -38,7 +38,7 @@ from leads.models import BulkLead, BulkOutcome, BulkRun, BulkState, LeadState
 from leads.ownership import in_hands_of, oversees_all
 from leads.pipeline import Reason, ReasonCode, lock_leads, run_pipeline
 from tenancy.audit import record
-from tenancy.errors import Conflict, FieldProblem, Invalid, NotFound
+from tenancy.errors import Conflict, FieldProblem, NotFound, Problem
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 from tenancy.scope import require_tenant_id
@@ -90,6 +90,7 @@ def start_bulk(
     Raises NotAllowed, InvalidBulkValues, NoLeadsBehind, and what the list refuses.
     """
     require(by, act.right)
+    require(by, kind.right)
     said = act.read(values)
     kept = {name: value for name, value in parameters.items() if value}
     kind.check(kept, by)
@@ -224,7 +225,7 @@ def advance_bulk(*, run_id: int, now: datetime) -> bool:
                     _choose(run, maker, now)
                 else:
                     _do_batch(run, maker, now)
-        except (Invalid, NotFound, ListTooSlow) as problem:
+        except Problem as problem:
             _fail(run.pk, str(problem.detail), now)
         except Exception as error:
             if is_transient(error):

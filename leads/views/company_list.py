@@ -1,13 +1,12 @@
 """The list of companies, with what their leads come to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,28 +16,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from core.saved_views.files import FilePart, column_file
-from core.saved_views.kinds import ListKind, Parameters
 from core.saved_views.showing import read_shown
 from leads import companies
-from leads.companies import CompanyNumbers, CompanyQuery, count_companies, list_companies, matching_companies
+from leads.companies import CompanyNumbers, CompanyQuery, list_companies, matching_companies
 from leads.conditions.builder import builder_vocabulary
 from leads.conditions.describe import describe_condition
 from leads.conditions.lead_facts import MINOR_UNITS
-from leads.listing import EXACT_LIMIT_MS, TookTooLong, limited_to, read_condition, read_ids
+from leads.listing import InvalidListQuery, read_condition, read_ids
 from leads.models import Company, Lead
 from leads.views.lists import builder_errors
 from leads.views.marking import list_marking
-from tenancy.errors import FieldProblem, Invalid
-from tenancy.keyset import Page
+from leads.views.row_lists import RowList
+from tenancy.errors import FieldProblem
 from tenancy.listing import (
-    CURSOR,
     SEARCH,
     Column,
     Count,
     EmptyState,
     FilterChip,
-    ListError,
     Listing,
     render_listing,
     show_number,
@@ -51,10 +46,6 @@ from tenancy.requests import TenantRequest
 PAGE: Final = "leads/company_list.html"
 PARAMETERS: Final = ("q", "ids", "filter", "order")
 USUAL: Final = ("name", "industry", "size", "leads", "open", "customers", "created")
-
-
-class InvalidCompanyFilter(Invalid):
-    """A condition or ids that cannot be read; ``errors[].field`` is the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -77,36 +68,24 @@ def company_list(request: TenantRequest) -> HttpResponse:
     now = timezone.now()
     shown = read_shown(request=request, kind=COMPANIES, member=request.member, slug=request.tenant.slug)
     given = shown.given
-    query, page = CompanyQuery(), Page[Company]((), None, None)
-    count: Count | None = None
-    problems: tuple[FieldProblem, ...] = ()
-    error: ListError | None = None
-    try:
-        query = _read_query(given)
-        page = list_companies(query=query, now=now, cursor=given.get(CURSOR, ""))
-        count = count_companies(query=query, now=now)
-    except InvalidCompanyFilter as invalid:
-        problems = invalid.errors
-        error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
-    except companies.CompaniesTooSlow as problem:
-        error = ListError(title=_("This search takes too long"), text=str(problem.detail))
+    answer = ROWS.answer(given, request.member, now)
     columns = _columns()
     listing = Listing(
         key="companies",
         request=request,
         caption=_("Companies"),
         columns=columns,
-        rows=_rows(page, request.tenant.slug),
+        rows=_rows(answer.page.rows, request.tenant.slug),
         words=_words,
-        count=count,
-        order=query.order,
-        next_cursor=page.next_cursor,
-        previous_cursor=page.previous_cursor,
+        count=answer.count,
+        order=answer.query.order if answer.query else "",
+        next_cursor=answer.page.next_cursor,
+        previous_cursor=answer.page.previous_cursor,
         search_label=_("Search name or website"),
-        chips=_chips(query),
+        chips=answer.chips,
         filter_template="leads/company_filter.html",
         filter_parameters=["filter"],
-        error=error,
+        error=answer.error,
         empty=EmptyState(
             title=_("No companies yet"),
             text=_("They come with their leads: by name, website, CNPJ, or a business e-mail."),
@@ -119,15 +98,15 @@ def company_list(request: TenantRequest) -> HttpResponse:
     )
     listing = shown.complete(listing, columns)
     context = {
-        "heading": _heading(count),
+        "heading": _heading(answer.count),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
-        "filter_errors": builder_errors(problems),
+        "filter_errors": builder_errors(answer.problems),
     }
     return render_listing(request, PAGE, context, listing=listing)
 
 
-def _read_query(given: Mapping[str, str]) -> CompanyQuery:
+def _read_query(given: Mapping[str, str], _member: Membership, _now: datetime) -> CompanyQuery:
     problems: list[FieldProblem] = []
     order = given.get("order", "")
     query = CompanyQuery(
@@ -137,19 +116,19 @@ def _read_query(given: Mapping[str, str]) -> CompanyQuery:
         order=order if order in companies.ORDERS else "name",
     )
     if problems:
-        raise InvalidCompanyFilter(_("The list cannot be shown like this."), errors=problems)
+        raise InvalidListQuery(_("The list cannot be shown like this."), errors=problems)
     return query
 
 
-def _rows(page: Page[Company], slug: str) -> list[ListedCompany]:
-    numbers = companies.count_for(company_ids=[company.pk for company in page.rows])
+def _rows(found: Sequence[Company], slug: str) -> list[ListedCompany]:
+    numbers = companies.count_for(company_ids=[company.pk for company in found])
     return [
         ListedCompany(
             company,
             numbers[company.pk],
             reverse("company-detail", kwargs={"slug": slug, "company_id": company.pk}),
         )
-        for company in page.rows
+        for company in found
     ]
 
 
@@ -234,40 +213,17 @@ def _name(row: ListedCompany) -> SafeString:
     return format_html('{}<div class="small text-secondary text-truncate">{}</div>', name, row.company.domain)
 
 
-def _check(parameters: Parameters, _member: Membership) -> None:
-    _read_query(parameters)
-
-
-def _in_words(parameters: Parameters, _member: Membership) -> str:
-    try:
-        query = _read_query(parameters)
-    except InvalidCompanyFilter as invalid:
-        return str(invalid.detail)
-    words = [f"“{query.q}”"] if query.q else []
-    return " · ".join([*words, *(str(chip.label) for chip in _chips(query))])
-
-
-def _count(parameters: Parameters, _member: Membership, now: datetime) -> int | None:
-    try:
-        with limited_to(EXACT_LIMIT_MS):
-            return matching_companies(query=_read_query(parameters), now=now).count()
-    except TookTooLong:
-        return None
-
-
-def _leads(parameters: Parameters, _member: Membership, now: datetime) -> QuerySet[Any, Any]:
-    found = matching_companies(query=_read_query(parameters), now=now)
-    leads: QuerySet[Any, Any] = Lead.objects.filter(company__in=found.order_by().values("pk"))
-    return leads.order_by().values("pk")
-
-
-def _file_rows(part: FilePart) -> tuple[list[ListedCompany], str | None]:
-    query = _read_query(part.parameters)
-    page = list_companies(query=query, now=part.now, cursor=part.cursor, size=part.size)
-    return _rows(page, slug="-"), page.next_cursor
-
-
-COMPANIES: Final = ListKind(
+ROWS: Final = RowList[CompanyQuery, Company](
+    read=_read_query,
+    matching=lambda query, now: matching_companies(query=query, now=now),
+    page=lambda query, now, cursor, size: list_companies(query=query, now=now, cursor=cursor, size=size),
+    is_fast=lambda query: query.is_fast,
+    chips=_chips,
+    search=lambda query: [f"“{query.q}”"] if query.q else [],
+    leads=lambda found: Lead.objects.filter(company__in=found.values("pk")).order_by().values("pk"),
+    listed=lambda found: _rows(found, slug="-"),
+)
+COMPANIES: Final = ROWS.kind(
     key="companies",
     label=gettext_lazy("Companies"),
     url_name="company-list",
@@ -275,15 +231,4 @@ COMPANIES: Final = ListKind(
     parameters=PARAMETERS,
     columns=_columns,
     usual=lambda _parameters: USUAL,
-    check=_check,
-    words=_in_words,
-    count=_count,
-    file=column_file(
-        name="companies",
-        right="lead.export",
-        columns=_columns,
-        rows=_file_rows,
-        count=lambda parameters, _member, now: count_companies(query=_read_query(parameters), now=now),
-    ),
-    leads=_leads,
 )

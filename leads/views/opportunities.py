@@ -1,62 +1,34 @@
 """Opportunities: open, won, lost."""
 
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
-from core.saved_views.files import FilePart, column_file
-from core.saved_views.kinds import ListKind, Parameters
 from core.saved_views.showing import read_shown
 from leads.conditions.builder import builder_vocabulary
-from leads.listing import EXACT_LIMIT_MS, ListTooSlow, TookTooLong, limited_to
 from leads.models import Opportunity, OpportunityOutcome
-from leads.opportunities import (
-    OpportunityQuery,
-    count_opportunities,
-    list_opportunities,
-    matching_opportunities,
-)
+from leads.opportunities import list_opportunities, matching_opportunities
 from leads.views.addresses import lead_addresses
 from leads.views.lists import builder_errors
 from leads.views.marking import list_marking
-from leads.views.opportunity_columns import (
-    USUAL,
-    ListedOpportunity,
-    listed_opportunities,
-    opportunity_columns,
-)
+from leads.views.opportunity_columns import USUAL, listed_opportunities, opportunity_columns
 from leads.views.opportunity_filters import (
     MYSELF,
     PARAMETERS,
     PERIODS,
-    InvalidOpportunityFilter,
+    OpportunityAddress,
     filter_chips,
-    filter_words,
     list_reps,
+    read_address,
     read_outcome,
-    read_query,
+    search_words,
 )
-from tenancy.errors import FieldProblem
-from tenancy.keyset import Page
-from tenancy.listing import (
-    CURSOR,
-    ORDER,
-    Count,
-    EmptyState,
-    FilterChip,
-    ListError,
-    Listing,
-    render_listing,
-    show_number,
-    too_slow,
-)
-from tenancy.models import Membership
+from leads.views.row_lists import RowList
+from tenancy.listing import ORDER, Count, EmptyState, Listing, render_listing, show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -71,38 +43,24 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
     now, slug = timezone.now(), request.tenant.slug
     shown = read_shown(request=request, kind=OPPORTUNITIES, member=request.member, slug=slug)
     given, outcome = shown.given, read_outcome(shown.given)
-    page: Page[Opportunity] = Page((), None, None)
-    count: Count | None = None
-    chips: list[FilterChip] = []
-    problems: tuple[FieldProblem, ...] = ()
-    error: ListError | None = None
-    try:
-        query, filters = read_query(given=given, member=request.member, tenant=request.tenant, now=now)
-        chips = filter_chips(query, filters)
-        page = list_opportunities(query=query, now=now, cursor=given.get(CURSOR, ""))
-        count = count_opportunities(query=query, now=now)
-    except InvalidOpportunityFilter as invalid:
-        problems = invalid.errors
-        error = ListError(title=invalid.detail, text=" ".join(str(each.message) for each in problems))
-    except ListTooSlow:
-        error = too_slow()
+    answer = ROWS.answer(given, request.member, now)
     columns = opportunity_columns()
     listing = Listing(
         key="opportunities",
         request=request,
         caption=_("Opportunities"),
         columns=columns,
-        rows=listed_opportunities(page.rows, lead_url=lead_addresses("lead-detail", slug=slug)),
+        rows=listed_opportunities(answer.page.rows, lead_url=lead_addresses("lead-detail", slug=slug)),
         words=_words,
-        count=count,
+        count=answer.count,
         order=given.get(ORDER, ""),
         search_label=_("Search name, e-mail, company, phone, id"),
-        next_cursor=page.next_cursor,
-        previous_cursor=page.previous_cursor,
-        chips=chips,
+        next_cursor=answer.page.next_cursor,
+        previous_cursor=answer.page.previous_cursor,
+        chips=answer.chips,
         filter_template="leads/opportunity_filter.html",
         filter_parameters=FILTERS,
-        error=error,
+        error=answer.error,
         empty=EmptyState(
             title=_("No opportunity here"),
             text=_("An SQL that sales accepts becomes an opportunity."),
@@ -119,7 +77,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
     listing = shown.complete(listing, columns)
     is_mine = given.get("owner") == MYSELF
     context = {
-        "heading": _heading(outcome, count),
+        "heading": _heading(outcome, answer.count),
         "tabs": [
             {
                 "label": each.label,
@@ -136,7 +94,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         "periods": PERIODS.items() if outcome != OpportunityOutcome.OPEN else (),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
-        "filter_errors": builder_errors(problems),
+        "filter_errors": builder_errors(answer.problems),
     }
     return render_listing(request, PAGE, context, listing=listing)
 
@@ -156,43 +114,19 @@ def _heading(outcome: OpportunityOutcome, count: Count | None) -> str:
     return labels[outcome] % {"n": show_number(count.value) + ("" if count.exact else "+")}
 
 
-def _query(parameters: Parameters, member: Membership, now: datetime) -> OpportunityQuery:
-    return read_query(given=parameters, member=member, tenant=member.tenant, now=now)[0]
-
-
-def _check(parameters: Parameters, member: Membership) -> None:
-    _query(parameters, member, timezone.now())
-
-
-def _in_words(parameters: Parameters, member: Membership) -> str:
-    try:
-        return filter_words(
-            *read_query(given=parameters, member=member, tenant=member.tenant, now=timezone.now())
-        )
-    except InvalidOpportunityFilter as invalid:
-        return str(invalid.detail)
-
-
-def _count(parameters: Parameters, member: Membership, now: datetime) -> int | None:
-    try:
-        with limited_to(EXACT_LIMIT_MS):
-            return matching_opportunities(query=_query(parameters, member, now), now=now).count()
-    except TookTooLong:
-        return None
-
-
-def _leads(parameters: Parameters, member: Membership, now: datetime) -> QuerySet[Any, Any]:
-    deals = matching_opportunities(query=_query(parameters, member, now), now=now)
-    return deals.order_by().values("lead").distinct()
-
-
-def _file_rows(part: FilePart) -> tuple[list[ListedOpportunity], str | None]:
-    query = _query(part.parameters, part.member, part.now)
-    page = list_opportunities(query=query, now=part.now, cursor=part.cursor, size=part.size)
-    return listed_opportunities(page.rows, lead_url=lambda _lead_id: ""), page.next_cursor
-
-
-OPPORTUNITIES: Final = ListKind(
+ROWS: Final = RowList[OpportunityAddress, Opportunity](
+    read=read_address,
+    matching=lambda address, now: matching_opportunities(query=address.query, now=now),
+    page=lambda address, now, cursor, size: list_opportunities(
+        query=address.query, now=now, cursor=cursor, size=size
+    ),
+    is_fast=lambda address: address.query.is_fast,
+    chips=filter_chips,
+    search=search_words,
+    leads=lambda deals: deals.values("lead").distinct(),
+    listed=lambda deals: listed_opportunities(deals, lead_url=lambda _lead_id: ""),
+)
+OPPORTUNITIES: Final = ROWS.kind(
     key="opportunities",
     label=gettext_lazy("Opportunities"),
     url_name="opportunity-list",
@@ -200,17 +134,4 @@ OPPORTUNITIES: Final = ListKind(
     parameters=PARAMETERS,
     columns=opportunity_columns,
     usual=lambda parameters: USUAL[read_outcome(parameters)],
-    check=_check,
-    words=_in_words,
-    count=_count,
-    file=column_file(
-        name="opportunities",
-        right="lead.export",
-        columns=opportunity_columns,
-        rows=_file_rows,
-        count=lambda parameters, member, now: count_opportunities(
-            query=_query(parameters, member, now), now=now
-        ),
-    ),
-    leads=_leads,
 )

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from leads.conditions.describe import describe_condition
-from leads.listing import read_condition, read_ids
+from leads.listing import InvalidListQuery, read_condition, read_ids
 from leads.models import OpportunityOutcome
 from leads.opportunities import OpportunityQuery
-from tenancy.errors import FieldProblem, Invalid
+from tenancy.errors import FieldProblem
 from tenancy.listing import FilterChip, show_number
 from tenancy.models import MemberKind, Membership, Role, Tenant
 
@@ -25,10 +25,6 @@ PERIODS: Final[dict[str, Promise]] = {
     "year": _("Closed this year"),
 }
 PARAMETERS: Final = ("outcome", "owner", "period", "q", "ids", "filter", "order")
-
-
-class InvalidOpportunityFilter(Invalid):
-    """A condition or ids that cannot be read; ``errors[].field`` is the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +55,20 @@ def read_filters(
     return OpportunityFilters(person, since, {name: value for name, value in said.items() if value})
 
 
-def read_query(
-    *, given: Mapping[str, Any], member: Membership, tenant: Tenant, now: datetime
-) -> tuple[OpportunityQuery, OpportunityFilters]:
+@dataclass(frozen=True)
+class OpportunityAddress:
+    """What an address of the list means: whose and closed since when, and with all else that narrows and orders it."""
+
+    filters: OpportunityFilters
+    query: OpportunityQuery
+
+
+def read_address(given: Mapping[str, Any], member: Membership, now: datetime) -> OpportunityAddress:
     """What an address of the list means; those of one outcome, the open ones where it says none.
 
-    Raises InvalidOpportunityFilter naming every fault.
+    Raises InvalidListQuery naming every fault.
     """
-    filters = read_filters(given=given, member=member, tenant=tenant, now=now)
+    filters = read_filters(given=given, member=member, tenant=member.tenant, now=now)
     problems: list[FieldProblem] = []
     query = OpportunityQuery(
         outcome=read_outcome(given),
@@ -78,8 +80,8 @@ def read_query(
         order=given.get("order", ""),
     )
     if problems:
-        raise InvalidOpportunityFilter(_("The list cannot be shown like this."), errors=problems)
-    return query, filters
+        raise InvalidListQuery(_("The list cannot be shown like this."), errors=problems)
+    return OpportunityAddress(filters, query)
 
 
 def read_outcome(given: Mapping[str, Any]) -> OpportunityOutcome:
@@ -88,9 +90,9 @@ def read_outcome(given: Mapping[str, Any]) -> OpportunityOutcome:
     return OpportunityOutcome(outcome) if outcome in OpportunityOutcome.values else OpportunityOutcome.OPEN
 
 
-def filter_chips(query: OpportunityQuery, filters: OpportunityFilters) -> list[FilterChip]:
+def filter_chips(address: OpportunityAddress) -> list[FilterChip]:
     """Each filter that is on, in words."""
-    chips = []
+    filters, query, chips = address.filters, address.query, []
     if query.condition is not None:
         chips.append(FilterChip(label=describe_condition(query.condition), without=["filter"]))
     if filters.owner:
@@ -104,11 +106,11 @@ def filter_chips(query: OpportunityQuery, filters: OpportunityFilters) -> list[F
     return chips
 
 
-def filter_words(query: OpportunityQuery, filters: OpportunityFilters) -> str:
-    """What narrows the list, in a line."""
+def search_words(address: OpportunityAddress) -> list[str]:
+    """The outcome and what is searched for."""
+    query = address.query
     words = [str(query.outcome.label)] if query.outcome else []
-    words += [f"“{query.q}”"] if query.q else []
-    return " · ".join([*words, *(str(chip.label) for chip in filter_chips(query, filters))])
+    return [*words, f"“{query.q}”"] if query.q else words
 
 
 def period_start(*, period: str, tenant: Tenant, now: datetime) -> datetime:

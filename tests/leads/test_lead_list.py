@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from leads import listing
 from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads, read_list_query
 from leads.models import CustomField, CustomValue, Lead, LeadState, LeadTag, Origin
-from leads.paging import ORDERS
+from leads.paging import ORDERS, PageRead
 from leads.rows import list_lead_rows
 from tenancy.listing import COUNTED_TO
 from tenancy.models import Membership
@@ -315,7 +315,7 @@ def test_a_filter_that_no_index_serves_is_given_up_after_its_time(monkeypatch: p
         return []
 
     monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 50)
-    monkeypatch.setattr(listing.PageRead, "read", sleep_in_the_database)
+    monkeypatch.setattr(PageRead, "read", sleep_in_the_database)
     with pytest.raises(ListTooSlow, match="narrows the list"):
         found(filter=SLOW)
     # The transaction goes on, and without a limit.
