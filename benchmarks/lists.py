@@ -25,7 +25,7 @@ ORDERS: Final = (
     "name",
     "-name",
 )
-# Each fact marked fast, often and seldom true.
+# Each fact that an index serves, often and seldom true.
 FILTERS: Final[dict[str, dict[str, Any]]] = {
     "stage mql": {"stage": "mql"},
     "stage customer": {"stage": "customer"},
@@ -50,24 +50,29 @@ def measure_lists(tenants: dict[str, int]) -> list[Finding]:
     with tenant_scope(tenants[LARGE]):
         findings = [
             *_slowest("list, any order, {}", [{"order": order} for order in ORDERS]),
-            *_slowest("list, any fast filter by its usual order, {}", list(_filtered(["-created_at"]))),
-            *_slowest("list, any fast filter in any order, {}", list(_filtered(ORDERS)), deep=False),
+            *_slowest("list, filter by its usual order, {}", list(_filtered(["-created_at"]))),
+            *_slowest("list, filter in an order it is fast in, {}", list(_filtered(ORDERS, is_fast=True))),
+            *_slowest("list, filter in any order, {}", list(_filtered(ORDERS)), deep=False),
         ]
     return [*findings, *_pages(tenants[LARGE]), _gives_up(tenants[LARGE])]
 
 
-def _filtered(orders: Any) -> Iterator[dict[str, str]]:
-    """Addresses of filtered lists."""
+def _filtered(orders: Any, *, is_fast: bool = False) -> Iterator[dict[str, str]]:
+    """Addresses of filtered lists; of those that are promised within the limit, or of all."""
+    from leads.listing import read_list_query
     from tenancy.models import Membership, Role
 
     sdr = Membership.objects.filter(roles=[Role.SDR]).order_by("id").first()
     for given in FILTERS.values():
         for order in orders:
             filled = json.loads(json.dumps(given).replace('"SDR"', str(sdr.pk)))
-            yield {
+            address = {
                 name: json.dumps(value) if isinstance(value, dict) else str(value)
                 for name, value in filled.items()
             } | {"order": order}
+            query = read_list_query(parameters=address, member=Membership())
+            if not is_fast or query.is_promised(order=order.removeprefix("-")):
+                yield address
 
 
 def _slowest(what: str, addresses: list[dict[str, str]], *, deep: bool = True) -> Iterator[Finding]:

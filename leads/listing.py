@@ -1,7 +1,7 @@
 """The list of leads: filters, order, pages by key, a count to 1,000. The page and the API ask the same selector.
 
 The thousandth page costs what the first one costs: a page begins after the last row of the one before, by the columns of an
-index. A filter that no index serves runs under a time limit.
+index. What is not marked as fast in the list's order runs under a time limit.
 """
 
 import json
@@ -125,7 +125,7 @@ def read_list_query(
 def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
-    with in_time(is_fast=query.is_fast):
+    with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
         found = PageRead(query, query.order, query.size + 1, position, now).read()
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
@@ -148,7 +148,7 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
     if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
         return Count.up_to(len(query.search.lead_ids), limit=limit)
     try:
-        with in_time(is_fast=query.is_fast):
+        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
             page = PageRead(query, query.order, query.size + 1, None, now)
             if page.is_by_stage and limit <= FEW:
                 return Count.up_to(sum(stage_counts(query, now=now).values()), limit=limit)

@@ -17,7 +17,8 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Subquery
 
 from leads.conditions.compile import compile_filter, rows_of_leads
-from leads.conditions.language import Condition, Leaf, is_fast, list_leaves
+from leads.conditions.facts import get_fact
+from leads.conditions.language import Condition, Leaf, is_fast, list_fact_keys, list_leaves
 from leads.conditions.logic import InSet, Operands, Truth
 from leads.deeds import Deed
 from leads.lifecycle import STAGE_FUNCTION
@@ -73,7 +74,7 @@ class Way(Enum):
     FEW = 0
     SET = 20_000
     ASK = 100_000
-    SEARCH = 10_000
+    SEARCH = 200_000
     UNKNOWN = -1
 
 
@@ -121,6 +122,38 @@ class LeadFilters:
         """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
         is_looked_up = self.search is None or self.search.is_looked_up
         return is_looked_up and (self.condition is None or is_fast(self.condition))
+
+    def is_promised(self, *, order: str) -> bool:
+        """Whether every filter is marked as fast in this order of a list."""
+        is_looked_up = self.search is None or self.search.is_looked_up
+        marked = [get_fact(key=key).fast_orders for key in self._facts()]
+        # Who was marked by hand are few.
+        return is_looked_up and self.is_fast and self.deed is None and all(order in each for each in marked)
+
+    def _facts(self) -> set[str]:
+        """The facts that the filters ask about; an owner is one in each function."""
+        named = {
+            "stage": self.stages,
+            "owner_sdr": self.owner is not None,
+            "origin": self.origin is not None,
+            "score": self.score_min,
+            "grade": self.grade_min is not None,
+            "external_id": self.external_id is not None,
+            "email": self.email is not None,
+        }
+        asked = {key for key, is_asked in named.items() if is_asked}
+        return asked | (list_fact_keys(self.condition) if self.condition is not None else set())
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether whose leads they are is said: an index knows those of each owner."""
+        if self.owner is not None:
+            return self.owner != NOBODY
+        return (
+            isinstance(self.condition, Leaf)
+            and self.condition.fact.key in ("owner_sdr", "owner_sales")
+            and self.condition.operator.key == "eq"
+        )
 
     @property
     def is_countable(self) -> bool:

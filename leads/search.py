@@ -23,7 +23,7 @@ from tenancy.scope import require_tenant_id
 # With more matches a page is found sooner by walking through the list than by looking them all up.
 MOST_FOUND: Final = 15_000
 # So many texts, evenly spread, tell whether a text is common: the index would gather all that match before it gives the first.
-SAMPLE: Final = 500
+SAMPLE: Final = 200
 EVERY: Final = 2**31 - 1
 COMMON: Final = 0.02
 # Fewer letters and digits have no part that the index knows.

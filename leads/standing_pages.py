@@ -87,6 +87,11 @@ def read_ranges(filters: LeadFilters, part: Slice, *, now: datetime) -> Placed:
 def read_by_stage(filters: LeadFilters, part: Slice, *, counts: dict[Stage, int], now: datetime) -> Placed:
     """The same for any filters of the standing alone; ``counts`` of ``count_by_stage``."""
     groups, columns = _groups(filters, now), filters.columns_of_standing(now=now)
+    if filters.has_owner:
+        # What a person has stands in the index of owners, by stage and creation.
+        how = "walk" if part.column == "created_at" else "gather"
+        owned = _read_stages([({*counts} & stages, rows, how) for stages, rows in groups], part, ())
+        return part.first([(value, lead_id) for _stage, value, lead_id in owned])
     few = {stage for stage, count in counts.items() if count <= FEW}
     many = counts.keys() - few
     walked = _read_stages([(many & {*stages}, rows, "bounded") for stages, rows in groups], part, columns)

@@ -56,7 +56,9 @@ class Fact:
     ``expression`` makes a Django expression relative to Lead (or Event); it is called where the condition is compiled, inside
     a tenant scope. ``number`` is the same read as a number, for facts of type PROPERTY. ``scale``: how many stored units make
     one unit as people write it (100 for money in minor units, 1,000,000 for millionths). ``normalise`` brings a value to the
-    form in which it is stored. A fact with ``suggests_choices`` takes other values too.
+    form in which it is stored. A fact with ``suggests_choices`` takes other values too. ``is_fast``: an index says which leads
+    match; ``fast_orders``: the orders of a list that come with it in ten milliseconds however many leads there are and wherever
+    those that match stand. In the others a list has a time limit.
     """
 
     key: str
@@ -71,6 +73,7 @@ class Fact:
     normalise: Callable[[str], str] | None = field(default=None, compare=False)
     scale: int = 1
     is_fast: bool = False
+    fast_orders: frozenset[str] = frozenset()
     is_always_known: bool = False
     is_retired: bool = False
     counts_events: bool = False

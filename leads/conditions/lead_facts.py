@@ -36,6 +36,10 @@ PERSON, COMPANY, SOURCE, STANDING, BEHAVIOUR = (
     _("Behaviour"),
 )
 MINOR_UNITS = 100
+# The orders of a list that stand with stage and owner in one table.
+OF_STANDING = frozenset({"score", "grade", "stage_at", "created_at"})
+ANY_ORDER = OF_STANDING | {"name"}
+BY_CREATION = frozenset({"created_at"})
 # So many imports are offered by name; any other can be asked for by its number.
 RECENT_IMPORTS = 50
 
@@ -67,7 +71,9 @@ def _choices(pairs: Iterable[tuple[Any, Label]]) -> Callable[[], list[Choice]]:
 
 def _person() -> list[Fact]:
     return [
-        _column("email", _("E-mail"), PERSON, "email", normalise=str.lower, is_fast=True),
+        _column(
+            "email", _("E-mail"), PERSON, "email", normalise=str.lower, is_fast=True, fast_orders=ANY_ORDER
+        ),
         _column(
             "email_kind",
             _("Kind of e-mail"),
@@ -96,7 +102,7 @@ def _person() -> list[Fact]:
         _column("postal_code", _("Postal code"), PERSON, "postal_code"),
         _column("language", _("Language"), PERSON, "language"),
         _column("time_zone", _("Time zone"), PERSON, "time_zone"),
-        _column("external_id", _("External id"), PERSON, "external_id", is_fast=True),
+        _column("external_id", _("External id"), PERSON, "external_id", is_fast=True, fast_orders=ANY_ORDER),
     ]
 
 
@@ -132,6 +138,7 @@ def _source() -> list[Fact]:
             suggests_choices=True,
             normalise=fold_origin,
             is_fast=True,
+            fast_orders=BY_CREATION,
         ),
         _column("campaign", _("Campaign"), SOURCE, "campaign"),
         _column("medium", _("Medium"), SOURCE, "medium"),
@@ -143,6 +150,7 @@ def _source() -> list[Fact]:
             "created_at",
             FactType.DATETIME,
             is_fast=True,
+            fast_orders=BY_CREATION,
             is_always_known=True,
         ),
         Fact(
@@ -169,6 +177,7 @@ def _standing() -> list[Fact]:
             "standing__score",
             FactType.INTEGER,
             is_fast=True,
+            fast_orders=BY_CREATION | {"score"},
             is_always_known=True,
         ),
         _column(
@@ -179,6 +188,7 @@ def _standing() -> list[Fact]:
             FactType.GRADE,
             choices=_choices((grade.label, grade.label) for grade in reversed(Grade)),
             is_fast=True,
+            fast_orders=BY_CREATION | {"grade"},
             is_always_known=True,
         ),
         _column(
@@ -189,6 +199,7 @@ def _standing() -> list[Fact]:
             FactType.STAGE,
             choices=_choices(Stage.choices),
             is_fast=True,
+            fast_orders=OF_STANDING,
             is_always_known=True,
         ),
         Fact(
@@ -219,6 +230,7 @@ def _standing() -> list[Fact]:
             FactType.MEMBER,
             choices=_members,
             is_fast=True,
+            fast_orders=OF_STANDING,
         ),
         _column(
             "owner_sales",
@@ -228,6 +240,7 @@ def _standing() -> list[Fact]:
             FactType.MEMBER,
             choices=_members,
             is_fast=True,
+            fast_orders=OF_STANDING,
         ),
     ]
 

@@ -324,6 +324,44 @@ def test_a_filter_that_no_index_serves_is_given_up_after_its_time(monkeypatch: p
         assert cursor.fetchone() == ("0",)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "is_limited"),
+    [
+        ({}, False),
+        ({"stage": "mql", "owner": "none"}, False),
+        ({"stage": "mql", "order": "-stage_at"}, False),
+        ({"stage": "mql", "order": "name"}, True),
+        ({"score_min": "50", "stage": "mql"}, False),
+        ({"score_min": "50", "order": "-score"}, False),
+        ({"score_min": "50", "order": "stage_at"}, True),
+        ({"grade_min": "B", "order": "grade"}, False),
+        ({"grade_min": "B", "order": "-score"}, True),
+        ({"origin": "fair"}, False),
+        ({"origin": "fair", "order": "-score"}, True),
+        ({"email": "ana@empresa.test", "order": "name"}, False),
+        ({"filter": '{"fact": "created_at", "op": "in_last_days", "value": 7}'}, False),
+        ({"filter": '{"fact": "created_at", "op": "in_last_days", "value": 7}', "order": "-score"}, True),
+        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["vip"]}'}, True),
+    ],
+    ids=str,
+)
+def test_a_list_has_a_time_limit_unless_its_filters_are_fast_in_its_order(
+    parameters: dict[str, str], is_limited: bool
+) -> None:
+    lead = make_lead(
+        stage="mql",
+        score=50,
+        grade="B",
+        origin="fair",
+        email="ana@empresa.test",
+        tags=["vip"],
+        created_at=NOW,
+    )
+    with CaptureQueriesContext(connection) as queries:
+        assert found(**parameters) == ids(lead)
+    assert any("statement_timeout" in query["sql"] for query in queries) is is_limited
+
+
 def test_the_limit_ends_with_the_list() -> None:
     lead = make_lead(company=make_company())
     assert found(filter=SLOW) == ids(lead)
