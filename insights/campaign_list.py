@@ -52,7 +52,7 @@ PARAMETERS: Final = ("by", "q", "ids", "order")
 _REACHED: Final = tuple(stage for stage in COUNTED if stage != Stage.OPPORTUNITY)
 USUAL: Final = (
     *("name", "touched", "brought", *(stage.value for stage in _REACHED)),
-    *("spend", "revenue", "cost_per_lead", "cost_per_sql", "cost_per_customer", "roi"),
+    *("spend", "revenue", "cost_per_lead", "cost_per_customer", "roi"),
 )
 
 
