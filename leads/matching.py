@@ -74,7 +74,7 @@ class Way(Enum):
     FEW = 0
     SET = 20_000
     ASK = 100_000
-    SEARCH = 200_000
+    SEARCH = 10_000
     UNKNOWN = -1
 
 
@@ -301,34 +301,32 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
     return filters.narrow(root=Lead, now=now).values("pk"), False
 
 
-def match(filters: LeadFilters, *, order: str, now: datetime) -> Matching:
+def match(filters: LeadFilters, *, order: str, now: datetime, is_walked: bool = True) -> Matching:
     """The rows among which a page is sought: of the table whose column (a path from a lead) gives the order, or of leads where
-    that can't be asked."""
+    that can't be asked. ``is_walked`` as for ``narrow``."""
     root, found = table_of(order), filters.found(order=order, now=now)
     if found is not None and found.lead_ids is not None:
         return Matching(root.objects.filter(has_id(found.lead_ids)), Way.FEW)
     if filters.search is not None and filters.search.lead_ids is not None:
         return Matching(filters.narrow(root=root, now=now), Way.FEW)
     # A filter that stands in the order's own index says where that begins, which a set would not.
-    is_walked = found is not None and not filters.is_served(order=order, now=now)
-    if is_walked and found is not None and not found.is_more_than_counted:
+    is_asked = found is not None and not filters.is_served(order=order, now=now)
+    if is_asked and found is not None and not found.is_more_than_counted:
         members, _is_of_one_table = matching_set(filters, now=now)
         return Matching(root.objects.filter(InSet(F("pk"), Subquery(members))), Way.SET)
     is_common = (
         filters.search is not None and filters.search.is_common and filters.is_countable_but_for_search
     )
-    way = Way.SEARCH if is_common else Way.ASK if is_walked else Way.UNKNOWN
+    way = Way.SEARCH if is_common else Way.ASK if is_asked else Way.UNKNOWN
     if root is LeadState and None in filters.tables(now=now):
-        return Matching(filters.narrow(root=Lead, now=now).filter(standing__score__gte=0), way)
-    return Matching(filters.narrow(root=root, now=now), way)
+        leads = filters.narrow(root=Lead, now=now, is_walked=is_walked)
+        return Matching(leads.filter(standing__score__gte=0), way)
+    return Matching(filters.narrow(root=root, now=now, is_walked=is_walked), way)
 
 
 def gather(filters: LeadFilters, *, order: str, now: datetime) -> Rows:
     """All that match, of the order's table, in no order."""
-    if filters.search is not None and filters.search.is_common:
-        members = filters.narrow(root=Lead, now=now, is_walked=False).values("pk")
-    else:
-        members, _is_of_one_table = matching_set(filters, now=now)
+    members, _is_of_one_table = matching_set(filters, now=now)
     rows: Rows = table_of(order).objects.filter(pk__in=members)
     return rows
 

@@ -142,7 +142,18 @@ class PageRead:
             )
         if matching.way is Way.UNKNOWN or len(found) == self.rows:
             return found
-        return self._read_rows(gather(self.filters, order=order, now=self.now), "gathered")
+        return self._read_far(matching.way)
+
+    def _read_far(self, way: Way) -> Placed:
+        """The same where none are near: past a set of all that the search's index finds, or of all that match, gathered."""
+        order = self.by.value
+        if way is not Way.SEARCH:
+            return self._read_rows(gather(self.filters, order=order, now=self.now), "gathered")
+        rows = match(self.filters, order=order, now=self.now, is_walked=False).rows
+        if table_of(order) is Lead:
+            return self._read_rows(rows)
+        columns = self.filters.columns_of_standing(now=self.now)
+        return read_in_step(self.filters, rows, self._slice, columns=columns, most=None)
 
     @property
     def _slice(self) -> Slice:

@@ -12,10 +12,10 @@ from typing import Final
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, F, IntegerField, OuterRef, Subquery, TextField
+from django.db.models import BigIntegerField, F, IntegerField, OuterRef, Subquery, TextField
 
 from leads.capture.values import fold_text
-from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, Fragment, InList, Like, Truth
+from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, Fragment, InList, InSet, Like, Truth
 from leads.conditions.statements import Statement
 from leads.models import LeadSearch
 from tenancy.scope import require_tenant_id
@@ -54,12 +54,11 @@ class Search:
         return self.lead_ids is None and bool(self.patterns)
 
     def gathered(self) -> Truth:
-        """Whether a lead, or its standing, is one of all that the index finds, however many: for where a walk finds none."""
-        function = "({} IN (SELECT leadsys_search_leads({}, {})))"
+        """Whether a lead, or its standing, is in the set of all that the index finds: for where a walk finds none near."""
         patterns = Bind(list(dict.fromkeys(self.patterns)), ArrayField(TextField()))
-        return AllOf(
-            Fragment(function, F("pk"), patterns, Bind(EVERY, IntegerField()), output_field=BooleanField())
-        )
+        function = "(SELECT leadsys_search_leads({}, {}))"
+        every = Bind(EVERY, IntegerField())
+        return InSet(F("pk"), Fragment(function, patterns, every, output_field=BigIntegerField()))
 
     def truth(self) -> Truth:
         """Whether a lead matches, for ``filter()`` on leads."""
