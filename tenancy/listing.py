@@ -287,6 +287,11 @@ class Listing:
         ]
 
     @property
+    def view(self) -> str:
+        """The view that is open, whether the address says so or the list opens with it; empty for none."""
+        return self._query.get(VIEW, "")
+
+    @property
     def narrowing(self) -> str:
         """What the address says of the list but for its page and view, encoded."""
         said = QueryDict(mutable=True)

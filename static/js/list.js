@@ -86,7 +86,7 @@ function showMarked(list, isAll = false) {
   const some = marked.length === 1 ? words.dataset.one : words.dataset.many.replace("{count}", marked.length);
   words.textContent = isAll ? words.dataset.all : some;
   // The view says which columns are shown, whoever is marked.
-  const view = new URLSearchParams(window.location.search).get("view");
+  const view = bar.dataset.view;
   const ids = `ids=${marked.map((box) => box.value).join(",")}${view ? `&view=${view}` : ""}`;
   const query = isAll ? bar.dataset.narrowing : ids;
   for (const act of bar.querySelectorAll("[data-mark-act]")) act.href = `${act.dataset.markAct}?${query}`;

@@ -104,6 +104,11 @@ def test_a_list_is_kept_as_a_view_with_columns_and_taken_out_as_a_file(
     assert [column.key for column in opened.columns] == [first, last]
     assert [opened.marking.row_name(row) for row in opened.rows] == [ana]
     assert "1 marked" in str(opened.chips[0].label)
+    # A list that opens with the view tells so to what is done with marked rows, which are shown in its columns.
+    browser.post(f"{lists}/views/{view}/default/")
+    assert f'data-view="{view}"' in browser.get(url_of(kind)).content.decode()
+    browser.post(f"{lists}/views/{view}/default/", {"off": "1"})
+    assert 'data-view=""' in browser.get(url_of(kind)).content.decode()
     assert b"1" in browser.get(f"{lists}/views/{view}/count/").content
     # The file has what the view shows, or everything there is to know; who took it stands in the audit log.
     header, row = file_of(browser, f"{lists}/export/?view={view}", Columns.SHOWN)
