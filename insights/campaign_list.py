@@ -42,7 +42,7 @@ from tenancy.listing import (
     render_listing,
     show_number,
 )
-from tenancy.models import Membership, Tenant
+from tenancy.models import Membership, Scope, Tenant
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 from tenancy.rights import may
@@ -138,13 +138,19 @@ def _find(given: Mapping[str, str], ids: tuple[int, ...] | None, tenant: Tenant)
     campaigns, by = list_campaigns(), read_by(given)
     shown = read_figures(campaign_ids=[each.pk for each in campaigns], by=by, tenant=tenant)
     figures = shown.by_campaign
-    search = given.get(SEARCH, "").strip().casefold()
     rows = [
         ListedCampaign(each, figures[each.pk], Numbers(each, figures[each.pk], by, tenant), tenant)
-        for each in campaigns
-        if search in each.name.casefold() and (ids is None or each.pk in ids)
+        for each in _matching(campaigns, given, ids)
     ]
     return _Found(_in_order(rows, given.get(ORDER, "")), len(campaigns), shown)
+
+
+def _matching(
+    campaigns: Sequence[Campaign], given: Mapping[str, str], ids: tuple[int, ...] | None
+) -> list[Campaign]:
+    """Which of them an address means: what they brought need not be counted for that."""
+    search = given.get(SEARCH, "").strip().casefold()
+    return [each for each in campaigns if search in each.name.casefold() and (ids is None or each.pk in ids)]
 
 
 def _in_order(rows: list[ListedCampaign], order: str) -> list[ListedCampaign]:
@@ -267,14 +273,14 @@ def _in_words(parameters: Parameters, _member: Membership) -> str:
     return " · ".join([*words, *(str(chip.label) for chip in chips)])
 
 
-def _rows_of(parameters: Parameters, member: Membership) -> list[ListedCampaign]:
-    return _find(parameters, _read_ids(parameters), member.tenant).rows
+def _meant(parameters: Parameters) -> list[Campaign]:
+    return _matching(list_campaigns(), parameters, _read_ids(parameters))
 
 
-def _leads(parameters: Parameters, member: Membership, now: datetime) -> QuerySet[Any, Any]:
+def _leads(parameters: Parameters, _member: Membership, now: datetime) -> QuerySet[Any, Any]:
     """The leads that the campaigns brought, or touched where the list counts those."""
     fact = BROUGHT_BY if read_by(parameters) == "first" else TOUCHED_BY
-    found = [str(row.campaign.pk) for row in _rows_of(parameters, member)]
+    found = [str(campaign.pk) for campaign in _meant(parameters)]
     if not found:
         nobody: QuerySet[Any, Any] = Lead.objects.none()
         return nobody.values("pk")
@@ -284,7 +290,7 @@ def _leads(parameters: Parameters, member: Membership, now: datetime) -> QuerySe
 
 
 def _file_rows(part: FilePart) -> tuple[list[ListedCampaign], str | None]:
-    return _rows_of(part.parameters, part.member), None
+    return _find(part.parameters, _read_ids(part.parameters), part.member.tenant).rows, None
 
 
 CAMPAIGNS: Final = ListKind(
@@ -297,13 +303,14 @@ CAMPAIGNS: Final = ListKind(
     usual=lambda _parameters: USUAL,
     check=_check,
     words=_in_words,
-    count=lambda parameters, member, _now: len(_rows_of(parameters, member)),
+    count=lambda parameters, _member, _now: len(_meant(parameters)),
     file=column_file(
         name="campaigns",
         right="lead.export",
         columns=_columns,
         rows=_file_rows,
-        count=lambda parameters, member, _now: Count(value=len(_rows_of(parameters, member))),
+        count=lambda parameters, _member, _now: Count(value=len(_meant(parameters))),
     ),
     leads=_leads,
+    scope=Scope.INSIGHT_READ,
 )

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.saved_views.files import ListFile
 from tenancy.errors import NotFound
 from tenancy.listing import Column
-from tenancy.models import Membership
+from tenancy.models import Membership, Scope
 from tenancy.rights import RIGHTS
 
 Parameters = Mapping[str, str]
@@ -30,7 +30,7 @@ class ListKind:
     which always is; ``usual`` gives the keys of those that are if nobody chose. ``check`` raises Invalid for parameters that the
     list does not know, ``words`` says what they narrow it to (empty for everything), ``count`` how many rows there are exactly,
     None where that takes too long. ``file`` is the list as a file. ``leads`` gives the ids of the leads behind the rows, each
-    once: acts on many rows are acts on these leads.
+    once: acts on many rows are acts on these leads. ``scope`` is what a key needs to read the list.
     """
 
     key: str
@@ -45,6 +45,7 @@ class ListKind:
     count: Callable[[Parameters, Membership, datetime], int | None]
     file: ListFile
     leads: Callable[[Parameters, Membership, datetime], QuerySet[Any, Any]] | None = None
+    scope: Scope = Scope.LEADS_READ
 
 
 _kinds: Final[dict[str, ListKind]] = {}

@@ -85,6 +85,7 @@ class ExportCollectionView(TenantAPIView):
         """Begin to build a file of the rows that a filter or a view means; of all rows without one. It is audited."""
         body = read_body(request, "list", "format", "columns", "view", "filter")
         kind = get_kind(body.one_of("list", list_kinds(), default="leads"))
+        self.require_scope(kind.scope)
         self.require(kind.right)
         parameters, of_view = _parameters(body, self.member, kind)
         columns, keys = _columns(body, of_view, kind)

@@ -182,6 +182,10 @@ def test_a_program_takes_any_list_out_and_acts_on_the_leads_behind_it(
     refused = api.post("/exports/", {"list": "opportunities", "columns": "usual"})
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "columns")
     assert api.post("/exports/", {"list": "opportunities", "filter": {"stage": "mql"}}).status_code == 400
+    # What campaigns cost is no more open to a key than by its own doors.
+    assert api.post("/exports/", {"list": "campaigns"}).status_code == 403
+    insight = ApiCaller(tenant, Scope.LEADS_READ, Scope.INSIGHT_READ)
+    assert insight.post("/exports/", {"list": "campaigns"}).status_code == 202
     tagged = api.post(
         "/bulk/",
         {"act": "add_tag", "values": {"tag": "vip"}, "list": "companies", "filter": {"q": "acme"}},
