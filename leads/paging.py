@@ -22,6 +22,7 @@ from django.db.models import (
 from leads.conditions.logic import Bind, Fragment
 from leads.matching import CREATION, NOBODY, LeadFilters, Rows, Way, gather, match, most_passed, on, table_of
 from leads.models import Lead, LeadState
+from leads.search import Hits, is_indexed, search_in_order
 from leads.standing_pages import (
     Placed,
     Slice,
@@ -32,6 +33,7 @@ from leads.standing_pages import (
     read_in_step,
     read_ranges,
 )
+from tenancy.listing import COUNTED_TO
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,29 @@ class PageRead:
         return self.order.startswith("-") != self.is_backward
 
     @property
+    def is_of_search(self) -> bool:
+        """Whether the search's index gives the rows in order."""
+        return (
+            self.order.removeprefix("-") == CREATION
+            and self.filters.is_nothing_but_search
+            and is_indexed(text=self.filters.q)
+        )
+
+    def search(self, *, counted_to: int = COUNTED_TO) -> Hits:
+        """The rows, and how many match besides; the first page and its count are asked for at once."""
+        known: dict[Any, Hits] = self.filters.__dict__.setdefault("_hits", {})
+        asked = (self.position, self.is_descending, self.rows, counted_to)
+        if asked not in known:
+            known[asked] = search_in_order(
+                text=self.filters.q,
+                is_descending=self.is_descending,
+                beyond=None if self.position is None else (self.position.value, self.position.lead_id),
+                size=self.rows,
+                counted_to=counted_to if self.position is None else 0,
+            )
+        return known[asked]
+
+    @property
     def is_by_stage(self) -> bool:
         """Whether each stage answers for itself."""
         return (
@@ -119,6 +144,8 @@ class PageRead:
         Where very many match, walking the order and asking each lead finds them soon, unless they all stand at its other end: the
         newest by the oldest move. Then all that match are gathered after all.
         """
+        if self.is_of_search:
+            return self.search().rows
         if self.is_by_stage:
             if self.is_served:
                 return read_ranges(self.filters, self._slice, now=self.now)
