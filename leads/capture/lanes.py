@@ -49,18 +49,20 @@ class LaneScan:
         self._count = 0
 
     def feed(self, rows: Iterable[Row]) -> None:
-        seen, repeated, clean = self._seen, self._repeated, self._plan.clean
-        for row in rows:
-            self._count += 1
-            for (field, column, normalise), keys in zip(self._fields, self._keys, strict=True):
-                text = "" if row.refusal is not None else clean(column, row.values[column])
-                key = normalise(text) if text else None
-                mark = hash((field, key)) if key else 0
-                keys.append(mark)
-                if mark in seen:
-                    repeated.add(mark)
-                elif mark:
-                    seen.add(mark)
+        rows, clean = list(rows), self._plan.clean
+        self._count += len(rows)
+        for (field, column, normalise), keys in zip(self._fields, self._keys, strict=True):
+            texts = ("" if row.refusal is not None else clean(column, row.values[column]) for row in rows)
+            marks = [hash((field, key)) if text and (key := normalise(text)) else 0 for text in texts]
+            keys.extend(marks)
+            self._note(marks)
+
+    def _note(self, marks: list[int]) -> None:
+        times = Counter(marks)
+        del times[0]
+        self._repeated.update(self._seen.intersection(times))
+        self._repeated.update(mark for mark, count in times.items() if count > 1)
+        self._seen.update(times)
 
     def lanes(self) -> bytearray:
         """One lane for each row, in order: LAST, or those of its wave in turns."""
