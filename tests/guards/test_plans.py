@@ -19,8 +19,9 @@ from django.db import connection, connections
 from core.due import schedule, sweep_tenant
 from leads.clocks import list_urgent_faces
 from leads.conditions.statements import PreparedCursor, numbered
+from leads.held import held_rows
 from leads.listing import list_leads, read_list_query
-from leads.models import CustomField, Lead
+from leads.models import CustomField, Lead, Submission
 from leads.qualification.queue import count_inbox, count_queue, list_inbox, list_queue
 from leads.rows import list_lead_rows
 from leads.search import search_leads
@@ -399,6 +400,16 @@ def test_the_search_asks_the_index_of_parts(filled: Tenant) -> None:
     assert "text" in used["lead_search_parts"]
     # Under row security the same index is entered by the tenant alone: why there is a function.
     assert "text" not in scans(sql).get("lead_search_parts", "")
+
+
+def test_what_is_held_is_counted_past_what_only_waits(filled: Tenant) -> None:
+    Submission.objects.bulk_create(
+        Submission(source=Submission.Source.API, payload={}, received_at=NOW, state=state)
+        for state in ["received"] * 20 + ["held"] * 2
+    )
+    [_leads, submissions] = held_rows()
+    [sql] = queries_of(submissions.count, "leads_submission")
+    assert_enters(sql, "submission_unfinished_by_state", "state")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0032_lists_as_files")]
+    dependencies = [("leads", "0033_unfinished_submissions_by_state")]
 
     operations = [
         migrations.RunSQL(
