@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +103,28 @@ def _emptied_after_commits(request: pytest.FixtureRequest, django_db_blocker: An
     marker = request.node.get_closest_marker("django_db")
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         with django_db_blocker.unblock():
+            wait_for_others()
             empty_tables()
+
+
+def wait_for_others() -> None:
+    """Wait until no other connection is in the middle of something here.
+
+    A live server answers what a closed browser asked for last, and a thread ends its batch. Emptying tables under them would be
+    a deadlock, and what they write after it the next test's. Whoever goes on for ten seconds is left to the locks.
+    """
+    from django.db import connection
+
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            if not cursor.fetchone()[0]:
+                return
+            time.sleep(0.02)
 
 
 def empty_tables() -> None:

@@ -62,7 +62,7 @@ class Param(Expression):
         return []
 
 
-class _PreparedCursor(psycopg.RawCursor[Any]):
+class PreparedCursor(psycopg.RawCursor[Any]):
     """Binds on the server and prepares at the first execution; Django's own cursor does neither.
 
     Takes ``%s`` as every other cursor does. Its own placeholders are PostgreSQL's: psycopg reads a long text anew at each
@@ -77,11 +77,11 @@ class _PreparedCursor(psycopg.RawCursor[Any]):
         self.adapters.register_loader("timestamptz", TimestamptzLoader)
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(_numbered(query), params, **{"prepare": self.prepares} | options)
+        return super().execute(numbered(query), params, **{"prepare": self.prepares} | options)
 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
-def _numbered(sql: str) -> str:
+def numbered(sql: str) -> str:
     """``%s, %%, %s`` as ``$1, %, $2``."""
     numbers = count(1)
     return re.sub("%[%s]", lambda match: "%" if match[0] == "%%" else f"${next(numbers)}", sql)
@@ -179,7 +179,7 @@ class Statement:
         connection.ensure_connection()
         raw = connection.connection
         raw.prepared_max = PREPARED_STATEMENTS_A_CONNECTION
-        server_side: Any = _PreparedCursor(raw)
+        server_side: Any = PreparedCursor(raw)
         # Django's wrapper counts and logs the query and turns psycopg's errors into its own.
         cursor = (
             connection.make_debug_cursor(server_side)

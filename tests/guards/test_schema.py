@@ -42,9 +42,9 @@ from tests.leads.people import make_rep, make_sdr, mql_of, opportunity_of, sql_o
 pytestmark = pytest.mark.xdist_group("schema")
 
 SCHEMA = "/api/v1/schema/"
-EXAMPLES = int(os.environ.get("LEADSYS_SCHEMA_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("LEADSYS_SCHEMA_EXAMPLES", "5"))
 # Of one operation; a body of thirty fields has three hundred.
-EDGES = 12 * EXAMPLES
+EDGES = 24 * EXAMPLES
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 RIGHT, OTHERS, NOBODY, NO_SCOPE = "right key", "other key", "no key", "another scope"
 CONFORMANCE = (

@@ -6,6 +6,7 @@ then wrote. It never changes; see the first lines of it.
 """
 
 import gzip
+import json
 import os
 import secrets
 import subprocess
@@ -23,6 +24,17 @@ from tests.operations.test_backup import INITDB, manage, plain_environment, pyth
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("operations")]
 
 ROWS = Path(__file__).with_name("released_rows.sql.gz")
+
+PACKAGES = ("account", "admin", "auth", "contenttypes", "mfa", "sessions")
+
+# In one process: each would draw up the whole schema's history anew.
+MIGRATE_TO = """
+import json, sys
+import django; django.setup()
+from django.core.management import call_command
+for target in json.loads(sys.argv[1]):
+    call_command("migrate", *target, interactive=False, verbosity=0)
+"""
 
 # Each tenant's pages and the API's answers, read by the code of today.
 SERVE = """
@@ -109,10 +121,8 @@ def upgraded(place: Path) -> Iterator[Upgraded]:
 def migrate_to_release(environment: dict[str, str]) -> None:
     """The schema of the first release: each app of ours at what it had then, the packages' own tables."""
     last = {app: max(name for each, name in RELEASED if each == app) for app, _name in RELEASED}
-    for app, name in sorted(last.items()):
-        succeed(manage(environment, "migrate", "--no-input", "-v0", app, name))
-    for app in ("account", "admin", "auth", "contenttypes", "mfa", "sessions"):
-        succeed(manage(environment, "migrate", "--no-input", "-v0", app))
+    targets = [*sorted(last.items()), *((app,) for app in PACKAGES)]
+    succeed(python(environment, "-c", MIGRATE_TO, json.dumps(targets)))
 
 
 def load_rows(server: OwnPostgres) -> None:
