@@ -23,8 +23,7 @@ from leads.conditions.values import GRADES
 from leads.deeds import Deed, read_deed
 from leads.matching import NOBODY, LeadFilters, rows_to_count
 from leads.models import Stage
-from leads.paging import ORDERS, PageRead, Position, stage_counts
-from leads.standing_pages import FEW
+from leads.paging import ORDERS, PageRead, Position
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import COUNTED_TO, Count, count_rows
 from tenancy.models import MemberKind, Membership, normalise_login
@@ -147,15 +146,13 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
         return Count(value=limit, exact=False)
     if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
         return Count.up_to(len(query.search.lead_ids), limit=limit)
+    page = PageRead(query, query.order, query.size + 1, None, now)
     try:
-        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
-            page = PageRead(query, query.order, query.size + 1, None, now)
-            if page.is_by_stage and limit <= FEW:
-                return Count.up_to(sum(stage_counts(query, now=now).values()), limit=limit)
-            found = query.found(order=page.by.value, now=now)
+        with in_time(is_fast=page.is_counted or query.is_promised(order=query.order.removeprefix("-"))):
+            found = page.count(limit=limit)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)
-            return Count.up_to(found.count, limit=limit)
+            return Count.up_to(found, limit=limit)
     except ListTooSlow:
         return None
 
