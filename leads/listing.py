@@ -23,8 +23,7 @@ from leads.conditions.values import GRADES
 from leads.deeds import Deed, read_deed
 from leads.matching import NOBODY, LeadFilters, rows_to_count
 from leads.models import Stage
-from leads.paging import ORDERS, PageRead, Position, stage_counts
-from leads.standing_pages import FEW
+from leads.paging import ORDERS, PageRead, Position
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import COUNTED_TO, Count, count_rows
 from tenancy.models import MemberKind, Membership, normalise_login
@@ -121,8 +120,11 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
     read = PageRead(query, query.order, query.size + 1, position, now)
-    with in_time(is_fast=read.is_of_search or query.is_promised(order=query.order.removeprefix("-"))):
-        found = read.read()
+    if read.is_of_search:
+        found = read.search().rows
+    else:
+        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
+            found = read.read()
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
     found = found[: query.size]
@@ -149,13 +151,11 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
         lead_ids = query.search.lead_ids
         return Count.up_to(limit + 1 if lead_ids is None else len(lead_ids), limit=limit)
     try:
-        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
-            if page.is_by_stage and limit <= FEW:
-                return Count.up_to(sum(stage_counts(query, now=now).values()), limit=limit)
-            found = query.found(order=page.by.value, now=now)
+        with in_time(is_fast=page.is_counted or query.is_promised(order=query.order.removeprefix("-"))):
+            found = page.count(limit=limit)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)
-            return Count.up_to(found.count, limit=limit)
+            return Count.up_to(found, limit=limit)
     except ListTooSlow:
         return None
 

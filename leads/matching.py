@@ -7,7 +7,7 @@ the filter's index. Very many: a page is soon found by walking and asking. The s
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet, Subquery
 
 from leads.conditions.compile import compile_filter, rows_of_leads
 from leads.conditions.facts import get_fact
-from leads.conditions.language import Condition, Leaf, is_fast, list_fact_keys, list_leaves
+from leads.conditions.language import Condition, Leaf, is_fast, list_leaves
 from leads.conditions.logic import InSet, Operands, Truth
 from leads.deeds import Deed
 from leads.lifecycle import STAGE_FUNCTION
@@ -48,6 +48,10 @@ _SELECTIVE: Final = frozenset(
     {"eq", "in", "starts_with", "lt", "lte", "gt", "gte", "between", "has_any", "has_all"}
     | {"before", "after", "on", "in_last_days", "more_than_days_ago"}
 )
+
+# What says that a value is no less, or no greater.
+_FROM: Final = frozenset({"gt", "gte", "after", "in_last_days"})
+_TO: Final = frozenset({"lt", "lte", "before", "more_than_days_ago"})
 
 Root = type[Lead] | type[LeadState]
 Rows = QuerySet[Any, Any]
@@ -136,12 +140,19 @@ class LeadFilters:
     def is_promised(self, *, order: str) -> bool:
         """Whether every filter is marked as fast in this order of a list."""
         is_looked_up = self.search is None or self.search.is_looked_up
-        marked = [get_fact(key=key).fast_orders for key in self._facts()]
+        facts = [get_fact(key=key) for key in self._facts()]
+        if self.condition is not None:
+            facts += [leaf.fact for leaf in list_leaves(self.condition)]
         # Who was marked by hand are few.
-        return is_looked_up and self.is_fast and self.deed is None and all(order in each for each in marked)
+        return (
+            is_looked_up
+            and self.is_fast
+            and self.deed is None
+            and all(order in fact.fast_orders for fact in facts)
+        )
 
     def _facts(self) -> set[str]:
-        """The facts that the filters ask about; an owner is one in each function."""
+        """The facts that the filters ask about beside the condition; an owner is one in each function."""
         named = {
             "stage": self.stages,
             "owner_sdr": self.owner is not None,
@@ -151,8 +162,7 @@ class LeadFilters:
             "external_id": self.external_id is not None,
             "email": self.email is not None,
         }
-        asked = {key for key, is_asked in named.items() if is_asked}
-        return asked | (list_fact_keys(self.condition) if self.condition is not None else set())
+        return {key for key, is_asked in named.items() if is_asked}
 
     @property
     def has_owner(self) -> bool:
@@ -188,6 +198,10 @@ class LeadFilters:
             known[order, now] = _look(self, order, now)
         return known[order, now]
 
+    def is_found(self, *, order: str, now: datetime) -> bool:
+        """Whether it has been asked already what indexes say, and they said something."""
+        return self.__dict__.get("_found", {}).get((order, now)) is not None
+
     def is_served(self, *, order: str, now: datetime) -> bool:
         """Whether indexes begin with the filter and go on in this order: then the page is read off them."""
         if self.condition is not None and not (
@@ -200,6 +214,21 @@ class LeadFilters:
                 None not in paths
             )
         return order == CREATION and paths <= _SERVED_BY_CREATION
+
+    def beyond(self, *, column: str, is_descending: bool, now: datetime) -> "LeadFilters":
+        """The filters for what lies beyond a row that they leave, in the order of a column of the standing.
+
+        A bound that all beyond it meet is left out: an index is entered by one bound of a column, and the row is the nearer one.
+        """
+        implied = _TO if is_descending else _FROM
+        left_out: dict[str, Any] = {}
+        if not is_descending and column in ("score", "grade"):
+            left_out[f"{column}_min"] = None
+        if isinstance(self.condition, Leaf) and self.condition.operator.key in implied:
+            paths = _paths_of(compile_filter(self.condition, now=now))
+            if {path and on(LeadState, path) for path in paths} == {column}:
+                left_out["condition"] = None
+        return replace(self, **left_out)
 
     def is_of_standing(self, *, now: datetime) -> bool:
         """Whether the standing alone says which leads match: then its orders need no other table."""

@@ -21,17 +21,20 @@ from django.db.models import (
 
 from leads.conditions.logic import Bind, Fragment
 from leads.matching import CREATION, NOBODY, LeadFilters, Rows, Way, gather, match, most_passed, on, table_of
-from leads.models import Lead, LeadState
+from leads.models import Lead, LeadState, Stage
 from leads.search import Hits, is_indexed, search_in_order
 from leads.standing_pages import (
     Placed,
     Slice,
     compiled,
     count_by_stage,
+    count_ranges,
     over,
     read_by_stage,
     read_in_step,
+    read_owned,
     read_ranges,
+    total_of,
 )
 from tenancy.listing import COUNTED_TO
 
@@ -138,17 +141,33 @@ class PageRead:
         """Whether the page is read off an index, nothing passed by."""
         return self.filters.is_served(order=self.by.value, now=self.now)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether reading the page said how many match."""
+        return not self.is_by_stage and self.filters.is_found(order=self.by.value, now=self.now)
+
+    def count(self, *, limit: int) -> int | None:
+        """How many leads match, to one more than the limit; None where neither the page nor an index of an order knows it."""
+        if not self.is_by_stage:
+            found = self.filters.found(order=self.by.value, now=self.now)
+            return None if found is None else found.count
+        if not self.is_served and not self.filters.has_owner:
+            total = total_of(stage_counts(self.filters, now=self.now), limit=limit)
+            if total is not None:
+                return total
+        return count_ranges(self.filters, now=self.now, limit=limit)
+
     def read(self) -> Placed:
         """Value and id of the rows, in the direction of reading.
 
         Where very many match, walking the order and asking each lead finds them soon, unless they all stand at its other end: the
         newest by the oldest move. Then all that match are gathered after all.
         """
-        if self.is_of_search:
-            return self.search().rows
         if self.is_by_stage:
             if self.is_served:
                 return read_ranges(self.filters, self._slice, now=self.now)
+            if self.filters.has_owner:
+                return read_owned(self.filters, self._slice, now=self.now)
             counts = stage_counts(self.filters, now=self.now)
             return read_by_stage(self.filters, self._slice, counts=counts, now=self.now)
         order = self.by.value
@@ -236,9 +255,9 @@ class PageRead:
         return parts[parts.index(self.position.value is not None) :]
 
 
-def stage_counts(filters: LeadFilters, *, now: datetime) -> dict[Any, int]:
+def stage_counts(filters: LeadFilters, *, now: datetime) -> dict[Stage, int]:
     """``count_by_stage``, asked once for a page and its count."""
-    known: dict[datetime, dict[Any, int]] = filters.__dict__.setdefault("_stage_counts", {})
+    known: dict[datetime, dict[Stage, int]] = filters.__dict__.setdefault("_stage_counts", {})
     if now not in known:
         known[now] = count_by_stage(filters, now=now)
     return known[now]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField, F
+from django.db.models import BigIntegerField, F, TextField
 
 from leads.conditions.logic import InList
 from leads.conditions.statements import Param, Statement, cached_statement
@@ -66,13 +66,19 @@ def list_lead_rows(*, lead_ids: Sequence[int]) -> list[LeadRow]:
     rows = (dict(zip(_COLUMNS, row, strict=True)) for row in statement.rows(lead_ids=list(lead_ids)))
     found = {row["id"]: row for row in rows}
     keys = {row["origin"] for row in found.values() if row["origin"]}
-    labels = dict(Origin.objects.filter(key__in=keys).values_list("key", "label")) if keys else {}
+    origins = cached_statement(key="lead_rows.origins", build=_origins_statement)
+    labels = dict(origins.rows(keys=sorted(keys))) if keys else {}
     return [_row(found[lead_id], labels) for lead_id in lead_ids if lead_id in found]
 
 
 def _rows_statement() -> Statement:
     wanted = InList(F("pk"), Param("lead_ids", ArrayField(BigIntegerField())))
     return Statement.of(Lead.objects.filter(wanted).values_list(*_COLUMNS))
+
+
+def _origins_statement() -> Statement:
+    named = Origin.objects.filter(InList(F("key"), Param("keys", ArrayField(TextField()))))
+    return Statement.of(named.values_list("key", "label"))
 
 
 def _row(row: Mapping[str, Any], origin_labels: Mapping[str, str]) -> LeadRow:

@@ -20,9 +20,9 @@ from leads.matching import LeadFilters, Rows, most_passed
 from leads.models import LeadState, Stage
 
 # To gather so many of a stage costs less than to walk past those that don't match.
-FEW: Final = 1000
+FEW: Final = 300
 # What is passed in an index until gathering is the better way.
-STEPS: Final = 5000
+STEPS: Final = 4000
 _TABLE: Final = LeadState._meta.db_table
 _GIVEN_STAGE: Final = Fragment("given.stage", output_field=TextField())
 
@@ -78,20 +78,47 @@ def count_by_stage(filters: LeadFilters, *, now: datetime) -> dict[Stage, int]:
         return {Stage(stage): count for stage, count in cursor.fetchall() if count}
 
 
+def total_of(counts: dict[Stage, int], *, limit: int) -> int | None:
+    """How many these are together, if that is known or beyond the limit."""
+    total = sum(counts.values())
+    return total if total > limit or all(count <= FEW for count in counts.values()) else None
+
+
+def count_ranges(filters: LeadFilters, *, now: datetime, limit: int) -> int:
+    """How many leads match filters of the standing alone, to one more than the limit: the ranges of an index are counted one
+    after the other until there are enough."""
+    parts, parameters = [], []
+    for stages, rows in _groups(filters, now):
+        sql, given = compiled(rows.values("lead_id"))
+        parts.append(f"SELECT FROM unnest(%s::text[]) AS given (stage) CROSS JOIN LATERAL ({sql}) found")
+        parameters += [list(stages), *given]
+    ranges = " UNION ALL ".join(parts)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({ranges} LIMIT {limit + 1}) counted", parameters)  # noqa: S608
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
 def read_ranges(filters: LeadFilters, part: Slice, *, now: datetime) -> Placed:
     """Value and lead of the slice, for filters that stand in the index of its order: each stage is a range of it."""
-    found = _read_stages([(stages, rows, "walk") for stages, rows in _groups(filters, now)], part, ())
+    return _read_whole(filters, part, "walk", now)
+
+
+def read_owned(filters: LeadFilters, part: Slice, *, now: datetime) -> Placed:
+    """The same of the leads of one person, whose index is by stage and creation; in another order all are gathered."""
+    return _read_whole(filters, part, "walk" if part.column == "created_at" else "gather", now)
+
+
+def _read_whole(filters: LeadFilters, part: Slice, how: str, now: datetime) -> Placed:
+    if part.beyond is not None:
+        filters = filters.beyond(column=part.column, is_descending=part.is_descending, now=now)
+    found = _read_stages([(stages, rows, how) for stages, rows in _groups(filters, now)], part, ())
     return part.first([(value, lead_id) for _stage, value, lead_id in found])
 
 
 def read_by_stage(filters: LeadFilters, part: Slice, *, counts: dict[Stage, int], now: datetime) -> Placed:
     """The same for any filters of the standing alone; ``counts`` of ``count_by_stage``."""
     groups, columns = _groups(filters, now), filters.columns_of_standing(now=now)
-    if filters.has_owner:
-        # What a person has stands in the index of owners, by stage and creation.
-        how = "walk" if part.column == "created_at" else "gather"
-        owned = _read_stages([({*counts} & stages, rows, how) for stages, rows in groups], part, ())
-        return part.first([(value, lead_id) for _stage, value, lead_id in owned])
     few = {stage for stage, count in counts.items() if count <= FEW}
     many = counts.keys() - few
     walked = _read_stages([(many & {*stages}, rows, "bounded") for stages, rows in groups], part, columns)

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, F
 
 from leads.clocks import ClockReader, LeadClock
-from leads.conditions.statements import Statement
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
 from leads.models import RuleKind, RuleVersion
 from leads.versions import parse_document
 from routing.business_time import Calendar as OpenHours
@@ -18,11 +22,27 @@ from routing.policies import Policy, duration_in_words
 from tenancy.components import ClockFace
 
 
+class OpenClock(NamedTuple):
+    """What a list shows of a clock: columns of ``Clock``."""
+
+    lead_id: int
+    kind: str
+    state: str
+    started_at: datetime
+    due_at: datetime
+    broken_at: datetime | None
+    version_id: int
+    calendar_id: int | None
+
+
+AnyClock = TypeVar("AnyClock", Clock, OpenClock)
+
+
 @dataclass(frozen=True)
-class TimedClock:
+class TimedClock(Generic[AnyClock]):
     """A clock with the policy it runs under and the hours its time is counted in; ``hours`` None is elapsed time."""
 
-    clock: Clock
+    clock: AnyClock
     policy: Policy
     hours: OpenHours | None
 
@@ -79,15 +99,18 @@ FROM routing_clock WHERE lead_id = ANY (%(lead_ids)s::bigint[]) ORDER BY lead_id
 
 def list_urgent_faces(lead_ids: Sequence[int], now: datetime) -> dict[int, ClockFace]:
     """By lead, the face of the open clock that is due first."""
-    clocks = (
-        Clock.objects.filter(lead_id__in=list(lead_ids), state__in=OPEN_STATES)
-        .order_by("lead_id", "due_at", "id")
-        .distinct("lead_id")
-    )
+    statement = cached_statement(key="routing.urgent_clocks", build=_urgent_statement)
+    clocks = map(OpenClock._make, statement.rows(lead_ids=list(lead_ids)))
     return {timed.clock.lead_id: timed.face(now) for timed in time_clocks(clocks, now=now)}
 
 
-def list_lead_clocks(*, lead_id: int, now: datetime, limit: int = 10) -> list[TimedClock]:
+def _urgent_statement() -> Statement:
+    of_leads = InList(F("lead"), Param("lead_ids", ArrayField(BigIntegerField())))
+    clocks = Clock.objects.filter(of_leads, state__in=OPEN_STATES).order_by("lead_id", "due_at", "id")
+    return Statement.of(clocks.distinct("lead_id").values_list(*OpenClock._fields))
+
+
+def list_lead_clocks(*, lead_id: int, now: datetime, limit: int = 10) -> list[TimedClock[Clock]]:
     """The clocks of a lead: the open ones by deadline, then the newest of the others."""
     clocks = list(Clock.objects.filter(lead_id=lead_id).order_by("-entered_at", "-id")[:limit])
     open_first = sorted(
@@ -96,7 +119,7 @@ def list_lead_clocks(*, lead_id: int, now: datetime, limit: int = 10) -> list[Ti
     return time_clocks(open_first, now=now)
 
 
-def time_clocks(clocks: Iterable[Clock], *, now: datetime) -> list[TimedClock]:
+def time_clocks(clocks: Iterable[AnyClock], *, now: datetime) -> list[TimedClock[AnyClock]]:
     """Clocks with policy and hours, in two more queries whatever their number."""
     rows = list(clocks)
     if not rows:

@@ -17,7 +17,7 @@ from leads.versions import parse_document
 from leads.why import WhyPart, WhyRule
 from routing.assignment import How
 from routing.clocks import Timer
-from routing.models import ClockKind, ClockState
+from routing.models import Clock, ClockKind, ClockState
 from routing.policies import RECOUNTED, ShareAct, duration_in_words
 from routing.rules import RoutingRules
 from routing.selectors import TimedClock, list_lead_clocks
@@ -208,7 +208,7 @@ def explain_clocks(lead_id: int, now: datetime) -> list[WhyPart]:
     ]
 
 
-def clock_in_words(timed: TimedClock, now: datetime) -> str:
+def clock_in_words(timed: TimedClock[Clock], now: datetime) -> str:
     """How a clock stands, with the instants."""
     clock = timed.clock
     due = instant_in_words(clock.due_at)
@@ -229,7 +229,7 @@ def instant_in_words(at: datetime | None) -> str:
     return date_format(localtime(at), "SHORT_DATETIME_FORMAT") if at else "—"
 
 
-def _rules_of_clock(timed: TimedClock, decisions: Iterable[Decision]) -> list[WhyRule]:
+def _rules_of_clock(timed: TimedClock[Clock], decisions: Iterable[Decision]) -> list[WhyRule]:
     clock, timer = timed.clock, Timer(timed.hours)
     acted = {each.detail["percent"]: each.detail for each in decisions if each.result in list(ShareAct)}
     rules = [

@@ -57,9 +57,9 @@ class Submission(TenantModel):
         ]
         indexes = [
             models.Index(
-                fields=["tenant", "id"],
+                fields=["tenant", "state", "id"],
                 condition=models.Q(state__in=["received", "held"]),
-                name="submission_unfinished",
+                name="submission_unfinished_by_state",
             ),
             models.Index(
                 fields=["tenant", "lead"], condition=models.Q(lead__isnull=False), name="submission_by_lead"

@@ -1,28 +1,35 @@
 """Whom to call next: the SDR's queue and the sales rep's inbox, ordered by what waiting costs.
 
 Mine come first, then those of my teams that nobody owns; within each the clock that is due first, then grade, then score.
+
+Each is a range of an index of the standings that wait (``lead_state_queue_own`` and its like), and a page is the first rows of
+the ranges together. To plan them takes longer than to read them, so they are prepared; they are written as SQL since a prepared
+statement uses an index with a condition only if the text itself says the condition.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.fields import ArrayField
 from django.core import signing
+from django.db.models import BigIntegerField, F, Max, prefetch_related_objects
 from django.db.models import Count as DbCount
-from django.db.models import Max, QuerySet, SmallIntegerField, Value, prefetch_related_objects
 from django.utils.translation import gettext_lazy as _
 
 from leads.clocks import list_urgent_faces
-from leads.models import ContactAttempt, Handover, LeadState, Stage
-from leads.models.lead import WAITING_ORDER
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
+from leads.models import ContactAttempt, Handover, Stage
 from leads.ownership import OWNER_COLUMN, TEAM_COLUMN, oversees_all
 from leads.rows import LeadRow, list_lead_rows
 from tenancy.components import ClockFace
 from tenancy.errors import FieldProblem, Invalid
 from tenancy.listing import COUNTED_TO, Count
-from tenancy.models import Membership, Team, TeamFunction, Tenant
+from tenancy.models import Membership, TeamFunction, Tenant
 
 PAGE_SIZE: Final = 25
 _SALT: Final = "leads.queue"
@@ -36,6 +43,20 @@ class _Desk:
 
     function: TeamFunction
     stages: tuple[Stage, ...]
+
+    @property
+    def waits(self) -> str:
+        """That a standing is in one of the stages, as the conditions of the indexes say it."""
+        named = ", ".join(f"'{stage.value}'" for stage in self.stages)
+        return f"stage IN ({named})" if len(self.stages) > 1 else f"stage = {named}"
+
+    @property
+    def owner(self) -> str:
+        return f"{OWNER_COLUMN[self.function]}_id"
+
+    @property
+    def team(self) -> str:
+        return f"{TEAM_COLUMN[self.function]}_id"
 
 
 _QUEUE: Final = _Desk(TeamFunction.SDR, (Stage.MARKETING_QUALIFIED, Stage.WORKING))
@@ -112,8 +133,7 @@ def count_attempts_today(*, member: Membership, tenant: Tenant, now: datetime) -
 
 def _list_waiting(desk: _Desk, member: Membership, now: datetime, cursor: str, size: int) -> WaitingPage:
     after = _read_cursor(cursor) if cursor else None
-    lanes = [(_MINE, _own(desk, member)), *((_FREE, lane) for lane in _free(desk, member))]
-    found = _first(lanes, TEAM_COLUMN[desk.function], after, size + 1)
+    found = _first(desk, member, after, size + 1)
     shown = found[:size]
     return WaitingPage(
         leads=_describe(shown, desk, now),
@@ -121,29 +141,13 @@ def _list_waiting(desk: _Desk, member: Membership, now: datetime, cursor: str, s
     )
 
 
-def _waiting(desk: _Desk) -> QuerySet[Any, Any]:
-    """Leads in the stages of the desk, said as the conditions of its indexes say it."""
-    if len(desk.stages) == 1:
-        return LeadState.objects.filter(stage=desk.stages[0])  # type: ignore[no-any-return]
-    return LeadState.objects.filter(stage__in=desk.stages)  # type: ignore[no-any-return]
-
-
-def _own(desk: _Desk, member: Membership) -> QuerySet[Any, Any]:
-    return _waiting(desk).filter(**{OWNER_COLUMN[desk.function]: member.pk})
-
-
-def _free(desk: _Desk, member: Membership) -> list[QuerySet[Any, Any]]:
-    """Without owner, of none or one of the member's teams, all of them for who oversees everything; each a range of an index."""
-    free = _waiting(desk).filter(**{f"{OWNER_COLUMN[desk.function]}__isnull": True})
-    column = TEAM_COLUMN[desk.function]
+def _team_ids(member: Membership) -> list[int] | None:
+    """The teams whose free leads the member may claim; None for all of the function, for who oversees everything."""
     if oversees_all(member):
-        team_ids = list(Team.objects.filter(function=desk.function).values_list("id", flat=True))
-    else:
-        # Read once for the list and its count.
-        prefetch_related_objects([member], "team_places")
-        team_ids = [place.team_id for place in member.team_places.all()]
-    of_teams = [free.filter(**{column: team_id}) for team_id in sorted(team_ids)]
-    return [free.filter(**{f"{column}__isnull": True}), *of_teams]
+        return None
+    # Read once for the list and its count.
+    prefetch_related_objects([member], "team_places")
+    return sorted(place.team_id for place in member.team_places.all())
 
 
 @dataclass(frozen=True)
@@ -157,46 +161,76 @@ class _Position:
     lead_id: int
 
 
-_COLUMNS: Final = ("clock_due_at", "grade", "score", "lead_id")
-_ORDER: Final = (*WAITING_ORDER[:-1], "lead_id")
+_COLUMNS: Final = "clock_due_at, grade, score, lead_id"
+# That of leads.models.lead.WAITING_ORDER.
+_ORDER: Final = "clock_due_at, grade DESC, score DESC, lead_id"
+_EACH_TEAM: Final = """
+    unnest(coalesce(%(team_ids)s::bigint[], ARRAY(SELECT id FROM tenancy_team WHERE function = %(function)s))) AS of (team)
+    CROSS JOIN LATERAL
+"""
 
 
-def _first(
-    lanes: Sequence[tuple[int, QuerySet[Any, Any]]], team: str, after: _Position | None, size: int
-) -> list[_Position]:
-    """The first so many of the lanes together, beyond a position: ranges of an index merged, none read further than that."""
-    ranges = []
-    for group, lane in lanes:
-        if after is not None and group < after.group:
-            continue
-        here = after if after is not None and after.group == group else None
-        key = (team,) if group == _FREE else ()
-        placed = lane.annotate(group=Value(group, SmallIntegerField()))
-        ranges += [
-            # An index column that is null is no constant to the planner, so it stands in the order, too.
-            placed.filter(**reach).order_by(*key, *_ORDER).values_list("group", *_COLUMNS)[:size]
-            for reach in _reaches(here)
+def _first(desk: _Desk, member: Membership, after: _Position | None, size: int) -> list[_Position]:
+    """The first so many beyond a position."""
+    statement = _page_statement(
+        desk, None if after is None else after.group, after is not None and after.due_at is not None
+    )
+    place: dict[str, Any] = {} if after is None else {**vars(after)}
+    rows = statement.rows(
+        member=member.pk, team_ids=_team_ids(member), function=desk.function.value, size=size, **place
+    )
+    return [_Position(*row) for row in rows]
+
+
+@lru_cache(maxsize=32)
+def _page_statement(desk: _Desk, group: int | None, is_timed: bool) -> Statement:
+    """One page: beyond a position in this group, if there is one, whose lead has a clock or hasn't. No range is read further than
+    the page."""
+    mine = _reaches(is_timed) if group == _MINE else [""]
+    free = _reaches(is_timed) if group == _FREE else [""]
+    parts = [_placed(_MINE, _own(desk, reach)) for reach in mine if group != _FREE]
+    for reach in free:
+        parts += [
+            _placed(_FREE, _of_no_team(desk, reach)),
+            _placed(_FREE, _of_team(desk, reach), each=_EACH_TEAM),
         ]
-    return [
-        _Position(*row) for row in ranges[0].union(*ranges[1:], all=True).order_by("group", *_ORDER)[:size]
-    ]
+    together = " UNION ALL ".join(parts)
+    return Statement.text(f"SELECT * FROM ({together}) waiting ORDER BY place, {_ORDER} LIMIT %(size)s")  # noqa: S608
 
 
-def _reaches(after: _Position | None) -> list[dict[str, Any]]:
+def _placed(group: int, rows: str, *, each: str = "") -> str:
+    return f"SELECT {group} AS place, found.* FROM {each} ({rows}) found"  # noqa: S608
+
+
+def _own(desk: _Desk, reach: str = "") -> str:
+    return _range(f"{desk.waits} AND {desk.owner} = %(member)s{reach}", _ORDER)
+
+
+def _of_no_team(desk: _Desk, reach: str = "") -> str:
+    # An index column that is null is no constant to the planner, so it stands in the order, too.
+    where = f"{desk.waits} AND {desk.owner} IS NULL AND {desk.team} IS NULL{reach}"
+    return _range(where, f"{desk.team}, {_ORDER}")
+
+
+def _of_team(desk: _Desk, reach: str = "") -> str:
+    return _range(f"{desk.waits} AND {desk.owner} IS NULL AND {desk.team} = of.team{reach}", _ORDER)
+
+
+def _range(where: str, order: str) -> str:
+    return f"SELECT {_COLUMNS} FROM leads_leadstate WHERE {where} ORDER BY {order} LIMIT %(size)s"  # noqa: S608
+
+
+def _reaches(is_timed: bool) -> list[str]:
     """What lies beyond a position: conditions of which each is one range of an index, as a comparison of rows would be if all
     columns went the same way."""
-    if after is None:
-        return [{}]
-    due: dict[str, Any] = {"clock_due_at": after.due_at}
-    if after.due_at is None:
-        due = {"clock_due_at__isnull": True}
-    beyond: list[dict[str, Any]] = [
-        due | {"grade": after.grade, "score": after.score, "lead__gt": after.lead_id},
-        due | {"grade": after.grade, "score__lt": after.score},
-        due | {"grade__lt": after.grade},
+    due = "clock_due_at = %(due_at)s" if is_timed else "clock_due_at IS NULL"
+    beyond = [
+        f" AND {due} AND grade = %(grade)s AND score = %(score)s AND lead_id > %(lead_id)s",
+        f" AND {due} AND grade = %(grade)s AND score < %(score)s",
+        f" AND {due} AND grade < %(grade)s",
     ]
-    if after.due_at is not None:
-        beyond += [{"clock_due_at__gt": after.due_at}, {"clock_due_at__isnull": True}]
+    if is_timed:
+        beyond += [" AND clock_due_at > %(due_at)s", " AND clock_due_at IS NULL"]
     return beyond
 
 
@@ -236,22 +270,42 @@ def _describe(found: Sequence[_Position], desk: _Desk, now: datetime) -> list[Wa
     ]
 
 
+_LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
+
+
 def _attempts(lead_ids: Sequence[int]) -> Mapping[int, tuple[datetime, int]]:
-    counted = ContactAttempt.objects.filter(lead__in=lead_ids).order_by().values("lead")
-    rows = counted.annotate(last=Max("at"), number=DbCount("pk")).values_list("lead", "last", "number")
+    def build() -> Statement:
+        made = ContactAttempt.objects.filter(InList(F("lead"), _LEAD_IDS)).order_by().values("lead")
+        counted = made.annotate(last=Max("at"), number=DbCount("pk"))
+        return Statement.of(counted.values_list("lead", "last", "number"))
+
+    rows = cached_statement(key="queue.attempts", build=build).rows(lead_ids=list(lead_ids))
     return {lead_id: (last, number) for lead_id, last, number in rows}
 
 
 def _offers(lead_ids: Sequence[int]) -> dict[int, Offer]:
-    columns = ("lead", "offered_at", "offered_by__name", "override_reason")
-    open_offers = Handover.objects.filter(lead__in=lead_ids, answer__isnull=True).values_list(*columns)
-    return {lead_id: Offer(at, name or "", override) for lead_id, at, name, override in open_offers}
+    def build() -> Statement:
+        offered = Handover.objects.filter(InList(F("lead"), _LEAD_IDS), answer__isnull=True)
+        return Statement.of(offered.values_list("lead", "offered_at", "offered_by__name", "override_reason"))
+
+    rows = cached_statement(key="queue.offers", build=build).rows(lead_ids=list(lead_ids))
+    return {lead_id: Offer(at, name or "", override) for lead_id, at, name, override in rows}
 
 
 def _count_waiting(desk: _Desk, member: Membership) -> WaitingCounts:
-    return WaitingCounts(mine=_count([_own(desk, member)]), free=_count(_free(desk, member)))
+    rows = _count_statement(desk).rows(
+        member=member.pk, team_ids=_team_ids(member), function=desk.function.value, size=COUNTED_TO + 1
+    )
+    mine, free = (Count.up_to(number, limit=COUNTED_TO) for number in rows[0])
+    return WaitingCounts(mine=mine, free=free)
 
 
-def _count(lanes: Sequence[QuerySet[Any, Any]]) -> Count:
-    ranges = [lane.order_by().values_list("pk")[: COUNTED_TO + 1] for lane in lanes]
-    return Count.up_to(ranges[0].union(*ranges[1:], all=True).count(), limit=COUNTED_TO)
+@lru_cache(maxsize=2)
+def _count_statement(desk: _Desk) -> Statement:
+    """How many are mine and how many wait for anybody, each to the size."""
+    free = f"{_placed(_FREE, _of_no_team(desk))} UNION ALL {_placed(_FREE, _of_team(desk), each=_EACH_TEAM)}"
+    counts = [
+        f"(SELECT count(*) FROM (SELECT FROM ({rows}) waiting LIMIT %(size)s) counted)"  # noqa: S608
+        for rows in (_own(desk), free)
+    ]
+    return Statement.text(f"SELECT {', '.join(counts)}")

@@ -2,12 +2,11 @@
 
 from django import template
 from django.utils.formats import localize
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from leads.rows import LeadRow
 from tenancy.components import ClockFace
-from tenancy.markup import clock, quiet
+from tenancy.markup import clock, fill, quiet
 
 register = template.Library()
 
@@ -27,7 +26,7 @@ def lead_line(
     ``in_desk``: a line of the desk's list, which HTMX follows by the attributes of the list around it; ``chosen`` is the id of
     the lead beside it.
     """
-    return format_html(
+    return fill(
         '<a class="desk-item" href="{}"{}><span class="text-truncate">{}</span> <span class="desk-item-end">{}</span>'
         ' <span class="desk-item-second text-truncate">{}</span>'
         ' <span class="desk-item-second desk-item-end num">{} · {}</span></a>',
@@ -43,4 +42,4 @@ def lead_line(
 
 def _in_desk(row: LeadRow, url: str, chosen: int | None) -> SafeString:
     current = SafeString(' aria-current="true"') if row.id == chosen else ""
-    return format_html(' id="desk-lead-{}" hx-get="{}"{}', row.id, url, current)
+    return fill(' id="desk-lead-{}" hx-get="{}"{}', row.id, url, current)

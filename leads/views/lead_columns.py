@@ -8,17 +8,17 @@ from functools import partial
 from typing import Any, Final
 
 from django.utils.formats import date_format, localize
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from leads.models import CustomType, Seniority
+from leads.models import CustomType, Seniority, Stage
 from leads.row_details import Details, list_own_fields
 from leads.rows import LeadRow
 from leads.views.addresses import lead_addresses
 from tenancy.components import ClockFace
 from tenancy.listing import Column
-from tenancy.markup import clock, day, quiet, short_datetime, why_link
+from tenancy.markup import NOTHING, clock, day, fill, quiet, short_datetime, why_link
 
 # Those that are shown if nobody chose others.
 USUAL: Final = ("name", "company", "stage", "score", "grade", "owner", "clock", "origin", "created_at")
@@ -63,10 +63,12 @@ def lead_columns() -> list[Column]:
 
 def _usual_columns() -> list[Column]:
     falling = partial(Column, descending_first=True)
+    # Said once, not for each row.
+    stages, nobody = {stage: str(stage.label) for stage in Stage}, quiet(_("nobody"))
     return [
         Column(key="name", label=_("Name"), sort="name", value=_name, card="title"),
         Column(key="company", label=_("Company"), value=lambda row: row.lead.company, card="line"),
-        falling(key="stage", label=_("Stage"), sort="stage_at", value=_stage),
+        falling(key="stage", label=_("Stage"), sort="stage_at", value=partial(_stage, stages)),
         falling(
             key="score",
             label=_("Score"),
@@ -80,7 +82,7 @@ def _usual_columns() -> list[Column]:
             sort="grade",
             value=lambda row: why_link(row.grade_url, row.lead.grade),
         ),
-        Column(key="owner", label=_("Owner"), value=lambda row: row.lead.owner or quiet(_("nobody"))),
+        Column(key="owner", label=_("Owner"), value=lambda row: row.lead.owner or nobody),
         Column(key="clock", label=_("Clock"), value=_clock, end=True),
         Column(key="origin", label=_("Origin"), value=lambda row: row.lead.origin_label, card="hidden"),
         falling(
@@ -160,15 +162,15 @@ def _tags(row: ListedLead) -> SafeString | None:
 
 
 def _name(row: ListedLead) -> SafeString:
-    link = format_html('<a href="{}">{}</a>', row.url, row.lead.title)
+    link = fill('<a href="{}">{}</a>', row.url, row.lead.title)
     if not row.lead.job_title:
         return link
-    return format_html('{}<div class="small text-secondary text-truncate">{}</div>', link, row.lead.job_title)
+    return fill('{}<div class="small text-secondary text-truncate">{}</div>', link, row.lead.job_title)
 
 
-def _stage(row: ListedLead) -> SafeString:
-    return format_html('<span title="{}">{}</span>', short_datetime(row.lead.stage_at), row.lead.stage.label)
+def _stage(labels: Mapping[Stage, str], row: ListedLead) -> SafeString:
+    return fill('<span title="{}">{}</span>', short_datetime(row.lead.stage_at), labels[row.lead.stage])
 
 
 def _clock(row: ListedLead) -> SafeString:
-    return clock(row.clock, compact=True) if row.clock else quiet("—")
+    return clock(row.clock, compact=True) if row.clock else NOTHING

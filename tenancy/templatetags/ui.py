@@ -9,7 +9,7 @@ from typing import Any
 
 from django import template
 from django.utils.formats import localize, number_format
-from django.utils.html import conditional_escape, format_html, json_script
+from django.utils.html import json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -17,6 +17,7 @@ from django.utils.translation import pgettext
 from tenancy import markup
 from tenancy.components import Chart, StagePoint, spell_duration
 from tenancy.listing import Column, Listing
+from tenancy.markup import escaped, fill
 from tenancy.models import Membership, Role, Tenant
 
 register = template.Library()
@@ -89,7 +90,7 @@ def list_rows(context: template.Context, listing: Listing) -> SafeString:
         drawn.append("<tr>")
         drawn.append(mark(row))
         for start, draw in drawers:
-            drawn += (start, conditional_escape(draw(row)), "</td>")
+            drawn += (start, escaped(draw(row)), "</td>")
         drawn.append("</tr>\n")
     # Every part is ours or has just been escaped.
     return mark_safe("".join(drawn))  # noqa: S308
@@ -105,14 +106,14 @@ def _mark_drawer(listing: Listing) -> Callable[[Any], str]:
     def draw(row: Any) -> str:
         name = words % {"name": marking.row_name(row)}
         cell = '<td class="cell-mark"><input type="checkbox" class="form-check-input" data-mark value="{}" aria-label="{}"></td>'
-        return format_html(cell, marking.row_id(row), name)
+        return fill(cell, marking.row_id(row), name)
 
     return draw
 
 
 def _cell_start(column: Column) -> SafeString:
     end = ' class="cell-end"' if column.end else ""
-    return format_html('<td data-label="{}" data-card="{}"' + end + ">", column.label, column.card)
+    return fill('<td data-label="{}" data-card="{}"' + end + ">", column.label, column.card)
 
 
 def _cell_drawer(column: Column, context: template.Context) -> Callable[[Any], str]:

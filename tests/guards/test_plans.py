@@ -15,12 +15,13 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, connections
-from django.test.utils import CaptureQueriesContext
 
 from core.due import schedule, sweep_tenant
 from leads.clocks import list_urgent_faces
+from leads.conditions.statements import PreparedCursor, numbered
+from leads.held import held_rows
 from leads.listing import list_leads, read_list_query
-from leads.models import CustomField, Lead
+from leads.models import CustomField, Lead, Submission
 from leads.qualification.queue import count_inbox, count_queue, list_inbox, list_queue
 from leads.rows import list_lead_rows
 from leads.search import search_leads
@@ -116,9 +117,11 @@ def filled(tenant: Tenant, other_tenant: Tenant) -> Iterator[Tenant]:
 
 
 def scans(sql: str, using: Any = connection) -> dict[str, str]:
-    """The indexes that a statement's plan uses, each with the conditions by which it is entered."""
+    """The indexes that a statement's plan uses, each with the conditions by which it is entered. What is prepared is planned for
+    any values."""
+    generic = ", GENERIC_PLAN" if "$1" in sql else ""
     with using.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+        cursor.execute(f"EXPLAIN (FORMAT JSON{generic}) {sql}")
         (found,) = cursor.fetchone()
     plan = json.loads(found) if isinstance(found, str) else found
     used: dict[str, str] = {}
@@ -135,10 +138,17 @@ def _scans(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def queries_of(call: Callable[[], Any], about: str) -> list[str]:
-    """The statements that a call executes on a table."""
-    with CaptureQueriesContext(connection) as captured:
+    """The statements that a call executes on a table; those that are prepared with their numbered places."""
+    found: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        answer, raw = execute(sql, params, many, context), context["cursor"].cursor
+        found.append(numbered(sql) if isinstance(raw, PreparedCursor) else raw._query.query.decode())
+        return answer
+
+    with connection.execute_wrapper(note):
         call()
-    return [query["sql"] for query in captured.captured_queries if about in (query["sql"] or "")]
+    return [sql for sql in found if about in sql]
 
 
 def assert_enters(sql: str, index: str, *columns: str) -> None:
@@ -342,14 +352,16 @@ def test_free_leads_are_ranges_of_the_index_of_their_teams(
         lambda: read(member=newcomer, now=NOW, size=5, cursor=page.next_cursor), "leads_leadstate"
     )[0]
     assert_enters(after, index, column, "clock_due_at")
-    _own, counted = queries_of(lambda: count(member=newcomer), "leads_leadstate")
+    (counted,) = queries_of(lambda: count(member=newcomer), "leads_leadstate")
     assert_enters(counted, index, column)
 
 
 def test_rows_and_answers_are_read_by_key(filled: Tenant) -> None:
     lead_ids = list(Lead.objects.order_by("pk").values_list("pk", flat=True)[:10])
     for read in (list_lead_rows, lead_details):
-        for sql in queries_of(lambda read=read: read(lead_ids=lead_ids), '"leads_lead"."id" IN'):  # type: ignore[misc]
+        asked = queries_of(lambda read=read: read(lead_ids=lead_ids), 'FROM "leads_lead"')  # type: ignore[misc]
+        assert asked
+        for sql in asked:
             entered = [condition for index, condition in scans(sql).items() if index.startswith("lead")]
             assert any("id = ANY" in condition for condition in entered), scans(sql)
 
@@ -393,6 +405,16 @@ def test_the_search_asks_the_index_of_parts(filled: Tenant) -> None:
     assert "created_at" in used["lead_search_spans"]
     # Under row security the index is no use: why there are functions.
     assert "text" not in scans(sql).get("lead_search_spans", "")
+
+
+def test_what_is_held_is_counted_past_what_only_waits(filled: Tenant) -> None:
+    Submission.objects.bulk_create(
+        Submission(source=Submission.Source.API, payload={}, received_at=NOW, state=state)
+        for state in ["received"] * 20 + ["held"] * 2
+    )
+    [_leads, submissions] = held_rows()
+    [sql] = queries_of(submissions.count, "leads_submission")
+    assert_enters(sql, "submission_unfinished_by_state", "state")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The list of leads: filters, orders, pages by key, counts."""
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from leads.listing import InvalidListQuery, ListTooSlow, count_leads, list_leads
 from leads.models import CustomField, CustomValue, Lead, LeadState, LeadTag, Origin
 from leads.paging import ORDERS, PageRead
 from leads.rows import list_lead_rows
-from tenancy.listing import COUNTED_TO
+from tenancy.listing import COUNTED_TO, Count
 from tenancy.models import Membership
 from tests.builders import make_company, make_event, make_lead
 from tests.conftest import NOW
@@ -165,27 +166,56 @@ def expected(leads: list[Lead], order: str) -> list[int]:
 @pytest.mark.parametrize("size", [1, 2, 4, 9])
 def test_pages_forth_and_back_show_every_lead_once_in_every_order(order: str, size: int) -> None:
     leads = [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in make_varied_leads()]
+    pages, back = forth_and_back({"order": order}, size)
+    assert [lead_id for page_ids in pages for lead_id in page_ids] == expected(leads, order)
+    assert back == pages
+
+
+def forth_and_back(parameters: dict[str, str], size: int) -> tuple[list[list[int]], list[list[int]]]:
+    """The pages from the first to the last, and as they are on the way back."""
     pages: list[list[int]] = []
     cursor, previous = "", ""
     while True:
-        query = read_list_query(parameters={"order": order, "cursor": cursor}, member=Membership(), size=size)
+        query = read_list_query(parameters=parameters | {"cursor": cursor}, member=Membership(), size=size)
         page = list_leads(query=query, now=NOW)
         pages.append(page.lead_ids)
         previous = page.previous_cursor or ""
         if page.next_cursor is None:
             break
         cursor = page.next_cursor
-    assert [lead_id for page_ids in pages for lead_id in page_ids] == expected(leads, order)
     back = [pages[-1]]
     while previous:
-        query = read_list_query(
-            parameters={"order": order, "cursor": previous}, member=Membership(), size=size
-        )
+        query = read_list_query(parameters=parameters | {"cursor": previous}, member=Membership(), size=size)
         page = list_leads(query=query, now=NOW)
         back.insert(0, page.lead_ids)
         assert page.next_cursor is not None
         previous = page.previous_cursor or ""
-    assert back == pages
+    return pages, back
+
+
+@pytest.mark.parametrize(
+    ("column", "parameters"),
+    [
+        ("score", {"score_min": "10"}),
+        ("grade", {"grade_min": "B"}),
+        ("created_at", {"filter": '{"fact": "created_at", "op": "more_than_days_ago", "value": 1}'}),
+        ("stage_at", {"filter": '{"fact": "stage_at", "op": "in_last_days", "value": 2}'}),
+        ("score", {"filter": '{"fact": "score", "op": "between", "value": [10, 10]}'}),
+    ],
+    ids=str,
+)
+def test_a_bound_on_the_column_of_the_order_holds_on_every_page(
+    column: str, parameters: dict[str, str]
+) -> None:
+    leads = [Lead.objects.select_related("standing").get(pk=lead.pk) for lead in make_varied_leads()]
+    matching = set(found(stage="new", **parameters))
+    assert 2 < len(matching) < len(leads)
+    for order in (column, f"-{column}"):
+        pages, back = forth_and_back(parameters | {"order": order, "stage": "new"}, size=2)
+        assert [each for page in pages for each in page] == [
+            lead_id for lead_id in expected(leads, order) if lead_id in matching
+        ]
+        assert back == pages
 
 
 FILTERS: list[dict[str, Any]] = [
@@ -245,6 +275,11 @@ def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
 ) -> None:
     matching = set(found(**parameters))
     assert 0 < len(matching) < len(labelled_leads)
+    for few, limit, order in product((0, 1, 1000), (1, 1000), ("-score", "created_at", "name")):
+        monkeypatch.setattr("leads.standing_pages.FEW", few)
+        query = read_list_query(parameters=parameters | {"order": order}, member=Membership())
+        count = count_leads(query=query, now=NOW, limit=limit)
+        assert count == Count.up_to(len(matching), limit=limit)
     for few, bounds, passed in WAYS.values():
         monkeypatch.setattr("leads.standing_pages.FEW", few)
         monkeypatch.setattr("leads.matching._BOUNDS", bounds)
