@@ -1,3 +1,5 @@
+from typing import Any
+
 import django.contrib.postgres.indexes
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models, transaction
@@ -46,15 +48,15 @@ def fill(apps, schema_editor):
             cursor.execute("ALTER TABLE leads_leadsearch RESET (autovacuum_enabled)")
 
 
-def fill_tenant(connection, tenant_id):
+def fill_tenant(connection: Any, tenant_id: int) -> None:
     """The texts of one tenant."""
-    done = ("-infinity", 0)
+    done: tuple[Any, ...] = ("-infinity", 0)
     with connection.cursor() as cursor:
-        while done is not None:
+        while done:
             with transaction.atomic(using=connection.alias):
                 cursor.execute("SELECT set_config(%s, %s, true)", [TENANT_SETTING, str(tenant_id)])
                 cursor.execute(FILL, [*done, BATCH])
-                done = cursor.fetchone()
+                done = cursor.fetchone() or ()
         with transaction.atomic(using=connection.alias):
             cursor.execute("SELECT set_config(%s, %s, true)", [TENANT_SETTING, str(tenant_id)])
             cursor.execute(MEND)

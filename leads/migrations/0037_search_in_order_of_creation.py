@@ -17,11 +17,7 @@ SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan SET e
 AS $$
 DECLARE
     scope bigint := NULLIF(current_setting('leadsys.tenant_id', true), '')::bigint;
-    -- The longest find the fewest, and of a number its end; the rest is asked of what those find.
-    parts text[] := ARRAY(
-        SELECT regexp_replace(pattern, '^%%[0-9]+([0-9]{8}%%)$', '%%\1')
-        FROM unnest(patterns) pattern ORDER BY length(pattern) DESC, pattern LIMIT 3
-    );
+    parts text[];
     oldest timestamptz;
     newest timestamptz;
     -- Instants between which about as many leads were created, in the direction of reading; which of the leads there match.
@@ -81,6 +77,9 @@ BEGIN
         FROM sampled
         WHERE beyond_at IS NULL OR CASE WHEN is_descending THEN at < beyond_at ELSE at > beyond_at END
         GROUP BY at
+    ), counted AS (
+        SELECT pattern, count(*) AS leads, count(*) FILTER (WHERE text LIKE pattern) AS alike
+        FROM sampled, unnest(patterns) pattern GROUP BY pattern
     ), known AS (
         SELECT piece, word, (SELECT count(*) FROM sampled WHERE text LIKE piece) AS leads
         FROM (
@@ -90,20 +89,17 @@ BEGIN
         ) pieces (word, piece)
     )
     SELECT COALESCE(array_agg(at ORDER BY nth), '{}'), COALESCE(array_agg(nth ORDER BY nth) FILTER (WHERE is_matching), '{}'), (
-        SELECT (SELECT ends.high - ends.low FROM ends) * exp(sum(ln((alike + 0.5) / (leads + 1))))
-        FROM (
-            SELECT count(*) AS leads, count(*) FILTER (WHERE text LIKE pattern) AS alike
-            FROM sampled, unnest(patterns) pattern GROUP BY pattern
-        ) counted
+        SELECT (SELECT ends.high - ends.low FROM ends) * exp(sum(ln((alike + 0.5) / (leads + 1)))) FROM counted
     ), (
         SELECT array_agg(piece ORDER BY rank, leads) FROM (
             SELECT piece, leads, row_number() OVER (PARTITION BY word ORDER BY leads, piece) AS rank FROM known
         ) ranked
     ), (SELECT ends.low FROM ends), (SELECT ends.high FROM ends) INTO bounds, matching, expected, pieces, low, high FROM placed;
+    -- To follow a few parts is quicker than to follow all; the texts that they find are compared in full.
+    parts := pieces[:3];
     IF expected < size AND cardinality(matching) = 0 OR patterns[1] ~ '[0-9]{8}' THEN
         width := cardinality(bounds) + 1;
     ELSIF cardinality(bounds) > 0 THEN
-        -- Of spans that are read many times as few parts as will do; the rest is asked of what those find.
         parts := pieces[:greatest(2, least(3, cardinality(patterns)))];
         expected := greatest(expected, (high - low) * cardinality(matching) / (1 + cardinality(bounds)));
         widest := greatest(4, least(1000, 6 * size * (1 + cardinality(bounds)) / expected));
@@ -131,7 +127,7 @@ BEGIN
         END IF;
         first_at := GREATEST(older, oldest);
         last_at := LEAST(newer, newest);
-        IF upto = place + 1 AND (is_crowded OR upto = next_matching AND expected > 8 * size * cardinality(bounds))
+        IF upto = place + 1 AND (is_crowded OR upto >= next_matching - 1 AND expected > 8 * size * cardinality(bounds))
             AND last_at >= first_at + interval '8 seconds'
         THEN
             bounds := bounds[:place] || ARRAY(
