@@ -255,15 +255,15 @@ FROM drawn
 
 
 def test_pages_of_a_large_tenant_are_in_order_of_creation_wherever_those_stand_who_match(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    tenant: Tenant,
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LARGE.replace("n % ", "n %% "), {"tenant": tenant.pk, "now": NOW})
     leads = LeadSearch.objects.values_list("created_at", "lead_id", "text")
     known = sorted((at, lead_id, text) for at, lead_id, text in leads)
     for text, size, most in [
-        *(("oliveira", 50, 100), ("maria oliveira", 200, 2), ("ubirajar", 7, 100), ("lista", 500, 2)),
-        *(("maria", 500, 2), ("maria", 2700, 2), ("oliveira lista", 50, 1)),
+        *(("oliveira", 50, 100), ("maria oliveira", 200, 2), ("ubirajar", 7, 3), ("lista", 300, 1)),
+        *(("maria", 300, 1), ("maria", 2700, 1), ("oliveira lista", 50, 1)),
     ]:
         for order in ("created_at", "-created_at"):
             matching = [lead_id for _at, lead_id, each in known if all(word in each for word in text.split())]
