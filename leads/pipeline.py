@@ -20,6 +20,7 @@ from core.due import DueKind, cancel, register_due_kind, schedule
 from core.metrics import step_measured
 from leads.conditions.statements import Statement
 from leads.models import HeldLead, Lead, Submission, SubmissionState
+from leads.standings import NewStanding, write_standings
 from leads.versions import Rulebook, open_rulebook
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
@@ -55,7 +56,10 @@ class ReasonCode:
 
 @dataclass
 class Batch:
-    """The leads a run is about, locked in id order, with the published rules as they stood when it began."""
+    """The leads a run is about, locked in id order, with the published rules as they stood when it began.
+
+    ``newborn``: standings of leads made in this transaction that are still to be written; who writes them empties it.
+    """
 
     lead_ids: list[int]
     reason: Reason
@@ -63,6 +67,12 @@ class Batch:
     tenant: Tenant
     rules: Rulebook
     step: str = field(default="")
+    newborn: Sequence[NewStanding] = ()
+
+    def write_newborn(self) -> None:
+        """Write the standings of new leads, as they are before the first rating."""
+        write_standings(self.newborn, now=self.now)
+        self.newborn = ()
 
 
 class Step(Protocol):
@@ -95,9 +105,16 @@ def pipeline_steps() -> tuple[Step, ...]:
 
 
 def run_pipeline(
-    *, lead_ids: Iterable[int], reason: Reason, now: datetime, tenant: Tenant | None = None
+    *,
+    lead_ids: Iterable[int],
+    reason: Reason,
+    now: datetime,
+    tenant: Tenant | None = None,
+    newborn: Iterable[NewStanding] = (),
 ) -> PipelineResult:
     """Run every step on these leads in the current tenant scope; ``tenant`` is the scope's, if the caller has it.
+
+    ``newborn``: the standings of leads among them that were made in this transaction, told as history, and have none yet.
 
     All of a step's consequences happen for a lead, or none. A lead whose steps raise is found by bisection and tried again
     later; after three tries it is held. Its fellows go through. Raises only what is nobody's fault (a lost connection).
@@ -108,6 +125,7 @@ def run_pipeline(
         return PipelineResult(failed)
     tenant = tenant or Tenant.objects.get(pk=require_tenant_id())
     rules = open_rulebook()
+    standings = {each.lead_id: each for each in newborn}
     for start in range(0, len(ids), BATCH_SIZE):
         locked, held = _lock_batch(ids[start : start + BATCH_SIZE])
         if not locked:
@@ -116,10 +134,13 @@ def run_pipeline(
 
         def run(part: Sequence[int], current: Batch = current) -> None:
             current.lead_ids = list(part)
+            current.newborn = [standings[lead_id] for lead_id in part if lead_id in standings]
             run_steps(current)
+            current.write_newborn()
 
         def fail(lead_id: int, error: Exception, current: Batch = current) -> None:
             failed[lead_id] = f"{type(error).__name__}: {error}"
+            write_standings([standings[lead_id]] if lead_id in standings else [], now=now)
             hold_lead(lead_id=lead_id, step=current.step, reason=reason, error=error, now=now)
 
         run_bisected(locked, run, fail)

@@ -138,16 +138,18 @@ def _short_truth(text: str) -> Truth:
     return AnyOf(*alternatives)
 
 
-# Accents, case and punctuation removed, as fold_text does; what is folded already is taken as it is.
+# Accents, case and punctuation removed, as fold_text does; what is folded already is taken as it is. Plain letters need less.
 _PLAIN: Final = r"replace(regexp_replace(lower(normalize({}, NFKD)), '[\u0300-\u036f]+', '', 'g'), 'ß', 'ss')"
 _WORDS: Final = "regexp_replace({}, '[^[:alnum:]]+', ' ', 'g')"
+_FOLDED: Final = f"""CASE WHEN octet_length({{0}}) = char_length({{0}}) THEN regexp_replace(lower({{0}}), '[^a-z0-9]+', ' ', 'g')
+    ELSE {_WORDS.format(_PLAIN.format("{0}"))} END"""
 # Of tables that are called lead and company in the statement around.
 SEARCH_TEXT: Final = f"""(' ' || concat_ws(
-    ' ', lead.name_key, {_WORDS.format(_PLAIN.format("lead.email"))}, {_WORDS.format(_PLAIN.format("lead.external_id"))},
+    ' ', lead.name_key, {_FOLDED.format("lead.email")}, {_FOLDED.format("lead.external_id")},
     regexp_replace(lead.phone, '[^0-9]+', '', 'g'), company.name_key,
     CASE WHEN company.domain = split_part(lead.email, '@', 2) THEN NULL ELSE {_WORDS.format("company.domain")} END))"""
 
-# Only rows that differ are written; a conflict alone would write the row it locks.
+# Only rows that differ are written; a conflict alone would write the row it locks. OFFSET 0: each text is made once.
 REFRESH: Final = f"""
 INSERT INTO leads_leadsearch AS known (tenant_id, lead_id, text)
 SELECT %(tenant)s::bigint, told.id, told.text
@@ -155,6 +157,7 @@ FROM (
     SELECT lead.id, {SEARCH_TEXT} AS text
     FROM leads_lead lead LEFT JOIN leads_company company ON company.id = lead.company_id
     WHERE lead.id = ANY (%(lead_ids)s::bigint[])
+    OFFSET 0
 ) told LEFT JOIN leads_leadsearch present ON present.lead_id = told.id AND present.lead_id = ANY (%(lead_ids)s::bigint[])
 WHERE present.text IS DISTINCT FROM told.text
 ORDER BY told.id

@@ -16,8 +16,9 @@ from leads.conditions.compile import Reading, compile_condition
 from leads.conditions.language import Condition
 from leads.conditions.logic import AllOf, Bind, Compare, Fragment, InList, Truth
 from leads.conditions.statements import Param, Statement, cached_statement
-from leads.models import Event, Grade, Lead
+from leads.models import Event, Grade, Lead, LeadState
 from leads.next_change import next_change
+from leads.standings import FIRST_GRADE, FIRST_SCORE, INSERT_STANDINGS, STANDING_TYPED
 from scoring.documents import Count, EventRule, GradeCriteria, LeadRule, ScoringModel
 
 SCORE_CHANGES: Final = "score.changes"
@@ -27,6 +28,7 @@ LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 TENANT: Final = Param("tenant", BigIntegerField())
 SCORE_VERSION: Final = Param("score_version", BigIntegerField())
 GRADE_VERSION: Final = Param("grade_version", BigIntegerField())
+NEWBORN: Final = Param("newborn", TextField())
 ZONE: Final = Param("zone", TextField())
 NOW: Final = Param("now", DateTimeField())
 READING: Final = Reading(NOW)
@@ -45,18 +47,29 @@ def grade_plan(criteria: GradeCriteria) -> Statement:
 
 
 def rate_apply(
-    *, model: ScoringModel | None, criteria: GradeCriteria | None, is_decay: bool = False
+    *,
+    model: ScoringModel | None,
+    criteria: GradeCriteria | None,
+    is_decay: bool = False,
+    has_newborn: bool = False,
 ) -> Statement:
     """Write what the plans say differs: scores and grades, decisions, and due rows for the instant of the next change.
 
     Both at once, since a standing that is written twice costs twice; None leaves one of them as it is.
-    ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes.
+    ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes. ``has_newborn``:
+    some of the leads have no standing yet; it is written as ``newborn`` says, with their first score and grade. Only for rules
+    of which ``reads_standing`` is false.
     """
     prints = [rules.fingerprint if rules else "" for rules in (model, criteria)]
     return cached_statement(
-        key=f"rate.{is_decay}:{':'.join(prints)}",
-        build=lambda: _build_rate_apply(model, criteria, is_decay=is_decay),
+        key=f"rate.{is_decay}.{has_newborn}:{':'.join(prints)}",
+        build=lambda: _build_rate_apply(model, criteria, is_decay=is_decay, has_newborn=has_newborn),
     )
+
+
+def reads_standing(plan: Statement) -> bool:
+    """Whether a plan looks at the standing of leads."""
+    return LeadState._meta.db_table in plan.sql
 
 
 def constant(value: Any, type_: str) -> Statement:
@@ -131,8 +144,28 @@ _FORGET_EARLIER_DECAY: Final = """, outdone AS (
 )"""
 
 
+# Whose standing is new says as well what it would have been without a rating.
+_BORN: Final = f"""
+), newborn AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset({{{{newborn}}}}::jsonb) AS newborn ({STANDING_TYPED})
+), born AS ({
+    INSERT_STANDINGS.format(
+        tenant="{{tenant}}",
+        now="{{now}}",
+        score="{score}",
+        grade="{grade}",
+        positive_at="{positive_at}",
+        newborn="newborn LEFT JOIN rated USING (lead_id)",
+    )
+}), changed AS (
+    SELECT * FROM updated
+    UNION ALL SELECT rated.*, {FIRST_SCORE}, {
+    FIRST_GRADE
+}::smallint FROM rated JOIN newborn USING (lead_id)"""  # noqa: S608 - names of our own
+
+
 def _build_rate_apply(
-    model: ScoringModel | None, criteria: GradeCriteria | None, *, is_decay: bool
+    model: ScoringModel | None, criteria: GradeCriteria | None, *, is_decay: bool, has_newborn: bool
 ) -> Statement:
     """The old row is what the update saw; an unchanged result keeps the decision, and so the version, that made it.
 
@@ -160,19 +193,27 @@ def _build_rate_apply(
     forgets = is_decay and model is not None
     if forgets:
         places["zone"] = ZONE
+    born = ""
+    if has_newborn:
+        places["newborn"] = NEWBORN
+        born = _BORN.format(
+            score=f"COALESCE(rated.score, {FIRST_SCORE})" if model else FIRST_SCORE,
+            grade=f"COALESCE(rated.grade, {FIRST_GRADE})" if criteria else FIRST_GRADE,
+            positive_at="rated.positive_at" if model else "NULL::timestamptz",
+        )
     joined = " FULL JOIN ".join([parts[0].name, *(f"{part.name} USING (lead_id)" for part in parts[1:])])
     return Statement.compose(
         f"""
         WITH {", ".join(f"{part.name} AS ({{{part.name}}})" for part in parts)}, rated AS MATERIALIZED (
             SELECT lead_id, {", ".join(part.hands_on for part in parts)} FROM {joined}
-        ), changed AS (
+        ), {"updated" if has_newborn else "changed"} AS (
             UPDATE leads_leadstate state
             SET {", ".join(part.sets for part in parts)}
             FROM rated
             WHERE state.lead_id = rated.lead_id AND state.lead_id = ANY ({{lead_ids}})
               AND ({" OR ".join(part.differs for part in parts)})
             RETURNING rated.*, old.score AS former_score, old.grade AS former_grade
-        ){_FORGET_EARLIER_DECAY if forgets else ""}, decided AS (
+        {born}){_FORGET_EARLIER_DECAY if forgets else ""}, decided AS (
             INSERT INTO leads_decision (tenant_id, lead_id, kind, topic, at, version_id, result, detail)
             SELECT {{tenant}}, made.lead_id, made.kind, '', {{now}}, made.version_id, made.result, made.detail
             FROM ({" UNION ALL ".join(part.decided for part in parts)})

@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from core.due import DueKind, register_due_kind
-from leads.conditions.statements import Statement, planned_for
+from leads.conditions.statements import Statement
 from leads.models import RuleKind
 from leads.pipeline import Batch, Reason, ReasonCode, lock_free_leads, run_pipeline
+from leads.standings import new_standings_json
 from scoring.documents import GradeCriteria, ScoringModel
 from scoring.statements import (
     GRADE_CHANGES,
     SCORE_CHANGES,
     grade_plan,
     rate_apply,
+    reads_standing,
     score_plan,
 )
 from tenancy.scope import require_tenant_id
@@ -24,13 +26,15 @@ from tenancy.scope import require_tenant_id
 class Plan:
     """What would be, as SELECTs with their values, and the statement around both that writes what differs.
 
-    None in place of a SELECT: nothing is published, so these results stay as they are.
+    None in place of a SELECT: nothing is published, so these results stay as they are. ``takes_newborn``: it writes the standings
+    of new leads, too.
     """
 
     scores: Statement | None
     grades: Statement | None
     write: Statement
     values: dict[str, Any]
+    takes_newborn: bool
 
 
 class RateStep:
@@ -48,10 +52,21 @@ class RateStep:
             return None
         model: ScoringModel | None = scoring.rules if scoring else None
         criteria: GradeCriteria | None = grading.rules if grading else None
+        scores = score_plan(model) if model else None
+        grades = grade_plan(criteria) if criteria else None
+        takes_newborn = bool(batch.newborn) and not any(
+            reads_standing(each) for each in (scores, grades) if each
+        )
         return Plan(
-            scores=score_plan(model) if model else None,
-            grades=grade_plan(criteria) if criteria else None,
-            write=rate_apply(model=model, criteria=criteria, is_decay=batch.reason.code == ReasonCode.TIME),
+            scores=scores,
+            grades=grades,
+            write=rate_apply(
+                model=model,
+                criteria=criteria,
+                is_decay=batch.reason.code == ReasonCode.TIME,
+                has_newborn=takes_newborn,
+            ),
+            takes_newborn=takes_newborn,
             values={
                 "lead_ids": batch.lead_ids,
                 "now": batch.now,
@@ -63,10 +78,16 @@ class RateStep:
         )
 
     def apply(self, batch: Batch, plan: Plan | None) -> None:
-        """Write scores, grades, decisions and due rows that differ."""
-        if plan is not None:
-            with planned_for(len(batch.lead_ids)):
-                plan.write.execute(**plan.values)
+        """Write scores, grades, decisions and due rows that differ, and the standings of new leads with them."""
+        if plan is None:
+            return
+        values = plan.values
+        if plan.takes_newborn:
+            values |= {"newborn": new_standings_json(batch.newborn)}
+            batch.newborn = ()
+        else:
+            batch.write_newborn()
+        plan.write.execute_for(len(batch.lead_ids), **values)
 
 
 def run_when_due(lead_ids: Sequence[int], now: datetime) -> None:

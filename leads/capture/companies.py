@@ -70,17 +70,6 @@ def tells_of_company(given: LeadInput) -> bool:
     return any(value is not None and name in _GIVEN_NAMES for name, value in vars(given).items())
 
 
-def is_about_current_company(given: LeadInput) -> bool:
-    """Whether a row describes a company without naming it."""
-    return (
-        tells_of_company(given)
-        and given.company_key is None
-        and given.company_domain is None
-        and given.cnpj is None
-        and given.email_kind != EmailKind.BUSINESS
-    )
-
-
 def company_values(row: "Intake") -> dict[str, Any]:
     """What a row says about its company; a business e-mail says its domain."""
     given = vars(row.given)

@@ -1,7 +1,7 @@
 """Importing a file, of leads or of outcomes: two passes over it, batches of a thousand rows, each in its own transaction.
 
-A long file of leads is shared between two processes by lanes (see leads.capture.lanes); what has to be taken in in order
-follows when both are done.
+A long file of leads is shared between two processes by lanes, wave by wave (see leads.capture.lanes); what has to be taken in in
+order follows when both are done.
 
 An import that dies loses nothing that is committed, and the same import run again goes on: rows already there change nothing,
 and rows that nobody could recognise (a name or phone alone) are passed over by their number.
@@ -22,7 +22,7 @@ from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
 from leads.capture.files import Table, open_table
 from leads.capture.inputs import IntakeRules
-from leads.capture.lanes import FIRST, LAST, SECOND, Normalise
+from leads.capture.lanes import FIRST, LAST, SECOND, LaneRows, Normalise, count_waves, lanes_of
 from leads.capture.readable_file import (
     ImportOptions,
     OpenFields,
@@ -38,6 +38,7 @@ from leads.capture.rules import open_rules
 from leads.capture.second_process import second_process
 from leads.models import CustomField, ImportRun, ImportState
 from leads.pipeline import Reason, ReasonCode, run_pipeline
+from leads.standings import NewStanding, write_standings
 from tenancy.errors import FieldProblem, Problem
 from tenancy.models import Tenant
 from tenancy.scope import tenant_scope
@@ -59,10 +60,11 @@ class Taken(NamedTuple):
 
 
 class TakenBatch(NamedTuple):
-    """What came of the rows of a batch, in order, and the leads on which the pipeline has to run."""
+    """What came of the rows, in order; the leads on which the pipeline has to run, and the standings it has to write."""
 
     rows: Sequence[Taken]
     changed: Sequence[int]
+    newborn: Sequence[NewStanding] = ()
 
 
 @dataclass(frozen=True)
@@ -266,9 +268,12 @@ class Taker:
             note(row, outcome)
         tally.examples = self._examples(refused[:EXAMPLES])
         keep_refusals(run=run, readable=self._readable, refused=refused)
-        if taken.changed and not self._is_dry_run:
+        now = self._context.now
+        if self._is_dry_run:
+            write_standings(taken.newborn, now=now)
+        elif taken.changed:
             reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
-            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=self._context.now)
+            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=now, newborn=taken.newborn)
             tally.failed = len(result.failed)
         return tally
 
@@ -324,21 +329,18 @@ class _Run:
         self._context = context
         self._is_dry_run = is_dry_run
         self._tally = Tally()
+        self._lane_rows = LaneRows(table.rows, readable.lanes or bytearray())
 
     def go(self, progress: Progress) -> ImportResult:
         """Every row of the file, then the file of refused ones."""
         run = self._begin()
-        rows = self._table.row_count
-        if self._readable.lanes is None:
-            lane = None
-        else:
+        lane = None
+        if self._readable.lanes is not None:
             lane = LAST
-            with second_process(lambda tell: self._take_second_lane(run, tell)) as second:
-                for tally in self._take_lane(run, FIRST):
-                    progress(tally.counts.rows + second.progress(), rows)
-                self._tally.add(second.wait())
-        for tally in self._take_lane(run, lane):
-            progress(tally.counts.rows, rows)
+            for wave in range(count_waves(self._readable.lanes)):
+                self._share_wave(run, wave, progress)
+        for _taken in self._take_lane(run, lane, self._tally):
+            progress(self._tally.counts.rows, self._table.row_count)
         return ImportResult(
             counts=self._tally.counts,
             columns_unmapped=self._readable.plan.unmapped,
@@ -347,23 +349,38 @@ class _Run:
             failed=self._tally.failed,
         )
 
-    def _take_second_lane(self, run: ImportRun, tell: Callable[[int], None]) -> Tally:
-        for tally in self._take_lane(run, SECOND):
-            tell(tally.counts.rows)
-        return self._tally
+    def _share_wave(self, run: ImportRun, wave: int, progress: Progress) -> None:
+        """Take in the rows of one wave, half of them by another process; those of earlier waves are committed."""
+        mine, others = lanes_of(wave)
+        tally, before = Tally(), self._tally.counts.rows
+        with second_process(lambda tell: self._take_second_lane(run, others, tell)) as second:
+            for _taken in self._take_lane(run, mine, tally):
+                progress(before + tally.counts.rows + second.progress(), self._table.row_count)
+            other = second.wait()
+        self._tally.add(tally)
+        self._tally.add(other)
 
-    def _take_lane(self, run: ImportRun, lane: int | None) -> Iterator[Tally]:
-        """Take in all rows of a lane (None: of the file); after each batch what has come of them so far."""
+    def _take_second_lane(self, run: ImportRun, lane: int, tell: Callable[[int], None]) -> Tally:
+        tally = Tally()
+        for _taken in self._take_lane(run, lane, tally):
+            tell(tally.counts.rows)
+        return tally
+
+    def _take_lane(self, run: ImportRun, lane: int | None, tally: Tally) -> Iterator[None]:
+        """Take in all rows of a lane (None: of the file) batch by batch, and add to the tally what has come of each."""
         batches = read_batches(
-            readable=self._readable, read=self._subject.read, now=self._context.now, lane=lane
+            rows=self._table.rows() if lane is None else self._lane_rows.of(lane),
+            readable=self._readable,
+            read=self._subject.read,
+            now=self._context.now,
         )
         for rows in batches:
-            self._tally.add(self._take_until_committed(run, rows, lane))
+            tally.add(self._take_until_committed(run, rows, lane))
             # One says it for both.
-            if lane != SECOND:
+            if lane in {None, LAST, FIRST}:
                 with tenant_scope(self._context.tenant.pk):
                     freshen_statistics()
-            yield self._tally
+            yield
 
     def _begin(self) -> ImportRun:
         readable, context = self._readable, self._context
@@ -385,7 +402,7 @@ class _Run:
         """One batch in one transaction, again if it lost a deadlock."""
         for tries_left in reversed(range(BATCH_TRIES)):
             try:
-                prepared = self._prepare(rows) if lane in {FIRST, SECOND} else None
+                prepared = None if lane in {None, LAST} else self._prepare(rows)
                 with tenant_scope(self._context.tenant.pk):
                     return self._take(run, rows, prepared, lane)
             except DatabaseError as error:
@@ -403,7 +420,7 @@ class _Run:
         if lane in {FIRST, SECOND}:
             # Nobody else in the file is one of the new ones.
             tally.seen = {each: outcome for each, outcome in tally.seen.items() if outcome != "new"}
-        else:
+        elif lane in {None, LAST}:
             run.row_number = rows[-1].number
             run.save(update_fields=["row_number"])
         return tally

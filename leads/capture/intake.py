@@ -17,20 +17,22 @@ from leads.capture import writing
 from leads.capture.companies import (
     attach_found_companies,
     find_or_make_companies,
-    is_about_current_company,
 )
 from leads.capture.fields import make_sort_key
 from leads.capture.inputs import EventInput, LeadInput
-from leads.erasure.identities import ERASED_CODE, identities_of, list_kept_out
+from leads.erasure.identities import ERASED_CODE, identities_of, is_anyone_kept_out, list_kept_out
 from leads.events import NewEvent, record_events
 from leads.models import Stage
 from leads.pipeline import PipelineResult, Reason, run_pipeline
+from leads.standings import NewStanding, write_standings
 from tenancy.errors import Conflict, FieldProblem, Invalid, Problem
 from tenancy.models import Tenant
 from tenancy.scope import require_tenant_id
 
 Outcome = Literal["new", "updated", "unchanged"]
 
+# From so many on, asking whether anybody is kept out costs less than the hashes of all.
+MANY_ROWS: Final = 100
 # Of the advisory lock under which companies are found or made ahead.
 PREPARING: Final = 7_263_811
 # Two callers may make the same lead at once: the loser of the race sees the winner's row in the next wave.
@@ -58,10 +60,14 @@ class ErasedPerson(Conflict):
 
 
 class PreparedCompany(NamedTuple):
-    """The company that a row tells of (None if it tells of none), and whether the row changed or made it."""
+    """The company that a row tells of (None if it tells of none), and whether the row changed or made it.
+
+    ``is_unknown``: its lead was looked for and is not there.
+    """
 
     company: dict[str, Any] | None
     has_changed: bool
+    is_unknown: bool
 
 
 @dataclass
@@ -78,6 +84,10 @@ class Intake:
     company: dict[str, Any] | None = field(default=None, repr=False)
     # The company was found or made before, and whether the row changed it.
     prepared: "PreparedCompany | None" = field(default=None, repr=False)
+    # Looked for just now and not found: somebody may have been quicker, which shows when the lead is made.
+    is_unknown: bool = False
+    # The standing of the lead that it made, not written yet.
+    newborn: NewStanding | None = field(default=None, repr=False)
     # Another row of the wave, or another caller, was first: taken in again after it.
     is_deferred: bool = False
 
@@ -96,21 +106,18 @@ def prepare_companies(*, rows: Sequence[LeadInput]) -> list[PreparedCompany]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [PREPARING, require_tenant_id() % 2**31])
     intakes = [Intake(given) for given in rows]
-    # Only such rows can contradict what is known, or be about the company that their lead has.
-    unclear = [
-        row
-        for row in intakes
-        if (row.given.external_id and row.given.email) or is_about_current_company(row.given)
-    ]
-    match_rows(unclear, is_locking=False)
+    match_rows(intakes, is_locking=False)
     good = [row for row in intakes if row.problem is None]
-    writing.write_origins([row.given for row in good])
+    # The origin of a further contact is none of a lead's.
+    writing.write_origins([row.given for row in good if row.known is None or row.known["origin"] is None])
     find_or_make_companies(good)
-    return [PreparedCompany(row.company, row.outcome != "unchanged") for row in intakes]
+    return [PreparedCompany(row.company, row.outcome != "unchanged", row.known is None) for row in intakes]
 
 
 def refuse_erased(rows: Sequence[Intake]) -> None:
     """Rows about somebody who was erased, and is to be kept out, get that as their problem."""
+    if len(rows) >= MANY_ROWS and not is_anyone_kept_out():
+        return
     hashes = {id(row): identities_of(row.given.email, row.given.external_id, row.given.phone) for row in rows}
     kept_out = list_kept_out({each for found in hashes.values() for each in found})
     if not kept_out:
@@ -127,24 +134,42 @@ def take_in(
     now: datetime,
     is_live: bool,
     companies: Sequence[PreparedCompany] | None = None,
+    leaves_standings: bool = False,
 ) -> list[Intake]:
     """Write the rows into the current tenant, in order; the caller runs the pipeline on what changed.
 
     ``companies`` are what ``prepare_companies`` gave for them. A row that cannot be taken in carries its ``problem``; nothing of
-    it is written.
+    it is written. ``leaves_standings``: of leads that are made from history, ``newborn`` is for the caller to hand on to the
+    pipeline, which writes it with their first score and grade.
     """
     taken = [Intake(given) for given in rows]
     for row, prepared in zip(taken, companies or (), strict=companies is not None):
-        row.prepared = prepared
+        row.prepared, row.is_unknown = prepared, prepared.is_unknown
     for wave in waves(taken):
         pending, races = wave, 0
         while pending and races < RACE_RETRIES:
-            take_in_wave(pending, now, is_live=is_live)
+            _write_left_standings(taken, pending, now)
+            take_in_wave(pending, now, is_live=is_live, leaves_standings=leaves_standings and not is_live)
             pending = [row for row in pending if row.is_deferred]
             races += any(row.lead_id is None for row in pending)
         for row in pending:
             row.problem = LostRace(_("Others keep writing this lead at the same time. Send it again."))
     return taken
+
+
+def _write_left_standings(taken: Sequence[Intake], pending: Sequence[Intake], now: datetime) -> None:
+    """Write the standings of leads that earlier rows made and one of the pending rows names."""
+    left = [row for row in taken if row.newborn]
+    named = {key for row in pending for key in _identities(row.given)} if left else set()
+    wanted = [row for row in left if not named.isdisjoint(_identities(row.given))]
+    write_standings([row.newborn for row in wanted if row.newborn], now=now)
+    for row in wanted:
+        row.newborn = None
+
+
+def _identities(given: LeadInput) -> list[tuple[str, str]]:
+    keys = (("id", given.external_id), ("email", given.email))
+    return [(kind, key) for kind, key in keys if key]
 
 
 def run_after_intake(
@@ -160,8 +185,7 @@ def waves(rows: Sequence[Intake]) -> Iterator[list[Intake]]:
     wave_of_key: dict[tuple[str, str], int] = {}
     waves_: list[list[Intake]] = []
     for row in rows:
-        keys = [("id", row.given.external_id), ("email", row.given.email)]
-        present = [(kind, key) for kind, key in keys if key]
+        present = _identities(row.given)
         number = max((wave_of_key.get(key, -1) for key in present), default=-1) + 1
         wave_of_key.update(dict.fromkeys(present, number))
         if number == len(waves_):
@@ -170,13 +194,17 @@ def waves(rows: Sequence[Intake]) -> Iterator[list[Intake]]:
     yield from waves_
 
 
-def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
+def take_in_wave(
+    rows: Sequence[Intake], now: datetime, *, is_live: bool, leaves_standings: bool = False
+) -> None:
     """Take in rows of which no two share an identity."""
     match_rows(rows)
     good = [row for row in rows if row.problem is None and not row.is_deferred]
     find_or_make_companies([row for row in good if row.prepared is None])
     find_shared_events(good)
-    insert_leads([row for row in good if row.known is None], now, is_live=is_live)
+    insert_leads(
+        [row for row in good if row.known is None], now, is_live=is_live, leaves_standings=leaves_standings
+    )
     good = [row for row in good if not row.is_deferred]
     update_leads([row for row in good if row.known is not None], now, is_live=is_live)
     attach_found_companies(good)
@@ -198,9 +226,10 @@ def take_in_wave(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
 
 def match_rows(rows: Sequence[Intake], *, is_locking: bool = True) -> None:
     """Find the lead each row is about; a row that contradicts what is known gets its problem."""
+    sought = [row.given for row in rows if not row.is_unknown]
     by_external_id, by_email = writing.find_leads(
-        external_ids=[row.given.external_id for row in rows if row.given.external_id],
-        emails=[row.given.email for row in rows if row.given.email],
+        external_ids=[given.external_id for given in sought if given.external_id],
+        emails=[given.email for given in sought if given.email],
         is_locking=is_locking,
     )
     seen: set[int] = set()
@@ -209,6 +238,8 @@ def match_rows(rows: Sequence[Intake], *, is_locking: bool = True) -> None:
         named = by_external_id.get(given.external_id) if given.external_id else None
         mailed = by_email.get(given.email) if given.email else None
         row.known, row.company, row.outcome = named or mailed, None, "unchanged"
+        # Looked for the next time.
+        row.is_unknown = False
         if row.prepared is not None:
             row.company = row.prepared.company
             if row.prepared.has_changed:
@@ -254,7 +285,9 @@ def contradiction(
     return None
 
 
-def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> None:
+def insert_leads(
+    rows: Sequence[Intake], now: datetime, *, is_live: bool, leaves_standings: bool = False
+) -> None:
     """Make the leads that are not known yet with what they did, in the order of their keys; a row whose key was taken meanwhile
     lost a race."""
     ordered = sorted(rows, key=lambda row: (row.given.external_id or "", row.given.email or ""))
@@ -266,11 +299,13 @@ def insert_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool) -> Non
         )
         for row in ordered
     ]
-    made = writing.insert_leads(given, now, is_live=is_live)
-    for row, lead_id in zip(ordered, made, strict=True):
-        row.lead_id, row.is_deferred = lead_id, lead_id is None
-        if lead_id is not None:
-            row.outcome = "new"
+    # Events that are recorded later are noted on the standing.
+    leaves_standings = leaves_standings and not any(row.shares_events for row in ordered)
+    made = writing.insert_leads(given, now, is_live=is_live, leaves_standings=leaves_standings)
+    for row, new in zip(ordered, made, strict=True):
+        row.is_deferred = new is None
+        if new is not None:
+            row.lead_id, row.newborn, row.outcome = new.lead_id, new.standing, "new"
 
 
 def update_leads(rows: Sequence[Intake], now: datetime, *, is_live: bool = True) -> None:

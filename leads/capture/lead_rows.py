@@ -73,8 +73,11 @@ class LeadRows:
         """Make and merge leads, with the owners that the file names."""
         rows = prepared.rows if prepared else name_owners(items)
         companies = prepared.companies if prepared else None
-        taken = take_in(rows=rows, now=context.now, is_live=context.is_live, companies=companies)
-        return TakenBatch([_taken(row) for row in taken], _changed(taken))
+        taken = take_in(
+            rows=rows, now=context.now, is_live=context.is_live, companies=companies, leaves_standings=True
+        )
+        newborn = [row.newborn for row in taken if row.newborn is not None]
+        return TakenBatch([_taken(row) for row in taken], _changed(taken), newborn)
 
 
 def _read_dates(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -47,6 +48,8 @@ class ColumnPlan:
         What is said of a column precedes what is said of all.
         """
         text = raw.strip()
+        if self._leaves_cells:
+            return text
         replaced = self.values.get(column, {}).get(text)
         if replaced is not None:
             return replaced
@@ -54,12 +57,19 @@ class ColumnPlan:
             return ""
         return text
 
+    @cached_property
+    def _leaves_cells(self) -> bool:
+        """Whether no option says anything of any cell."""
+        return not (self.values or self.blanks or self.column_blanks)
+
     def date_format_of(self, column: str) -> DateFormat | None:
         """The date format that an option gives the column, if any."""
         return self.column_date_formats.get(column, self.date_format)
 
     def read_row(self, values: Mapping[str, str]) -> dict[str, str]:
         """The fields of one row, blank ones left out."""
+        if self._leaves_cells:
+            return {field: text for field, column in self.sources.items() if (text := values[column].strip())}
         return {
             field: text
             for field, column in self.sources.items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import compress, islice
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from leads.capture.files import Row
@@ -33,13 +33,9 @@ class ReadRow(NamedTuple):
 
 
 def read_batches(
-    *, readable: ReadableFile, read: ReadItem, now: datetime, lane: int | None = None
+    *, rows: Iterable[Row], readable: ReadableFile, read: ReadItem, now: datetime
 ) -> Iterator[list[ReadRow]]:
-    """The rows of a file, or of one of its lanes, in batches of BATCH_SIZE. Raises UnreadableFile."""
-    rows: Iterable[Row] = readable.table.rows()
-    if lane is not None:
-        assert readable.lanes is not None
-        rows = compress(rows, (each == lane for each in readable.lanes))
+    """Rows of a file in batches of BATCH_SIZE. Raises UnreadableFile."""
     rows = iter(rows)
     while batch := read_rows(rows=islice(rows, BATCH_SIZE), readable=readable, read=read, now=now):
         yield batch

@@ -83,7 +83,9 @@ def try_rows(*, run: ImportRun, subject: Subject, readable: ReadableFile, contex
     with transaction.atomic():
         make_fields(readable, context.now)
         taker = Taker(subject, readable, context, known_to=0, is_dry_run=True)
-        batches = read_batches(readable=readable, read=subject.read, now=context.now)
+        batches = read_batches(
+            rows=readable.table.rows(), readable=readable, read=subject.read, now=context.now
+        )
         for rows in islice(batches, TRIAL_BATCHES):
             tally.add(taker.take(run, rows, note=examples.note))
         _explain(examples, run)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -13,6 +13,7 @@ from leads.conditions.statements import Statement
 from leads.events import EVENT_COLUMNS, NewEvent
 from leads.lifecycle import furthest_ordinal
 from leads.models import Consent, CustomField, CustomType, MoveAct, Stage, Touch
+from leads.standings import NewStanding
 from tenancy.scope import require_tenant_id
 
 if TYPE_CHECKING:
@@ -135,9 +136,19 @@ class NewLead:
     events: Sequence[NewEvent] = ()
 
 
-def insert_leads(rows: Sequence[NewLead], now: datetime, *, is_live: bool) -> list[int | None]:
+class MadeLead(NamedTuple):
+    """A lead that was made; ``standing`` is what is left to be written of it."""
+
+    lead_id: int
+    standing: NewStanding | None
+
+
+def insert_leads(
+    rows: Sequence[NewLead], now: datetime, *, is_live: bool, leaves_standings: bool = False
+) -> list[MadeLead | None]:
     """Make leads with their standing and events, in the order given; None for a row whose identity somebody else took
-    meanwhile, of which nothing is written."""
+    meanwhile, of which nothing is written. ``leaves_standings``: the standings of leads that are history are left to the caller.
+    """
     if not rows:
         return []
     given = []
@@ -152,17 +163,26 @@ def insert_leads(rows: Sequence[NewLead], now: datetime, *, is_live: bool) -> li
         if row.stage or row.owner_sdr or row.owner_sales:
             values |= standing_of(row)
         given.append(values)
-    made: dict[int, int] = dict(
-        _INSERT.rows(
-            tenant=require_tenant_id(),
-            rows=as_json(given),
-            events=as_json([event.as_row(place) for place, row in enumerate(rows) for event in row.events]),
-            now=now,
-            is_live=is_live,
-            act=MoveAct.CAPTURE if is_live else MoveAct.IMPORT,
-        )
-    )
+    made: dict[int, MadeLead] = {}
+    statement = _INSERT_ALONE if leaves_standings else _INSERT
+    for place, lead_id, last_at in statement.rows(
+        tenant=require_tenant_id(),
+        rows=as_json(given),
+        events=as_json([event.as_row(place) for place, row in enumerate(rows) for event in row.events]),
+        now=now,
+        is_live=is_live,
+        act=MoveAct.CAPTURE if is_live else MoveAct.IMPORT,
+    ):
+        left = _new_standing(lead_id, given[place], last_at) if leaves_standings else None
+        made[place] = MadeLead(lead_id, left)
     return [made.get(place) for place in range(len(rows))]
+
+
+def _new_standing(lead_id: int, given: dict[str, Any], last_at: datetime | None) -> NewStanding:
+    said = {name: given[name] for name in _STANDING_NAMES if given.get(name) is not None}
+    if last_at is not None:
+        said["last_at"] = last_at
+    return NewStanding(lead_id, said)
 
 
 def standing_of(row: LeadInput) -> dict[str, Any]:
@@ -182,8 +202,13 @@ _STANDING_TYPED: Final = (
     "stage text, furthest smallint, owner_sdr bigint, owner_sales bigint, kept_sdr bigint, kept_sales bigint"
 )
 
+_STANDING_NAMES: Final = (
+    *("created_at", "stage", "furthest"),
+    *("owner_sdr", "owner_sales", "kept_sdr", "kept_sales"),
+)
+
 # What a new lead has done is known before its standing is written, so that this is written once.
-_INSERT: Final = Statement.text(f"""
+_INSERT_SQL: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT nextval('leads_lead_id_seq') AS id, given.*
     FROM jsonb_to_recordset(%(rows)s::jsonb)
@@ -217,7 +242,10 @@ WITH given AS MATERIALIZED (
 ), latest AS (
     SELECT lead_id, max(occurred_at) AS last_at, max(occurred_at) FILTER (WHERE asks) AS asked_at
     FROM told JOIN happened ON happened.id = told.event_id GROUP BY lead_id
-), standing AS (
+){{standing}}
+SELECT given.place, given.id, latest.last_at FROM given JOIN inserted USING (id) LEFT JOIN latest ON latest.lead_id = given.id
+"""  # noqa: S608 - only the constant column names above
+_STANDING: Final = """, standing AS (
     INSERT INTO leads_leadstate (
         tenant_id, lead_id, created_at, stage, stage_at, stage_act, stage_reason, furthest_stage, score, grade, live_since,
         last_event_at, asked_for_contact_at, owner_sdr_id, owner_sales_id, kept_sdr_id, kept_sales_id
@@ -228,9 +256,9 @@ WITH given AS MATERIALIZED (
            latest.last_at, CASE WHEN %(is_live)s::boolean THEN latest.asked_at END,
            owner_sdr, owner_sales, kept_sdr, kept_sales
     FROM given JOIN inserted USING (id) LEFT JOIN latest ON latest.lead_id = given.id
-)
-SELECT given.place, given.id FROM given JOIN inserted USING (id)
-""")  # noqa: S608 - only the constant column names above
+)"""
+_INSERT: Final = Statement.text(_INSERT_SQL.format(standing=_STANDING))
+_INSERT_ALONE: Final = Statement.text(_INSERT_SQL.format(standing=""))
 
 
 def update_leads(rows: Sequence[dict[str, Any]]) -> None:

@@ -8,8 +8,7 @@ its transaction. Values are parameters, so tenants with the same rules share one
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -70,13 +69,15 @@ class PreparedCursor(psycopg.RawCursor[Any]):
     execution to number them, which costs more than running it for one lead.
     """
 
+    prepares = True
+
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
         # Django's own reads an instant in Python, which takes longer than all else about a row; its connections are in UTC.
         self.adapters.register_loader("timestamptz", TimestamptzLoader)
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(numbered(query), params, **{"prepare": True} | options)
+        return super().execute(numbered(query), params, **{"prepare": self.prepares} | options)
 
 
 @lru_cache(maxsize=CACHED_STATEMENTS)
@@ -157,7 +158,24 @@ class Statement:
         with self._executed(named) as cursor:
             return int(cursor.rowcount)
 
-    def _executed(self, named: Mapping[str, Any]) -> Any:
+    def execute_for(self, rows: int, /, **named: Any) -> int:
+        """The same, planned for the values given if it is about many rows; in a transaction.
+
+        A prepared statement's one plan is made for lists of ten. For a list of a thousand it may walk through a thousand rows a
+        thousand times; planning it anew costs some milliseconds. Not so what the database prepares by itself: under
+        ``force_custom_plan`` each reference that is checked would be planned anew, for every row.
+        """
+        if rows < MANY_ROWS:
+            return self.execute(**named)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL plan_cache_mode = auto")
+            # What is not prepared has no plan to be reused.
+            with self._executed(named, prepare=False) as executed:
+                changed = int(executed.rowcount)
+            cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        return changed
+
+    def _executed(self, named: Mapping[str, Any], *, prepare: bool = True) -> Any:
         connection.ensure_connection()
         raw = connection.connection
         raw.prepared_max = PREPARED_STATEMENTS_A_CONNECTION
@@ -168,6 +186,7 @@ class Statement:
             if connection.queries_logged
             else connection.make_cursor(server_side)
         )
+        server_side.prepares = prepare
         cursor.execute(self.sql, self.bind(**named))
         return cursor
 
@@ -237,19 +256,3 @@ def cached_statement(*, key: str, build: Callable[[], Statement]) -> Statement:
     The key must hold all that shapes the text: name the step and the content hash of its rules, never a tenant or version id.
     """
     return _CACHE.get(key, build)
-
-
-@contextmanager
-def planned_for(rows: int) -> Iterator[None]:
-    """Statements inside are planned for the values they are given, if they are about many rows; in a transaction.
-
-    A prepared statement's one plan is made for lists of ten. For a list of a thousand it may walk through a thousand rows a
-    thousand times; planning it anew costs some milliseconds.
-    """
-    if rows < MANY_ROWS:
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        yield
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")

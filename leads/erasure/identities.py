@@ -27,6 +27,12 @@ def list_kept_out(hashes: Iterable[str]) -> set[str]:
     return {found for (found,) in _KEPT_OUT.rows(hashes=asked)} if asked else set()
 
 
+def is_anyone_kept_out() -> bool:
+    """Whether the current tenant has erased anybody who is not to be taken in again."""
+    return bool(_ANYONE.rows()[0][0])
+
+
+_ANYONE: Final = Statement.text("SELECT EXISTS (SELECT FROM leads_erasedidentity)")
 _KEPT_OUT: Final = Statement.text(
     "SELECT hash FROM leads_erasedidentity WHERE hash = ANY (%(hashes)s::text[])"
 )

@@ -29,6 +29,8 @@ class ImportCommand(BaseCommand):
     made."""
 
     names_leads = False
+    # The checks of all addresses, pages and templates take as long as thousands of rows, and an import has none.
+    requires_system_checks = ()
 
     def make_subject(self, tenant: Tenant, options: ImportOptions) -> Subject:
         """What the file tells of."""

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from leads.capture import lanes
 from leads.capture.files import open_table
 from leads.capture.lanes import FIRST, LAST, SECOND, LaneScan
 from leads.capture.mapping import plan_columns
@@ -96,6 +95,8 @@ def test_two_processes_make_what_one_makes(
     tmp_path: Path, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_people(tmp_path, 2400)
+    # Every row that shares an identity is in a wave that both processes take part in.
+    monkeypatch.setattr("leads.capture.lanes.LEAST_ROWS", 1)
     two = import_leads(path, "--create-fields")
     by_two = read_all(tenant)
     again = import_leads(path, "--create-fields")
@@ -122,29 +123,21 @@ def test_the_same_known_lead_in_two_lanes_is_a_duplicate(tmp_path: Path, tenant:
     assert ran.counts == (2200, 1, 0, 1, 0)
 
 
-def test_rows_of_one_identity_and_rows_of_none_come_last() -> None:
+def test_rows_that_share_an_identity_go_in_waves_and_those_without_one_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = plan_columns(columns=["external_id", "email"], fields=["external_id", "email"])
     scan = LaneScan(plan=plan, identities={"external_id": str.strip, "email": normalise_email})
-    rows = [
-        "a,",
-        "b,b@x.test",
-        "c,B@X.test",
-        ",",
-        "d,no address",
-        ",e@x.test",
-        "a,f@x.test",
-        "g,g@x.test",
-        "h",
-    ]
-    folder = Path(os.environ.get("TMPDIR", "/tmp"))
-    path = write_csv(folder, "external_id,email", *rows, name=f"lanes-{os.getpid()}.csv")
-    try:
-        scan.feed(open_table(path).rows())
-    finally:
-        path.unlink()
-    # The line of blanks is no row.
-    assert list(scan.lanes()) == [LAST, LAST, LAST, FIRST, SECOND, LAST, FIRST, LAST]
-    assert lanes.LEAST_ROWS > 0
+    rows = (
+        *("a,", "b,b@x.test", "c,B@X.test", ",", "d,no address", ",e@x.test", "a,f@x.test", "g,g@x.test"),
+        *("h", "i,b@x.test", "c,", "i,"),
+    )
+    scan.feed(open_table(write_csv(tmp_path, "external_id,email", *rows)).rows())
+    # The line of blanks is no row, and one with too few cells names nobody. Few rows are not worth a wave.
+    assert list(scan.lanes()) == [LAST, LAST, LAST, FIRST, SECOND, LAST, FIRST, LAST, LAST, LAST, LAST]
+    monkeypatch.setattr("leads.capture.lanes.LEAST_ROWS", 2)
+    # The firsts, a and b; the seconds, c by b's address and a again; the thirds, i by the same address and c again.
+    assert list(scan.lanes()) == [3, 4, 5, FIRST, SECOND, 6, FIRST, LAST, 7, 8, LAST]
 
 
 def test_a_second_process_that_fails_is_known_to_the_first(tenant: Tenant) -> None:
@@ -190,7 +183,7 @@ def test_an_import_whose_second_process_died_can_be_repeated(
     path = write_people(tmp_path, 2400)
     original = _Run._take_second_lane
 
-    def die(self: Any, run: Any, tell: Any) -> Any:
+    def die(self: Any, run: Any, lane: int, tell: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(_Run, "_take_second_lane", die)
