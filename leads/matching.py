@@ -196,9 +196,10 @@ class LeadFilters:
             known[order, now] = _look(self, order, now)
         return known[order, now]
 
-    def is_found(self, *, order: str, now: datetime) -> bool:
-        """Whether it has been asked already what indexes say, and they said something."""
-        return self.__dict__.get("_found", {}).get((order, now)) is not None
+    def known(self, *, order: str, now: datetime) -> Found | None:
+        """What ``found`` said if it has been asked already."""
+        asked: Found | None = self.__dict__.get("_found", {}).get((order, now))
+        return asked
 
     def is_served(self, *, order: str, now: datetime) -> bool:
         """Whether indexes begin with the filter and go on in this order: then the page is read off them."""

@@ -116,15 +116,18 @@ class PageRead:
         """Whether the page is read off an index, nothing passed by."""
         return self.filters.is_served(order=self.by.value, now=self.now)
 
-    @property
-    def is_counted(self) -> bool:
-        """Whether reading the page said how many match."""
-        return not self.is_by_stage and self.filters.is_found(order=self.by.value, now=self.now)
-
-    def count(self, *, limit: int) -> int | None:
-        """How many leads match, to one more than the limit; None where neither the page nor an index of an order knows it."""
+    def known_count(self, *, limit: int) -> int | None:
+        """How many leads match, to one more than the limit, if reading the page told it."""
         if not self.filters.possible_stages:
             return 0
+        if self.is_by_stage:
+            counts = self.filters.__dict__.get("_stage_counts", {}).get(self.now)
+            return None if counts is None else total_of(counts, limit=limit)
+        found = self.filters.known(order=self.by.value, now=self.now)
+        return None if found is None else found.count
+
+    def count(self, *, limit: int) -> int | None:
+        """The same, asked of indexes where reading didn't tell it; None where they don't know it."""
         if not self.is_by_stage:
             found = self.filters.found(order=self.by.value, now=self.now)
             return None if found is None else found.count
