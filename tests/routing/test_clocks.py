@@ -1,5 +1,6 @@
 """The life of a clock: started, warned, broken, offered on, escalated, met, cancelled; with a moving now."""
 
+import json
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from core.models import DueRow, Notification
 from core.notifications import text_of
 from leads.clocks import list_clocks, list_urgent_faces
 from leads.lifecycle import Move, move_lead
+from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import (
     ContactAttempt,
     Decision,
@@ -549,6 +551,31 @@ def test_the_other_tenants_clocks_are_not_seen_nor_acted_on(tenant: Any, other_t
         sweep(tenant, THURSDAY_10)
     with tenant_scope(other_tenant.pk):
         assert (clock_of(theirs).state, told(theirs)) == ("running", [])
+
+
+def test_leads_are_sought_by_their_clock_only_where_clocks_run(in_tenant: Any) -> None:
+    make_lead(stage="customer")
+    mql = make_mql()
+    run(mql)
+    running = {"fact": "open_clock", "op": "eq", "value": "running"}
+    elsewhere = {"all": [running, {"fact": "stage", "op": "eq", "value": "customer"}]}
+    either = {"any": [running, {"fact": "stage", "op": "eq", "value": "customer"}]}
+    for condition, stage, number in (
+        (running, "", 1),
+        (elsewhere, "", 0),
+        (either, "", 2),
+        (running, "sql,new", 0),
+    ):
+        given = {"filter": json.dumps(condition), "stage": stage, "order": "stage_at"}
+        query = read_list_query(parameters=given, member=Membership())
+        count = count_leads(query=query, now=NOW)
+        assert count is not None
+        assert (len(list_leads(query=query, now=NOW).lead_ids), count.value) == (number, number)
+    # Of eight stages three are walked, and of those that are asked for none but them.
+    asked = {"filter": json.dumps(running), "stage": "mql,customer"}
+    assert read_list_query(parameters=asked, member=Membership()).possible_stages == (
+        Stage.MARKETING_QUALIFIED,
+    )
 
 
 def test_what_is_due_is_found_by_its_index(in_tenant: Any) -> None:
