@@ -578,20 +578,6 @@ def test_leads_are_sought_by_their_clock_only_where_clocks_run(in_tenant: Any) -
     )
 
 
-def test_what_is_due_is_found_by_its_index(in_tenant: Any) -> None:
-    run(*[make_lead(stage="mql", stage_at=NOW) for _ in range(40)])
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        claim = (
-            DueRow.objects.filter(kind="clock.share", due_at__lte=NOW, held_at__isnull=True)
-            .order_by("due_at")
-            .select_for_update(skip_locked=True)[:1000]
-        )
-        assert "due_row_of_kind" in claim.explain()
-        of_leads = Clock.objects.filter(lead_id__in=[1, 2, 3], state__in=["running", "paused", "broken"])
-        assert "clock_once_per_visit" in of_leads.explain()
-
-
 def test_a_clock_changes_where_it_stands(in_tenant: Any) -> None:
     """What an index stands on would have to be written anew in every index."""
     with connection.cursor() as cursor:
