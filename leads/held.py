@@ -16,9 +16,11 @@ from leads.listing import EXACT_LIMIT_MS, SLOW_LIMIT_MS, ListTooSlow, TookTooLon
 from leads.models import HeldLead, Lead, Submission, SubmissionState
 from leads.pipeline import RETRY_KIND, discard_held_leads
 from leads.search import search_leads
+from tenancy.audit import record
 from tenancy.errors import NotFound
 from tenancy.keyset import Page, page_by_key
-from tenancy.listing import Count, count_rows
+from tenancy.listing import Count, count_rows, show_number
+from tenancy.models import Membership
 
 PAGE_SIZE: Final = 25
 
@@ -47,14 +49,17 @@ class HeldPage:
 @dataclass(frozen=True)
 class HeldSort:
     """What is held of one sort: the rows that a choice means, what is read ``along`` with them, the ``keys`` of their order;
-    ``subject`` is the column with the ids that due rows of ``due_kind`` and ``discard`` are about."""
+    ``subject`` is the column with the ids that due rows of ``due_kind`` and ``discard`` are about, ``discarded`` the act in the
+    audit log. ``name`` stands in addresses."""
 
+    name: str
     matching: Callable[[HeldChoice], QuerySet[Any, Any]]
     along: str
     keys: Sequence[str]
     subject: str
     due_kind: str
     discard: Callable[[Sequence[int]], int]
+    discarded: str
 
 
 def held_rows() -> list[QuerySet[Any, Any]]:
@@ -102,9 +107,11 @@ def retry_chosen(*, sort: HeldSort, choice: HeldChoice, now: datetime) -> int:
     return len(subjects)
 
 
-def discard_chosen(*, sort: HeldSort, choice: HeldChoice) -> int:
-    """Give up: leads stay as they are, submissions stay readable as refused. Returns how many."""
-    return sort.discard(_subjects(sort, choice))
+def discard_chosen(*, sort: HeldSort, choice: HeldChoice, by: Membership, now: datetime) -> int:
+    """Give up: leads stay as they are, submissions stay readable as refused. It is audited. Returns how many."""
+    count = sort.discard(_subjects(sort, choice))
+    record(act=sort.discarded, subject=show_number(count), by=by, now=now, detail={"search": choice.search})
+    return count
 
 
 def get_held_lead(*, held_id: int) -> HeldLead:
@@ -160,19 +167,23 @@ def _too_slow() -> ListTooSlow:
 
 # Leads whose processing failed.
 LEADS: Final = HeldSort(
+    name="leads",
     matching=_matching_leads,
     along="lead",
     keys=("-first_failed_at", "-id"),
     subject="lead_id",
     due_kind=RETRY_KIND,
     discard=discard_held_leads,
+    discarded="held.leads_discarded",
 )
 # Submissions that made no lead because processing raised; those whose lead is held stand there.
 SUBMISSIONS: Final = HeldSort(
+    name="submissions",
     matching=_matching_submissions,
     along="form",
     keys=("-id",),
     subject="pk",
     due_kind=DUE_KIND,
     discard=discard_submissions,
+    discarded="held.submissions_discarded",
 )

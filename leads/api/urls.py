@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from leads.api import acts, bulk, data_exports, erasure, exports, fields, forms, imports, rules
+from leads.api import acts, bulk, data_exports, erasure, exports, fields, forms, held, imports, rules
 from leads.api.companies import CompanyCollectionView, CompanyView
 from leads.api.intake import EventIntakeView, LeadBatchView, SubmissionView
 from leads.api.leads import LeadCollectionView, LeadView, LeadWhyView
@@ -73,6 +73,9 @@ urlpatterns = [
     path("bulk/<int:run_id>/refused/", bulk.BulkRefusedView.as_view(), name="api-bulk-refused"),
     path("bulk/<int:run_id>/stop/", bulk.BulkStopView.as_view(), name="api-bulk-stop"),
     path("bulk/<int:run_id>/undo/", bulk.BulkUndoView.as_view(), name="api-bulk-undo"),
+    path("held/<slug:sort>/", held.HeldCollectionView.as_view(), name="api-held"),
+    path("held/<slug:sort>/retry/", held.HeldRetryView.as_view(), name="api-held-retry"),
+    path("held/<slug:sort>/discard/", held.HeldDiscardView.as_view(), name="api-held-discard"),
     path("fields/", fields.FieldCollectionView.as_view(), name="api-fields"),
     path("fields/<int:field_id>/", fields.FieldView.as_view(), name="api-field"),
     path("fields/<int:field_id>/retire/", fields.FieldRetireView.as_view(), name="api-field-retire"),

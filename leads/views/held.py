@@ -63,10 +63,7 @@ def held(request: TenantRequest) -> HttpResponse:
         request=request,
         caption=shown.label,
         columns=shown.columns(),
-        rows=[
-            {"row": row, "since": shown.since(row), "is_waiting": row.pk in found.waiting}
-            for row in found.page.rows
-        ],
+        rows=[_row(request, shown, row, is_waiting=row.pk in found.waiting) for row in found.page.rows],
         words=shown.words,
         count=found.count,
         next_cursor=found.page.next_cursor,
@@ -91,6 +88,18 @@ def held(request: TenantRequest) -> HttpResponse:
         for each, count in zip(SORTS.values(), counts, strict=True)
     ]
     return render_listing(request, PAGE, {"heading": heading, "tabs": tabs}, listing=listing)
+
+
+def _row(request: TenantRequest, shown: ShownSort, row: Any, *, is_waiting: bool) -> dict[str, Any]:
+    where = {"slug": request.tenant.slug, shown.parameter: row.pk}
+    return {
+        "row": row,
+        "since": shown.since(row),
+        "is_waiting": is_waiting,
+        "retry_url": reverse(f"{shown.one}-retry", kwargs=where),
+        "discard_url": reverse(f"{shown.one}-discard", kwargs=where),
+        "question": shown.question(row),
+    }
 
 
 def _marking(request: TenantRequest, shown: ShownSort) -> Marking:

@@ -1,6 +1,6 @@
 """One act on many of what is held: those that were marked, or all that match; asked once more before it is done."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -15,16 +15,12 @@ from django.views.decorators.http import require_http_methods
 from leads.held import LEADS, HeldChoice, count_chosen, discard_chosen, retry_chosen
 from leads.listing import MOST_IDS, InvalidListQuery, parse_ids
 from leads.views.held_sorts import SORTS, ShownSort, read_search
-from tenancy.audit import record
 from tenancy.errors import FieldProblem
 from tenancy.listing import SEARCH, show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
 Act = Literal["retry", "discard"]
-
-LEADS_DISCARDED: Final = "held.leads_discarded"
-SUBMISSIONS_DISCARDED: Final = "held.submissions_discarded"
 
 
 @tenant_page(right="held.resolve")
@@ -61,14 +57,7 @@ def _do(request: TenantRequest, shown: ShownSort, act: Act, choice: HeldChoice) 
             count,
         )
         return words % {"n": show_number(count)}
-    count = discard_chosen(sort=shown.sort, choice=choice)
-    record(
-        act=LEADS_DISCARDED if shown.sort is LEADS else SUBMISSIONS_DISCARDED,
-        subject=show_number(count),
-        by=request.member,
-        now=timezone.now(),
-        detail={"search": choice.search},
-    )
+    count = discard_chosen(sort=shown.sort, choice=choice, by=request.member, now=timezone.now())
     if shown.sort is LEADS:
         words = ngettext(
             "Given up: %(n)s. The lead stays as it is.",

@@ -29,18 +29,26 @@ SHOWN: Final = 200
 
 @dataclass(frozen=True)
 class ShownSort:
-    """One sort in words. ``name`` stands in addresses, ``words`` puts a number into words; a row has a name and an instant."""
+    """One sort in words. ``words`` puts a number into words; a row has a name and an instant, two acts whose addresses begin
+    with ``one`` and have its key as ``parameter``, and a question before it is given up."""
 
-    name: str
     sort: HeldSort
     label: Text
     columns: Callable[[], Sequence[Column]]
     words: Callable[[int], str]
     row_name: Callable[[Any], str]
     since: Callable[[Any], datetime]
+    one: str
+    parameter: str
+    question: Callable[[Any], str]
     search_label: Text
     empty_title: Text
     empty_text: Text
+
+    @property
+    def name(self) -> str:
+        """As it stands in addresses."""
+        return self.sort.name
 
     @property
     def query(self) -> str:
@@ -63,7 +71,6 @@ def _lead_columns() -> list[Column]:
         Column(key="lead", label=_("Lead"), template=f"{_PAGE}#lead_cell", card="title"),
         Column(key="step", label=_("Step"), value=lambda each: each["row"].step),
         *_shared_columns(),
-        Column(key="acts", label=_("Acts"), template=f"{_PAGE}#lead_acts_cell", end=True),
     ]
 
 
@@ -72,7 +79,6 @@ def _submission_columns() -> list[Column]:
         Column(key="submission", label=_("Submission"), template=f"{_PAGE}#submission_cell", card="title"),
         Column(key="content", label=_("What came in"), value=_content),
         *_shared_columns(),
-        Column(key="acts", label=_("Acts"), template=f"{_PAGE}#submission_acts_cell", end=True),
     ]
 
 
@@ -93,6 +99,7 @@ def _shared_columns() -> list[Column]:
         Column(key="error", label=_("Error"), template=f"{_PAGE}#error_cell"),
         Column(key="since", label=_("Since"), template=f"{_PAGE}#since_cell"),
         Column(key="attempts", label=_("Tries"), template=f"{_PAGE}#tries_cell", end=True),
+        Column(key="acts", label=_("Acts"), template=f"{_PAGE}#acts_cell", end=True),
     ]
 
 
@@ -100,13 +107,17 @@ SORTS: Final = {
     each.name: each
     for each in (
         ShownSort(
-            name="leads",
             sort=LEADS,
             label=gettext_lazy("Leads"),
             columns=_lead_columns,
             words=lambda n: ngettext("%(n)s lead", "%(n)s leads", n) % {"n": show_number(n)},
             row_name=lambda row: str(row.lead),
             since=lambda row: row.first_failed_at,
+            one="held-lead",
+            parameter="held_id",
+            question=lambda row: (
+                _("Give up the failed run of %(name)s? The lead stays as it is.") % {"name": row.lead}
+            ),
             search_label=gettext_lazy("Search lead, error or step"),
             empty_title=gettext_lazy("No lead is held"),
             empty_text=gettext_lazy(
@@ -114,13 +125,17 @@ SORTS: Final = {
             ),
         ),
         ShownSort(
-            name="submissions",
             sort=SUBMISSIONS,
             label=gettext_lazy("Submissions that made no lead yet"),
             columns=_submission_columns,
             words=lambda n: ngettext("%(n)s submission", "%(n)s submissions", n) % {"n": show_number(n)},
             row_name=lambda row: f"#{row.pk}",
             since=lambda row: row.received_at,
+            one="held-submission",
+            parameter="submission_id",
+            question=lambda row: (
+                _("Give up the submission #%(number)s? It is kept as refused.") % {"number": row.pk}
+            ),
             search_label=gettext_lazy("Search content or error"),
             empty_title=gettext_lazy("No submission is held"),
             empty_text=gettext_lazy(

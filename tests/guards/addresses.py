@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from leads.views.act_pages import ACT_PAGES
 
 # Words in addresses that mean the same to every tenant; every other parameter names something of one tenant.
-WORDS = {"slug", "kind", "act", "name", "number", "part"}
+WORDS = {"slug", "kind", "act", "name", "number", "part", "sort"}
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -424,6 +424,7 @@ SAMPLES: dict[str, Callable[[World], Any]] = {
     "move-reason.name": lambda _world: "no_budget",
     "retire-reason.name": lambda _world: "no_budget",
     "bring-back-reason.name": lambda _world: "no_budget",
+    "sort": lambda _world: "leads",
     "submission_id": row_of(Submission),
     "campaign_id": row_of(Campaign),
     "spend_id": row_of(CampaignSpend),

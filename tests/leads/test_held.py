@@ -14,8 +14,9 @@ from leads.models import HeldLead, Lead, LeadState, Submission, SubmissionState
 from leads.pipeline import pipeline_steps
 from leads.search import refresh_search
 from tenancy.audit import sentence_of
-from tenancy.models import AuditEntry, Membership, Role, Tenant
+from tenancy.models import AuditEntry, Membership, Role, Scope, Tenant
 from tenancy.scope import tenant_scope
+from tests.api.asking import ApiCaller
 from tests.builders import make_lead, make_member
 from tests.conftest import NOW
 from tests.leads.pipeline_steps import poison
@@ -162,3 +163,56 @@ def test_marked_leads_and_submissions_that_match_are_given_up_and_a_single_one_g
     with tenant_scope(other_tenant.pk):
         assert HeldLead.objects.filter(pk=foreign.pk).exists()
         assert Submission.objects.get(pk=theirs.pk).state == SubmissionState.HELD
+
+
+def test_a_key_of_an_administrator_lists_what_is_held_and_does_to_it_what_the_page_does(
+    tenant: Tenant, other_tenant: Tenant
+) -> None:
+    with tenant_scope(other_tenant.pk):
+        foreign = hold(number=1)
+    with tenant_scope(tenant.pk):
+        leads = [hold(number=number, error=f"KeyError: {number}") for number in range(27)]
+        bots = [send(email=f"bot{number}@x.test") for number in range(3)]
+        admin, manager = make_member(role=Role.ADMIN), make_member(role=Role.MANAGER)
+    key = ApiCaller(tenant, Scope.LEADS_READ, Scope.LEADS_WRITE, by=admin)
+    assert ApiCaller(tenant, Scope.LEADS_READ, by=manager).get("/held/leads/").status_code == 403
+
+    first = key.get("/held/leads/").json()
+    assert [row["id"] for row in first["results"]] == [row.pk for row in leads[:25]]
+    row = first["results"][0]
+    assert (row["lead"], row["step"], row["attempts"]) == (leads[0].lead_id, "score", 3)
+    assert (row["error"], row["payload"], row["is_waiting"]) == ("KeyError: 0", None, False)
+    rest = key.client.get(first["next"]).json()
+    assert [row["id"] for row in rest["results"]] == [row.pk for row in leads[25:]]
+    [sent] = key.get("/held/submissions/", q="BOT2").json()["results"]
+    assert (sent["id"], sent["lead"], sent["payload"]) == (bots[2].pk, None, {"email": "bot2@x.test"})
+    assert key.get("/held/companies/").status_code == 404
+
+    unclear: list[dict[str, Any]] = [
+        {},
+        {"ids": []},
+        {"all": False},
+        {"ids": [1], "all": True},
+        {"ids": ["1"]},
+        {"every": True},
+    ]
+    for body in unclear:
+        assert key.post("/held/leads/discard/", body).status_code == 400
+    retried = key.post("/held/leads/retry/", {"ids": [leads[0].pk, leads[1].pk, foreign.pk]})
+    assert (retried.status_code, retried.json()) == (202, {"count": 2})
+    given_up = key.post("/held/leads/discard/", {"q": "KeyError: 2"})
+    assert given_up.json() == {"count": 8}
+    assert key.post("/held/submissions/discard/", {"all": True}).json() == {"count": 3}
+    with tenant_scope(tenant.pk):
+        assert set(DueRow.objects.filter(kind="lead.retry").values_list("subject", flat=True)) == {
+            each.lead_id for each in leads[:2]
+        }
+        assert HeldLead.objects.count() == 19
+        assert {each.state for each in Submission.objects.all()} == {SubmissionState.REFUSED}
+        acts = AuditEntry.objects.filter(act__startswith="held.").order_by("pk")
+        assert [(each.act, each.subject) for each in acts] == [
+            ("held.leads_discarded", "8"),
+            ("held.submissions_discarded", "3"),
+        ]
+    with tenant_scope(other_tenant.pk):
+        assert HeldLead.objects.filter(pk=foreign.pk).exists()
