@@ -147,8 +147,11 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
     if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
         return Count.up_to(len(query.search.lead_ids), limit=limit)
     page = PageRead(query, query.order, query.size + 1, None, now)
+    known = page.known_count(limit=limit)
+    if known is not None:
+        return Count.up_to(known, limit=limit)
     try:
-        with in_time(is_fast=page.is_counted or query.is_promised(order=query.order.removeprefix("-"))):
+        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
             found = page.count(limit=limit)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)

@@ -18,7 +18,7 @@ from django.db.models import F, Q, QuerySet, Subquery
 
 from leads.conditions.compile import compile_filter, rows_of_leads
 from leads.conditions.facts import get_fact
-from leads.conditions.language import Condition, Leaf, is_fast, list_leaves
+from leads.conditions.language import Condition, Connective, Leaf, is_fast, list_leaves
 from leads.conditions.logic import InSet, Operands, Truth
 from leads.deeds import Deed
 from leads.lifecycle import STAGE_FUNCTION
@@ -154,6 +154,14 @@ class LeadFilters:
         }
         return {key for key, is_asked in named.items() if is_asked}
 
+    @cached_property
+    def possible_stages(self) -> tuple[Stage, ...]:
+        """The stages in which leads can match at all, in their order."""
+        known = set(self.stages or Stage)
+        if self.condition is not None:
+            known &= _stages_of(self.condition)
+        return tuple(stage for stage in Stage if stage in known)
+
     @property
     def has_owner(self) -> bool:
         """Whether whose leads they are is said: an index knows those of each owner."""
@@ -188,9 +196,10 @@ class LeadFilters:
             known[order, now] = _look(self, order, now)
         return known[order, now]
 
-    def is_found(self, *, order: str, now: datetime) -> bool:
-        """Whether it has been asked already what indexes say, and they said something."""
-        return self.__dict__.get("_found", {}).get((order, now)) is not None
+    def known(self, *, order: str, now: datetime) -> Found | None:
+        """What ``found`` said if it has been asked already."""
+        asked: Found | None = self.__dict__.get("_found", {}).get((order, now))
+        return asked
 
     def is_served(self, *, order: str, now: datetime) -> bool:
         """Whether indexes begin with the filter and go on in this order: then the page is read off them."""
@@ -438,6 +447,18 @@ def _paths_of(expression: Any) -> set[str | None]:
     for part in expression.get_source_expressions():
         found |= _paths_of(part)
     return found
+
+
+def _stages_of(condition: Condition) -> set[Stage]:
+    """The stages in which a lead can meet a condition, as far as its facts say."""
+    if isinstance(condition, Leaf):
+        is_told = condition.fact.stages and condition.operator.key in _SELECTIVE
+        return {Stage(stage) for stage in condition.fact.stages} if is_told else set(Stage)
+    if condition.connective is Connective.ALL:
+        return set.intersection(*map(_stages_of, condition.parts))
+    if condition.connective is Connective.ANY:
+        return set.union(*map(_stages_of, condition.parts))
+    return set(Stage)
 
 
 def _rebased(truth: Truth, root: Root) -> Truth:

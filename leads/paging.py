@@ -116,13 +116,18 @@ class PageRead:
         """Whether the page is read off an index, nothing passed by."""
         return self.filters.is_served(order=self.by.value, now=self.now)
 
-    @property
-    def is_counted(self) -> bool:
-        """Whether reading the page said how many match."""
-        return not self.is_by_stage and self.filters.is_found(order=self.by.value, now=self.now)
+    def known_count(self, *, limit: int) -> int | None:
+        """How many leads match, to one more than the limit, if reading the page told it."""
+        if not self.filters.possible_stages:
+            return 0
+        if self.is_by_stage:
+            counts = self.filters.__dict__.get("_stage_counts", {}).get(self.now)
+            return None if counts is None else total_of(counts, limit=limit)
+        found = self.filters.known(order=self.by.value, now=self.now)
+        return None if found is None else found.count
 
     def count(self, *, limit: int) -> int | None:
-        """How many leads match, to one more than the limit; None where neither the page nor an index of an order knows it."""
+        """The same, asked of indexes where reading didn't tell it; None where they don't know it."""
         if not self.is_by_stage:
             found = self.filters.found(order=self.by.value, now=self.now)
             return None if found is None else found.count
@@ -138,13 +143,10 @@ class PageRead:
         Where very many match, walking the order and asking each lead finds them soon, unless they all stand at its other end: the
         newest by the oldest move. Then all that match are gathered after all.
         """
+        if not self.filters.possible_stages:
+            return []
         if self.is_by_stage:
-            if self.is_served:
-                return read_ranges(self.filters, self._slice, now=self.now)
-            if self.filters.has_owner:
-                return read_owned(self.filters, self._slice, now=self.now)
-            counts = stage_counts(self.filters, now=self.now)
-            return read_by_stage(self.filters, self._slice, counts=counts, now=self.now)
+            return self._read_by_stage()
         order = self.by.value
         matching = match(self.filters, order=order, now=self.now)
         if matching.way is Way.FEW or (table_of(order) is Lead and matching.way is Way.UNKNOWN):
@@ -164,6 +166,14 @@ class PageRead:
         if matching.way is Way.UNKNOWN or len(found) == self.rows:
             return found
         return self._read_far(matching.way)
+
+    def _read_by_stage(self) -> Placed:
+        if self.is_served:
+            return read_ranges(self.filters, self._slice, now=self.now)
+        if self.filters.has_owner:
+            return read_owned(self.filters, self._slice, now=self.now)
+        counts = stage_counts(self.filters, now=self.now)
+        return read_by_stage(self.filters, self._slice, counts=counts, now=self.now)
 
     def _read_far(self, way: Way) -> Placed:
         """The same where none are near: past a set of all that the search's index finds, or of all that match, gathered."""

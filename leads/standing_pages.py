@@ -5,6 +5,11 @@ Leads of a stage are alike and those of two stages are not (an import is new, co
 and answered stage by stage: where few match, all of them are gathered by the filter's own index; where many do, the stage's range
 is walked, since the next that matches is near. Where it isn't, they are gathered after all. What stands in other tables is asked
 along the merge, in step.
+
+The planner knows nothing of that: left to itself it reads an index to its end for a filter that it takes for a rare one. So the
+statements say it: a LATERAL for each stage, OFFSET 0 and LIMIT as fences, and a range of an index in place of the table
+(``over``), to be found first and asked after. The ORM says none of the three; what it says, filters and orders, it goes on
+saying, and its finished statements are the pieces that are put together here, each with its parameters in the order of the text.
 """
 
 from collections.abc import Sequence
@@ -20,9 +25,9 @@ from leads.matching import LeadFilters, Rows, most_passed
 from leads.models import LeadState, Stage
 
 # To gather so many of a stage costs less than to walk past those that don't match.
-FEW: Final = 300
+FEW: Final = 200
 # What is passed in an index until gathering is the better way.
-STEPS: Final = 4000
+STEPS: Final = 3000
 _TABLE: Final = LeadState._meta.db_table
 _GIVEN_STAGE: Final = Fragment("given.stage", output_field=TextField())
 
@@ -134,7 +139,7 @@ def read_in_step(
     """The same where rows (of leads or standings) say what matches: they are asked of the standings of the stages in their order,
     of which these ``columns`` suffice, and of no more than ``most``."""
     branches, parameters = [], []
-    for stage in filters.stages or Stage:
+    for stage in filters.possible_stages:
         sql, given = compiled(_walked(part, LeadState.objects.filter(stage=stage), columns))
         branches.append(f"({sql} {part.order})")
         parameters += given
@@ -157,8 +162,9 @@ def compiled(rows: Rows) -> tuple[str, list[Any]]:
 
 
 def over(sql: str, table: str, rows: str) -> str:
-    """A statement that asks these rows in place of the table; subqueries go on asking the table. The parameters of the rows come
-    before its own."""
+    """A statement that asks these rows in place of the table: in its first FROM or JOIN of that name they stand in brackets, and
+    the name is theirs from there on. Subqueries go on asking the table. The parameters of the rows come before its own:
+    what it selects are plain columns, which have none."""
     before, named, after = f"{sql} ".partition(f' "{table}" ')
     assert before.endswith(("FROM", "JOIN"))
     return f"{before} ({rows}){named}{after}"
@@ -167,9 +173,9 @@ def over(sql: str, table: str, rows: str) -> str:
 def _groups(filters: LeadFilters, now: datetime) -> list[tuple[set[Stage], Rows]]:
     """Stages, and the standings of the stage around that match."""
     return [
-        ({*stages} & {*(filters.stages or Stage)}, rows.filter(stage=_GIVEN_STAGE))
+        ({*stages} & {*filters.possible_stages}, rows.filter(stage=_GIVEN_STAGE))
         for stages, rows in filters.by_function(now=now)
-        if {*stages} & {*(filters.stages or Stage)}
+        if {*stages} & {*filters.possible_stages}
     ]
 
 

@@ -133,13 +133,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Requests to the API leave here for API_MIDDLEWARE; what follows is for people.
+    "tenancy.machines.MachineMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.requests.RequestLogMiddleware",
     "tenancy.policy.PolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tenancy.doors.DoorMiddleware",
-    # Requests to the API leave here for API_MIDDLEWARE; what follows is for people.
-    "tenancy.machines.MachineMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -152,6 +152,9 @@ MIDDLEWARE = [
 ]
 
 API_MIDDLEWARE = [
+    "core.requests.RequestLogMiddleware",
+    "tenancy.policy.MachinePolicyMiddleware",
+    "tenancy.doors.DoorMiddleware",
     "django.middleware.common.CommonMiddleware",
     "tenancy.middleware.LanguageMiddleware",
     "tenancy.middleware.TenantMiddleware",

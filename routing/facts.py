@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from leads.conditions.facts import LEAD, Choice, Fact, Rows, Vocabulary
 from leads.conditions.lead_facts import STANDING
 from leads.conditions.operators import FactType
+from routing.clocks import STAGE_OF_KIND
 from routing.models import OPEN_STATES, Clock, ClockKind, ClockState
 
 OPEN_CLOCK: Final = "open_clock"
@@ -24,6 +25,7 @@ def _open_clocks() -> Any:
 _CLOCKS: Final = Rows(_open_clocks, "state")
 _KINDS: Final = Rows(_open_clocks, "kind")
 _WARNED: Final = Rows(_open_clocks, "level")
+_STAGES: Final = frozenset(stage.value for stage in STAGE_OF_KIND.values())
 
 
 def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
@@ -40,6 +42,7 @@ def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
                 Choice(state.value, state.label) for state in (ClockState.RUNNING, ClockState.BROKEN)
             ],
             is_fast=True,
+            stages=_STAGES,
         )
     )
     vocabulary.register(
@@ -50,6 +53,7 @@ def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
             type=FactType.CHOICE,
             expression=_KINDS.value,
             rows=_KINDS,
+            stages=_STAGES,
             choices=lambda: [Choice(kind.value, kind.label) for kind in ClockKind],
         )
     )
@@ -61,5 +65,6 @@ def register_clock_facts(vocabulary: Vocabulary = LEAD) -> None:
             type=FactType.INTEGER,
             expression=_WARNED.value,
             rows=_WARNED,
+            stages=_STAGES,
         )
     )

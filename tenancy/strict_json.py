@@ -32,13 +32,7 @@ def parse_json(body: bytes | str) -> Any:
             % {"most": MAX_JSON_PARTS}
         )
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
+        value = _decoder.decode(text)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -106,3 +100,9 @@ def _refuse_hostile_texts(value: Any, path: str = "") -> None:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _refuse_hostile_texts(inner, f"{path}[{index}]")
+
+
+# Making one takes as long as reading a lead.
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+)

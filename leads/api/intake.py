@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -238,12 +238,15 @@ class EventIntakeView(CaptureView):
         return Response(one.body, status=one.status)
 
 
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def as_response(answer: Answer) -> HttpResponse:
     """An HTTP answer; 202 says where to look, an error is a problem document.
 
     It is plain JSON, and written here: DRF's rendering takes as long as all else that a small request's view does.
     """
-    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
+    body = _encoder.encode(answer.body)
     kind = PROBLEM_TYPE if answer.status >= 400 else "application/json"
     response = HttpResponse(body.encode(), status=answer.status, content_type=kind)
     if answer.status == 202:

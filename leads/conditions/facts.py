@@ -58,7 +58,8 @@ class Fact:
     one unit as people write it (100 for money in minor units, 1,000,000 for millionths). ``normalise`` brings a value to the
     form in which it is stored. A fact with ``suggests_choices`` takes other values too. ``is_fast``: an index says which leads
     match; ``fast_orders``: the orders of a list that come with it in ten milliseconds however many leads there are and wherever
-    those that match stand. In the others a list has a time limit.
+    those that match stand. In the others a list has a time limit. ``stages``: those that a lead is in if this is known of it;
+    empty for any.
     """
 
     key: str
@@ -74,6 +75,7 @@ class Fact:
     scale: int = 1
     is_fast: bool = False
     fast_orders: frozenset[str] = frozenset()
+    stages: frozenset[str] = frozenset()
     is_always_known: bool = False
     is_retired: bool = False
     counts_events: bool = False

@@ -1,5 +1,6 @@
 """The life of a clock: started, warned, broken, offered on, escalated, met, cancelled; with a moving now."""
 
+import json
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from core.models import DueRow, Notification
 from core.notifications import text_of
 from leads.clocks import list_clocks, list_urgent_faces
 from leads.lifecycle import Move, move_lead
+from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import (
     ContactAttempt,
     Decision,
@@ -551,18 +553,29 @@ def test_the_other_tenants_clocks_are_not_seen_nor_acted_on(tenant: Any, other_t
         assert (clock_of(theirs).state, told(theirs)) == ("running", [])
 
 
-def test_what_is_due_is_found_by_its_index(in_tenant: Any) -> None:
-    run(*[make_lead(stage="mql", stage_at=NOW) for _ in range(40)])
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        claim = (
-            DueRow.objects.filter(kind="clock.share", due_at__lte=NOW, held_at__isnull=True)
-            .order_by("due_at")
-            .select_for_update(skip_locked=True)[:1000]
-        )
-        assert "due_row_of_kind" in claim.explain()
-        of_leads = Clock.objects.filter(lead_id__in=[1, 2, 3], state__in=["running", "paused", "broken"])
-        assert "clock_once_per_visit" in of_leads.explain()
+def test_leads_are_sought_by_their_clock_only_where_clocks_run(in_tenant: Any) -> None:
+    make_lead(stage="customer")
+    mql = make_mql()
+    run(mql)
+    running = {"fact": "open_clock", "op": "eq", "value": "running"}
+    elsewhere = {"all": [running, {"fact": "stage", "op": "eq", "value": "customer"}]}
+    either = {"any": [running, {"fact": "stage", "op": "eq", "value": "customer"}]}
+    for condition, stage, number in (
+        (running, "", 1),
+        (elsewhere, "", 0),
+        (either, "", 2),
+        (running, "sql,new", 0),
+    ):
+        given = {"filter": json.dumps(condition), "stage": stage, "order": "stage_at"}
+        query = read_list_query(parameters=given, member=Membership())
+        count = count_leads(query=query, now=NOW)
+        assert count is not None
+        assert (len(list_leads(query=query, now=NOW).lead_ids), count.value) == (number, number)
+    # Of eight stages three are walked, and of those that are asked for none but them.
+    asked = {"filter": json.dumps(running), "stage": "mql,customer"}
+    assert read_list_query(parameters=asked, member=Membership()).possible_stages == (
+        Stage.MARKETING_QUALIFIED,
+    )
 
 
 def test_a_clock_changes_where_it_stands(in_tenant: Any) -> None:
