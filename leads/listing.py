@@ -70,11 +70,6 @@ class LeadListQuery(LeadFilters):
         """Whether leads may be missing because of a filter or the search."""
         return replace(self, order=DEFAULT_ORDER, cursor="", size=PAGE_SIZE) != LeadListQuery()
 
-    @property
-    def is_nothing_but_search(self) -> bool:
-        """Whether no filter narrows what the search finds."""
-        return not replace(self, q="").is_narrowed
-
 
 @dataclass(frozen=True)
 class LeadPage:
@@ -124,8 +119,12 @@ def read_list_query(
 def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
     """One page of leads. Raises InvalidListQuery for a cursor that is not one of this order, ListTooSlow."""
     position = _read_cursor(query) if query.cursor else None
-    with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
-        found = PageRead(query, query.order, query.size + 1, position, now).read()
+    read = PageRead(query, query.order, query.size + 1, position, now)
+    if read.is_of_search:
+        found = read.search().rows
+    else:
+        with in_time(is_fast=query.is_promised(order=query.order.removeprefix("-"))):
+            found = read.read()
     is_backward = position is not None and position.is_backward
     has_more = len(found) > query.size
     found = found[: query.size]
@@ -141,12 +140,16 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
 
 
 def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO) -> Count | None:
-    """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long."""
-    if query.search is not None and query.search.is_common and query.is_nothing_but_search:
-        return Count(value=limit, exact=False)
-    if query.search is not None and query.search.lead_ids is not None and query.is_nothing_but_search:
-        return Count.up_to(len(query.search.lead_ids), limit=limit)
+    """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long.
+
+    Where a search alone finds more than a page of a large tenant's leads, they are not all looked for: at least so many.
+    """
     page = PageRead(query, query.order, query.size + 1, None, now)
+    if page.is_of_search:
+        return page.search(counted_to=limit).count(limit=limit)
+    if query.is_nothing_but_search and query.search is not None and query.search.patterns:
+        lead_ids = query.search.lead_ids
+        return Count.up_to(limit + 1 if lead_ids is None else len(lead_ids), limit=limit)
     known = page.known_count(limit=limit)
     if known is not None:
         return Count.up_to(known, limit=limit)

@@ -122,6 +122,16 @@ class LeadFilters:
         return search_leads(text=self.q) if self.q else None
 
     @property
+    def is_nothing_but_search(self) -> bool:
+        """Whether leads are looked for by a text and no other filter."""
+        return bool(self.q) and not (
+            any(self._columns())
+            or self.owner is not None
+            or self.condition is not None
+            or self.deed is not None
+        )
+
+    @property
     def is_fast(self) -> bool:
         """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
         is_looked_up = self.search is None or self.search.is_looked_up

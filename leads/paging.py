@@ -22,6 +22,7 @@ from django.db.models import (
 from leads.conditions.logic import Bind, Fragment
 from leads.matching import CREATION, NOBODY, LeadFilters, Rows, Way, gather, match, most_passed, on, table_of
 from leads.models import Lead, LeadState, Stage
+from leads.search import Hits, is_indexed, search_in_order
 from leads.standing_pages import (
     Placed,
     Slice,
@@ -35,6 +36,7 @@ from leads.standing_pages import (
     read_ranges,
     total_of,
 )
+from tenancy.listing import COUNTED_TO
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,29 @@ class PageRead:
     def is_descending(self) -> bool:
         """Which way the index is read."""
         return self.order.startswith("-") != self.is_backward
+
+    @property
+    def is_of_search(self) -> bool:
+        """Whether the search's index gives the rows in order."""
+        return (
+            self.order.removeprefix("-") == CREATION
+            and self.filters.is_nothing_but_search
+            and is_indexed(text=self.filters.q)
+        )
+
+    def search(self, *, counted_to: int = COUNTED_TO) -> Hits:
+        """The rows, and how many match besides; the first page and its count are asked for at once."""
+        known: dict[Any, Hits] = self.filters.__dict__.setdefault("_hits", {})
+        asked = (self.position, self.is_descending, self.rows, counted_to)
+        if asked not in known:
+            known[asked] = search_in_order(
+                text=self.filters.q,
+                is_descending=self.is_descending,
+                beyond=None if self.position is None else (self.position.value, self.position.lead_id),
+                size=self.rows,
+                counted_to=counted_to if self.position is None else 0,
+            )
+        return known[asked]
 
     @property
     def is_by_stage(self) -> bool:

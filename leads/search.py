@@ -2,12 +2,17 @@
 
 Every word of the search has to be found in the lead's text. A word of five letters or more may stand anywhere in it, a shorter
 one begins a word there. The index of such parts is no use under row security, so an audited function asks it
-(``leadsys_search_leads``); it takes the tenant from the scope and gives ids. Where more leads match than it gives, they are so
-many that walking through the list in its own order soon finds a page of them; a sample tells that of the commonest words.
+(``leadsys_search_page``, ``leadsys_search_leads``); it takes the tenant from the scope and gives ids.
+
+The first gives a page in order of creation: it goes through the leads span by span of time, as the index knows in which spans a
+lead was created, and stops as soon as it has enough. The second serves filters and other orders: it gives all that match. Where
+they are more than it gives, they are so many that walking through the list in its own order soon finds a page of them; a sample
+tells that of the commonest words.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.contrib.postgres.fields import ArrayField
@@ -18,6 +23,7 @@ from leads.capture.values import fold_text
 from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, Fragment, InList, InSet, Like, Truth
 from leads.conditions.statements import Statement
 from leads.models import LeadSearch
+from tenancy.listing import Count
 from tenancy.scope import require_tenant_id
 
 # With more matches a page is found sooner by walking through the list than by looking them all up.
@@ -69,6 +75,47 @@ class Search:
         # Read for each lead by its key, never joined: the planner takes a common text for a rare one and would sort them all.
         text = Subquery(LeadSearch.objects.filter(lead=OuterRef("pk")).values("text"))
         return AllOf(*(Like(text, Bind(pattern, TextField())) for pattern in self.patterns))
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Leads that match, in order of creation. ``rows``: instant and id of those on a page. ``seen``: how many were found on the
+    way, to one more than was to be counted. ``is_all``: whether no more match."""
+
+    rows: list[tuple[datetime, int]]
+    seen: int
+    is_all: bool
+
+    def count(self, *, limit: int) -> Count:
+        """How many match; of what was not counted to its end a round number that it is more than."""
+        if self.is_all or self.seen > limit:
+            return Count.up_to(self.seen, limit=limit)
+        return Count(value=self.seen // (step := 10 ** (len(str(self.seen)) - 1)) * step, exact=False)
+
+
+def is_indexed(*, text: str) -> bool:
+    """Whether a text has a part that the index knows."""
+    return bool(_patterns(fold_text(text)))
+
+
+def search_in_order(
+    *, text: str, is_descending: bool, beyond: tuple[datetime, int] | None, size: int, counted_to: int
+) -> Hits:
+    """The leads that match a text in order of creation: at most ``size``, beyond an instant and id if given. The text has to
+    be indexed."""
+    patterns = list(dict.fromkeys(_patterns(fold_text(text))))
+    at, lead_id = beyond or (None, None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT matched, is_all, lead_ids, created_ats FROM leadsys_search_page(
+                %s::text[], %s, %s::timestamptz, %s::bigint, %s::integer, %s::integer
+            )
+            """,
+            [patterns, is_descending, at, lead_id, size, counted_to + 1],
+        )
+        seen, is_all, lead_ids, instants = cursor.fetchone()
+    return Hits(list(zip(instants or (), lead_ids or (), strict=True)), seen, is_all)
 
 
 def has_id(lead_ids: Iterable[int]) -> Truth:
@@ -151,10 +198,10 @@ SEARCH_TEXT: Final = f"""(' ' || concat_ws(
 
 # Only rows that differ are written; a conflict alone would write the row it locks. OFFSET 0: each text is made once.
 REFRESH: Final = f"""
-INSERT INTO leads_leadsearch AS known (tenant_id, lead_id, text)
-SELECT %(tenant)s::bigint, told.id, told.text
+INSERT INTO leads_leadsearch AS known (tenant_id, lead_id, created_at, text)
+SELECT %(tenant)s::bigint, told.id, told.created_at, told.text
 FROM (
-    SELECT lead.id, {SEARCH_TEXT} AS text
+    SELECT lead.id, lead.created_at, {SEARCH_TEXT} AS text
     FROM leads_lead lead LEFT JOIN leads_company company ON company.id = lead.company_id
     WHERE lead.id = ANY (%(lead_ids)s::bigint[])
     OFFSET 0
