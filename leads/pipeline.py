@@ -127,7 +127,10 @@ def run_pipeline(
     rules = open_rulebook()
     standings = {each.lead_id: each for each in newborn}
     for start in range(0, len(ids), BATCH_SIZE):
-        locked, held = _lock_batch(ids[start : start + BATCH_SIZE])
+        part = ids[start : start + BATCH_SIZE]
+        # Nobody else sees those that were made in this transaction.
+        locked, held = _lock_batch([lead_id for lead_id in part if lead_id not in standings])
+        locked = sorted([*locked, *standings.keys() & part])
         if not locked:
             continue
         current = Batch([], reason, now, tenant, rules)

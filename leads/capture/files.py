@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TextIO
@@ -168,27 +169,22 @@ def _check_header(header: _Record) -> tuple[str, ...]:
 
 
 class _Lines:
-    """The lines of a text for the csv reader; remembers that one held a NUL until asked."""
+    """The lines of a text for the csv reader. ``has_nul``: one held a NUL since that was last taken back."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
-        self._has_nul = False
+        self.has_nul = False
 
     def __iter__(self) -> Iterator[str]:
-        for line in iter(lambda: self._text.readline(MAX_LINE_CHARACTERS), ""):
+        for line in iter(partial(self._text.readline, MAX_LINE_CHARACTERS), ""):
             if len(line) == MAX_LINE_CHARACTERS:
                 raise UnreadableFile(
                     _("A line of the file is longer than %d characters. Is it a CSV file?")
                     % MAX_LINE_CHARACTERS
                 )
             if "\0" in line:
-                self._has_nul = True
+                self.has_nul = True
             yield line
-
-    def take_nul(self) -> bool:
-        """Whether a NUL was seen since the last call."""
-        seen, self._has_nul = self._has_nul, False
-        return seen
 
 
 @contextmanager
@@ -220,7 +216,8 @@ def _read_records(path: Path, encoding: str, delimiter: str) -> Iterator[_Record
             except csv.Error as error:
                 yield _Record(number, [], _broken_quote(number, reader.line_num - first_line, error))
                 continue
-            if lines.take_nul():
+            if lines.has_nul:
+                lines.has_nul = False
                 yield _Record(number, cells, _("The row holds a NUL character."))
             elif any(map(str.strip, cells)):
                 yield _Record(number, cells, None)

@@ -22,7 +22,7 @@ from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
 from leads.capture.files import Table, open_table
 from leads.capture.inputs import IntakeRules
-from leads.capture.lanes import FIRST, LAST, SECOND, LaneRows, Normalise, count_waves, lanes_of
+from leads.capture.lanes import FIRST, LAST, LaneRows, Normalise, count_waves, lanes_of
 from leads.capture.readable_file import (
     ImportOptions,
     OpenFields,
@@ -417,10 +417,7 @@ class _Run:
 
     def _take(self, run: ImportRun, rows: Sequence[ReadRow], prepared: Any, lane: int | None) -> Tally:
         tally = self._taker.take(run, rows, prepared)
-        if lane in {FIRST, SECOND}:
-            # Nobody else in the file is one of the new ones.
-            tally.seen = {each: outcome for each, outcome in tally.seen.items() if outcome != "new"}
-        elif lane in {None, LAST}:
+        if lane in {None, LAST}:
             run.row_number = rows[-1].number
             run.save(update_fields=["row_number"])
         return tally

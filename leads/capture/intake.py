@@ -104,7 +104,11 @@ def prepare_companies(*, rows: Sequence[LeadInput]) -> list[PreparedCompany]:
     No two rows may share an identity. Of a row that will be refused nothing is written.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [PREPARING, require_tenant_id() % 2**31])
+        # Nothing is waited for that is of no use by itself: it is on the disk with the rows that refer to it, which come later.
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, %s), set_config('synchronous_commit', 'off', true)",
+            [PREPARING, require_tenant_id() % 2**31],
+        )
     intakes = [Intake(given) for given in rows]
     match_rows(intakes, is_locking=False)
     good = [row for row in intakes if row.problem is None]

@@ -1,9 +1,9 @@
 """Which of two processes takes in which row of a file: never do both touch the same lead at the same time.
 
 Rows that share an identity have to be taken in in their order. So they go in waves, and both processes are done with one before
-the next begins: first the rows whose identity comes once in the file, then the first of each of the others, then their second,
-and so on. Waves that are not worth two processes, and rows without an identity, which are counted by their place in the file,
-come last, when one process is left.
+the next begins: first the rows in which an identity comes for the first time, then those in which it comes again, and so on.
+Waves that are not worth two processes, and rows without an identity, which are counted by their place in the file, come last,
+when one process is left.
 """
 
 from array import array
@@ -86,7 +86,7 @@ class LaneScan:
                 waves[number] = 0 if any(keys) else -1
             else:
                 shared = self._repeated.intersection(keys)
-                wave = 1 + max(last_of.get(key, 0) for key in shared)
+                wave = 1 + max(last_of.get(key, -1) for key in shared)
                 last_of.update(dict.fromkeys(shared, wave))
                 waves[number] = wave
         return waves

@@ -37,13 +37,18 @@ class PreparedLeads(NamedTuple):
     companies: list[PreparedCompany]
 
 
+def _comparable_email(text: str) -> str | None:
+    """Equal for two addresses that are the same; of plain letters it is not asked whether it is one."""
+    return text.strip().lower() if text.isascii() else normalise_email(text)
+
+
 class LeadRows:
     """Rows that tell of leads."""
 
     kind = ImportRun.Subject.LEADS
     open_fields: OpenFields = {EVENT: "date"}
     fields: Mapping[str, FieldType] = {name: _TYPES.get(name, "text") for name in LEAD_FIELDS}
-    identities: Mapping[str, Normalise] | None = {"external_id": str.strip, "email": normalise_email}
+    identities: Mapping[str, Normalise] | None = {"external_id": str.strip, "email": _comparable_email}
 
     def read(
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
