@@ -24,6 +24,7 @@ from leads.deeds import Deed, read_deed
 from leads.matching import NOBODY, LeadFilters, rows_to_count
 from leads.models import Stage
 from leads.paging import ORDERS, PageRead, Position
+from leads.search import count_found, is_indexed
 from tenancy.errors import FieldProblem, Invalid, Problem
 from tenancy.listing import COUNTED_TO, Count, count_rows
 from tenancy.models import MemberKind, Membership, normalise_login
@@ -142,7 +143,8 @@ def list_leads(*, query: LeadListQuery, now: datetime) -> LeadPage:
 def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO) -> Count | None:
     """How many leads match: exact to ``limit``, else that many and more; None when counting takes too long.
 
-    Where a search alone finds more than a page of a large tenant's leads, they are not all looked for: at least so many.
+    Where a search alone finds more than a page of a large tenant's leads, they are not all looked for: at least so many, and
+    ``count_on`` says it exactly.
     """
     page = PageRead(query, query.order, query.size + 1, None, now)
     if page.is_of_search:
@@ -159,6 +161,17 @@ def count_leads(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO)
             if found is None:
                 return count_rows(rows_to_count(query, now=now), limit=limit)
             return Count.up_to(found, limit=limit)
+    except ListTooSlow:
+        return None
+
+
+def count_on(*, query: LeadListQuery, now: datetime, limit: int = COUNTED_TO) -> Count | None:
+    """``count_leads``, exact to ``limit`` in a large tenant's search, too, for whoever asks once the page is there."""
+    if not query.is_nothing_but_search or not is_indexed(text=query.q):
+        return count_leads(query=query, now=now, limit=limit)
+    try:
+        with in_time(is_fast=False):
+            return count_found(text=query.q, limit=limit)
     except ListTooSlow:
         return None
 

@@ -118,6 +118,17 @@ def search_in_order(
     return Hits(list(zip(instants or (), lead_ids or (), strict=True)), seen, is_all)
 
 
+def count_found(*, text: str, limit: int) -> Count:
+    """How many leads match a text that is indexed: exact to the limit, which takes longer than to find a page of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT leadsys_search_leads(%s::text[], %s)) found",
+            [list(dict.fromkeys(_patterns(fold_text(text)))), limit + 1],
+        )
+        (number,) = cursor.fetchone()
+    return Count.up_to(number, limit=limit)
+
+
 def has_id(lead_ids: Iterable[int]) -> Truth:
     """Whether a lead, or its standing, is one of these. They go as one text: psycopg looks at each element several times."""
     return InList(F("pk"), Bind(f"{{{','.join(map(str, lead_ids))}}}", ArrayField(BigIntegerField())))

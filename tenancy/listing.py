@@ -299,6 +299,16 @@ class Listing:
         return said.urlencode()
 
     @property
+    def count_id(self) -> str:
+        """The element of the count, which is asked for by itself while it is still to come."""
+        return f"{self.key}-count"
+
+    @property
+    def is_count_to_come(self) -> bool:
+        """Whether the rows were not counted as far as people are told, since that takes longer than to find a page of them."""
+        return self.count is not None and not self.count.exact and self.count.value < COUNTED_TO
+
+    @property
     def count_text(self) -> str:
         """ "12 leads", "more than 1,000 leads", or nothing when nobody counted."""
         if self.count is None:

@@ -14,7 +14,7 @@ from leads.capture.editing import change_tags, edit_lead
 from leads.listing import (
     LeadListQuery,
     LeadPage,
-    count_leads,
+    count_on,
     list_leads,
     read_list_query,
 )
@@ -73,7 +73,7 @@ class LeadCollectionView(LeadIntakeView):
                 "results": [details[lead_id] for lead_id in page.lead_ids if lead_id in details],
                 "next": page_url(request, page.next_cursor),
                 "previous": page_url(request, page.previous_cursor),
-                "count": count_json(count_leads(query=query, now=now), query, page),
+                "count": count_json(count_on(query=query, now=now), query, page),
             }
         )
 

@@ -34,7 +34,6 @@ DECLARE
     upto integer;
     next_matching integer;
     is_crowded boolean := false;
-    common boolean;
     older timestamptz := '-infinity';
     newer timestamptz := 'infinity';
     first_at timestamptz;
@@ -105,7 +104,6 @@ BEGIN
         widest := greatest(4, least(1000, 6 * size * (1 + cardinality(bounds)) / expected));
         width := least(2, widest);
     END IF;
-    common := cardinality(matching) > 2;
     beyond_at := COALESCE(beyond_at, CASE WHEN is_descending THEN timestamptz 'infinity' ELSE '-infinity' END);
     IF is_descending THEN
         newer := beyond_at + interval '1 minute';
@@ -179,11 +177,8 @@ BEGIN
         matched := matched + here;
         is_all := upto > cardinality(bounds) AND here < bound;
         EXIT WHEN upto > cardinality(bounds) OR matched >= greatest(size, most);
-        IF matched >= size AND cardinality(bounds) > 24 THEN
-            -- Of a large tenant's leads it is enough that there are more than a page; where some of the sample match, very many do.
-            matched := CASE WHEN common THEN greatest(matched, most) ELSE matched END;
-            EXIT;
-        END IF;
+        -- In a large tenant, or where ids are far apart, it is enough that there are more than a page.
+        EXIT WHEN matched >= size AND cardinality(bounds) > 24;
         width := CASE WHEN matched >= size THEN cardinality(bounds) ELSE least(growth * (upto - place), widest) END;
         place := upto;
         IF is_descending THEN

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
@@ -27,6 +29,7 @@ from leads.listing import (
     ListTooSlow,
     count_exactly,
     count_leads,
+    count_on,
     list_leads,
     read_list_query,
 )
@@ -38,6 +41,7 @@ from leads.views.lead_columns import USUAL, lead_columns, listed_leads
 from leads.views.marking import list_marking
 from tenancy.errors import FieldProblem
 from tenancy.listing import (
+    Count,
     EmptyState,
     ListError,
     Listing,
@@ -51,6 +55,7 @@ from tenancy.requests import TenantRequest
 from tenancy.rights import may
 
 PAGE: Final = "leads/lead_list.html"
+COUNT_ID: Final = "leads-count"
 FILTERS: Final = ("filter", "owner", "score_min", "grade_min", "origin")
 
 
@@ -66,6 +71,8 @@ def lead_list(request: TenantRequest) -> HttpResponse:
     query, page = LeadListQuery(), LeadPage([], None, None)
     try:
         query = read_list_query(parameters=given, member=request.member)
+        if request.headers.get("HX-Target") == COUNT_ID:
+            return _counted(request, query, now)
         page = list_leads(query=query, now=now)
     except InvalidListQuery as invalid:
         problems = invalid.errors
@@ -79,7 +86,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
     count = None if error else count_leads(query=query, now=now)
     chips = filter_chips(query, given)
     listing = Listing(
-        key="leads",
+        key=LEADS.key,
         request=request,
         caption=_("Leads"),
         columns=columns,
@@ -104,7 +111,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
     context = {
         "query": query,
         "tabs": _tabs(listing, query),
-        "heading": _heading(query, count.value if count else None, is_exact=bool(count and count.exact)),
+        "heading": _heading(query, count),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
         "filter_errors": builder_errors(problems),
@@ -115,6 +122,17 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         "myself": MYSELF,
     }
     return render_listing(request, PAGE, context, listing=listing)
+
+
+def _counted(request: TenantRequest, query: LeadListQuery, now: datetime) -> HttpResponse:
+    """How many there are, for a page that came before it was known."""
+    count = count_on(query=query, now=now)
+    listing = Listing(
+        key=LEADS.key, request=request, caption=_("Leads"), columns=(), rows=(), words=_words, count=count
+    )
+    response = render(request, f"{PAGE}#counted", {"listing": listing, "heading": _heading(query, count)})
+    patch_vary_headers(response, ["HX-Request"])
+    return response
 
 
 def _check(parameters: Parameters, member: Membership) -> None:
@@ -158,10 +176,11 @@ def _words(count: int) -> str:
     return ngettext("%(count)s lead", "%(count)s leads", count) % {"count": show_number(count)}
 
 
-def _heading(query: LeadListQuery, count: int | None, *, is_exact: bool) -> str:
+def _heading(query: LeadListQuery, count: Count | None) -> str:
     if count is None:
         return _("Leads")
-    number = _words(count) if is_exact else _("%(count)s+ leads") % {"count": show_number(count)}
+    words = _words(count.value)
+    number = words if count.exact else _("%(count)s+ leads") % {"count": show_number(count.value)}
     stages = ", ".join(str(stage.label) for stage in query.stages)
     return _("%(leads)s in %(stages)s") % {"leads": number, "stages": stages} if stages else number
 

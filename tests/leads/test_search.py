@@ -1,23 +1,25 @@
 """Finding leads by what people type, through the audited function and where it gives up."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from leads import search
 from leads.capture.fields import read_submission
 from leads.capture.intake import run_after_intake, take_in
 from leads.capture.rules import open_rules
-from leads.listing import count_leads, list_leads, read_list_query
+from leads.listing import count_leads, count_on, list_leads, read_list_query
 from leads.models import Lead, LeadSearch
 from leads.pipeline import Reason
 from leads.search import search_leads
 from tenancy.listing import Count
-from tenancy.models import Membership, Tenant
-from tests.builders import make_company, make_lead
+from tenancy.models import Membership, Role, Tenant
+from tests.builders import make_company, make_lead, make_member
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("in_tenant")
@@ -272,12 +274,43 @@ def test_pages_of_a_large_tenant_are_in_order_of_creation_wherever_those_stand_w
                 []
             ]
             assert pages(text, order, size=size, most=most) == wanted
-    for text in ("ubirajar", "maria", "oliveira lista", "lista"):
-        count = count_leads(query=read_list_query(parameters={"q": text}, member=Membership()), now=NOW)
+    for text in ("ubirajar", "maria", "oliveira", "oliveira lista", "lista"):
+        query = read_list_query(parameters={"q": text}, member=Membership())
+        count = count_leads(query=query, now=NOW)
         matching = [lead_id for _at, lead_id, each in known if all(word in each for word in text.split())]
         # Of a large tenant no more are counted than a page needs: a round number that there are at least.
         assert count is not None
         assert count == Count(value=len(matching)) or (not count.exact and 50 <= count.value <= len(matching))
+        # Whoever asks once the page is there is told as exactly as everywhere.
+        assert count_on(query=query, now=NOW) == Count.up_to(len(matching), limit=1000)
+
+
+def test_a_page_that_was_found_before_it_was_counted_asks_for_its_count(
+    ana: Lead, tenant: Tenant, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make_member(role=Role.MARKETING).user
+    assert user is not None
+    client.force_login(user)
+    client.cookies["django_language"] = "en"
+    url = f"/t/{tenant.slug}/leads/?q=ana"
+    assert 'hx-trigger="load"' not in foot_of(client.get(url))
+    monkeypatch.setattr("leads.search.Hits.count", lambda _hits, **_limit: Count(value=400, exact=False))
+    page = client.get(url)
+    assert "more than 400 leads" in foot_of(page)
+    assert 'hx-get="/t/horizonte/leads/?q=ana"' in foot_of(page)
+    assert "400+ leads" in page.content.decode()
+    later = client.get(url, headers={"HX-Request": "true", "HX-Target": "leads-count"}).content.decode()
+    assert later.split("<")[0].strip() == "1 lead"
+    assert re.search(r'<span id="leads-heading"\s+hx-swap-oob="true">1 lead</span>', later)
+
+
+def foot_of(page: Any) -> str:
+    """The line below a list that says how many there are."""
+    found = re.search(
+        r'<div class="text-secondary num"\s+id="leads-count".*?</div>', page.content.decode(), re.S
+    )
+    assert found
+    return found[0]
 
 
 def test_a_lead_that_turns_out_to_be_older_moves_in_the_search(ana: Lead) -> None:
