@@ -55,6 +55,7 @@ from tenancy.requests import TenantRequest
 from tenancy.rights import may
 
 PAGE: Final = "leads/lead_list.html"
+COUNT_PAGE: Final = "leads/lead_list_count.html"
 COUNT_ID: Final = "leads-count"
 FILTERS: Final = ("filter", "owner", "score_min", "grade_min", "origin")
 
@@ -130,7 +131,7 @@ def _counted(request: TenantRequest, query: LeadListQuery, now: datetime) -> Htt
     listing = Listing(
         key=LEADS.key, request=request, caption=_("Leads"), columns=(), rows=(), words=_words, count=count
     )
-    response = render(request, f"{PAGE}#counted", {"listing": listing, "heading": _heading(query, count)})
+    response = render(request, COUNT_PAGE, {"listing": listing, "heading": _heading(query, count)})
     patch_vary_headers(response, ["HX-Request"])
     return response
 
