@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -65,11 +65,6 @@ class LeadListQuery(LeadFilters):
     order: str = DEFAULT_ORDER
     cursor: str = ""
     size: int = PAGE_SIZE
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether leads may be missing because of a filter or the search."""
-        return replace(self, order=DEFAULT_ORDER, cursor="", size=PAGE_SIZE) != LeadListQuery()
 
 
 @dataclass(frozen=True)
