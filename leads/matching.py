@@ -32,7 +32,7 @@ NOBODY: Final = "none"
 # What bounds the ways, from the planner's estimate n of all leads. Looking ids up and sorting them costs some microseconds each;
 # walking the order past a set made of them, a tenth of that for each of 50 n / ids leads: even at 2 √n ids. Making the set costs
 # more than asking the leads of the order once one in fifty matches.
-_BOUNDS: Final = """
+BOUNDS: Final = """
     SELECT least(20000, greatest(%s, few, n / 50))::bigint AS most, few::bigint FROM (
         SELECT 2 * sqrt(greatest(reltuples, 10000)) AS few, reltuples AS n FROM pg_class WHERE oid = 'leads_lead'::regclass
     ) estimated
@@ -132,6 +132,13 @@ class LeadFilters:
         )
 
     @property
+    def is_nothing_but_condition(self) -> bool:
+        """Whether leads are filtered by a condition and nothing else."""
+        return self.condition is not None and not (
+            any(self._columns()) or self.q or self.owner is not None or self.deed is not None
+        )
+
+    @property
     def is_fast(self) -> bool:
         """Whether indexes serve every filter, so that there is a page in milliseconds however many leads there are."""
         is_looked_up = self.search is None or self.search.is_looked_up
@@ -205,6 +212,10 @@ class LeadFilters:
         if (order, now) not in known:
             known[order, now] = _look(self, order, now)
         return known[order, now]
+
+    def remember(self, found: Found, *, order: str, now: datetime) -> None:
+        """What another way to read the page has found out."""
+        self.__dict__.setdefault("_found", {})[order, now] = found
 
     def known(self, *, order: str, now: datetime) -> Found | None:
         """What ``found`` said if it has been asked already."""
@@ -337,15 +348,11 @@ def matching_set(filters: LeadFilters, *, now: datetime) -> tuple[QuerySet[Any, 
         return filters.narrow(root=LeadState, now=now).values("lead_id"), True
     if tables == {Lead}:
         return filters.narrow(root=Lead, now=now).values("pk"), True
-    alone = (
-        filters.condition is not None
-        and not any(filters._columns())
-        and filters.owner is None
-        and filters.deed is None
-    )
-    rows = rows_of_leads(filters.condition, now=now) if alone and filters.condition is not None else None
-    if rows is not None and filters.search is None:
-        return rows, True
+    condition = filters.condition
+    if filters.is_nothing_but_condition and condition is not None:
+        rows = rows_of_leads(condition, now=now)
+        if rows is not None:
+            return rows.values("lead"), True
     return filters.narrow(root=Lead, now=now).values("pk"), False
 
 
@@ -413,7 +420,7 @@ def _look(filters: LeadFilters, order: str, now: datetime) -> Found | None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH bounds AS MATERIALIZED ({_BOUNDS}), matching (id) AS MATERIALIZED ({sql} LIMIT {most} + 1)
+            WITH bounds AS MATERIALIZED ({BOUNDS}), matching (id) AS MATERIALIZED ({sql} LIMIT {most} + 1)
             SELECT count(*), {most}, CASE WHEN count(*) <= least((SELECT few FROM bounds), {most}) THEN array_agg(id) END
             FROM matching
             """,  # noqa: S608 - only the constants above and what the ORM wrote

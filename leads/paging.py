@@ -20,7 +20,20 @@ from django.db.models import (
 )
 
 from leads.conditions.logic import Bind, Fragment
-from leads.matching import CREATION, NOBODY, LeadFilters, Rows, Way, gather, match, most_passed, on, table_of
+from leads.fact_pages import count_to, gather_newest, is_of_one_value, read_newest, rows_with_creation
+from leads.matching import (
+    CREATION,
+    NOBODY,
+    Found,
+    LeadFilters,
+    Rows,
+    Way,
+    gather,
+    match,
+    most_passed,
+    on,
+    table_of,
+)
 from leads.models import Lead, LeadState, Stage
 from leads.search import Hits, is_indexed, search_in_order
 from leads.standing_pages import (
@@ -153,6 +166,8 @@ class PageRead:
 
     def count(self, *, limit: int) -> int | None:
         """The same, asked of indexes where reading didn't tell it; None where they don't know it."""
+        if self._rows_of_fact is not None and is_of_one_value(self.filters):
+            return count_to(self._rows_of_fact, limit=limit)
         if not self.is_by_stage:
             found = self.filters.found(order=self.by.value, now=self.now)
             return None if found is None else found.count
@@ -172,6 +187,9 @@ class PageRead:
             return []
         if self.is_by_stage:
             return self._read_by_stage()
+        of_fact = self._read_rows_of_fact()
+        if of_fact is not None:
+            return of_fact
         order = self.by.value
         matching = match(self.filters, order=order, now=self.now)
         if matching.way is Way.FEW or (table_of(order) is Lead and matching.way is Way.UNKNOWN):
@@ -191,6 +209,25 @@ class PageRead:
         if matching.way is Way.UNKNOWN or len(found) == self.rows:
             return found
         return self._read_far(matching.way)
+
+    @property
+    def _rows_of_fact(self) -> Rows | None:
+        """The rows that say which leads match, where they say when these were created, too, and that is the order."""
+        return rows_with_creation(self.filters, now=self.now) if self.by.value == CREATION else None
+
+    def _read_rows_of_fact(self) -> Placed | None:
+        """The page by these rows; None where there are none, or too many to be gathered."""
+        rows = self._rows_of_fact
+        if rows is None:
+            return None
+        beyond = None if self.position is None else (self.position.value, self.position.lead_id)
+        if is_of_one_value(self.filters):
+            found = Found(count_to(rows, limit=COUNTED_TO), COUNTED_TO, None)
+            self.filters.remember(found, order=self.by.value, now=self.now)
+            return read_newest(rows, beyond=beyond, is_descending=self.is_descending, size=self.rows)
+        found, page = gather_newest(rows, beyond=beyond, is_descending=self.is_descending, size=self.rows)
+        self.filters.remember(found, order=self.by.value, now=self.now)
+        return None if found.is_more_than_counted else page
 
     def _read_by_stage(self) -> Placed:
         if self.is_served:

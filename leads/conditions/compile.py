@@ -137,7 +137,7 @@ def compile_filter(condition: Condition, *, now: datetime | Param) -> Truth:
 
 
 def rows_of_leads(condition: Condition, *, now: datetime | Param) -> QuerySet[Any, Any] | None:
-    """The ids of the leads for which a condition is true, each once, from the rows that its one fact is kept in; None for any
+    """The rows of leads for which a condition is true, one a lead, of those that its one fact is kept in; None for any
     other condition, and for one that is true of leads without a row."""
     if not isinstance(condition, Leaf) or condition.fact.rows is None:
         return None
@@ -145,12 +145,10 @@ def rows_of_leads(condition: Condition, *, now: datetime | Param) -> QuerySet[An
     if condition.fact.type is FactType.TAGS:
         if condition.operator.key not in ("has_any", "has_all") or len(values) != 1:
             return None
-        return (
-            rows.queryset().filter(Compare(F(rows.column), "=", _bound(condition, values[0]))).values("lead")
-        )
+        return rows.queryset().filter(Compare(F(rows.column), "=", _bound(condition, values[0])))
     if condition.operator.key == "is_unknown" or (condition.operator.arity is Arity.LIST and not values):
         return None
-    return rows.queryset().filter(ask(F(rows.column), condition, Reading(now))).values("lead")
+    return rows.queryset().filter(ask(F(rows.column), condition, Reading(now)))
 
 
 def compile_tree(condition: Condition, leaf_truth: Callable[[Leaf], Truth]) -> Truth:

@@ -59,7 +59,7 @@ class CustomFacts:
 
     def _fact(self, custom_field: CustomField) -> Fact:
         type_, column, scale = self._TYPES[CustomType(custom_field.type)]
-        rows = Rows(partial(_custom_rows, custom_field.name), column)
+        rows = Rows(partial(_custom_rows, custom_field.name), column, has_creation=True)
         return Fact(
             key=f"{self.prefix}{custom_field.name}",
             label=custom_field.label,

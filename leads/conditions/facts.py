@@ -34,11 +34,13 @@ class Rows:
     """Where a fact's values are rows of their own, at most one a lead except for tags.
 
     ``queryset`` gives the rows of the fact over all leads of the tenant, ``column`` names the value. In a filter such a fact
-    becomes a semi-join that can start from the index on the value.
+    becomes a semi-join that can start from the index on the value. ``has_creation``: they carry the lead's ``created_at``, and
+    the index on the value goes on with it.
     """
 
     queryset: Callable[[], QuerySet[Any, Any]]
     column: str
+    has_creation: bool = False
 
     def of_lead(self) -> QuerySet[Any, Any]:
         """The rows of the lead of the query around."""

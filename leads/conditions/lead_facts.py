@@ -272,7 +272,7 @@ def _tag_rows() -> Any:
     return LeadTag.objects.all()
 
 
-_TAGS = Rows(_tag_rows, "tag")
+_TAGS = Rows(_tag_rows, "tag", has_creation=True)
 
 
 def _import_rows() -> Any:

@@ -43,6 +43,8 @@ class CustomValue(TenantModel):
     # Millionths: integers compare by leakproof operators, numeric does not.
     decimal_value = models.BigIntegerField(null=True)
     date_value = models.DateField(null=True)
+    # The lead's, kept in step by the database.
+    created_at = models.DateTimeField(editable=False)
 
     class Meta:
         constraints = [
@@ -57,23 +59,9 @@ class CustomValue(TenantModel):
         ]
         indexes = [
             models.Index(
-                fields=["tenant", "field", "text_value", "lead"],
-                condition=models.Q(text_value__isnull=False),
-                name="custom_value_by_text",
-            ),
-            models.Index(
-                fields=["tenant", "field", "integer_value", "lead"],
-                condition=models.Q(integer_value__isnull=False),
-                name="custom_value_by_integer",
-            ),
-            models.Index(
-                fields=["tenant", "field", "decimal_value", "lead"],
-                condition=models.Q(decimal_value__isnull=False),
-                name="custom_value_by_decimal",
-            ),
-            models.Index(
-                fields=["tenant", "field", "date_value", "lead"],
-                condition=models.Q(date_value__isnull=False),
-                name="custom_value_by_date",
-            ),
+                fields=["tenant", "field", f"{type_}_value", "-created_at", "-lead"],
+                condition=models.Q((f"{type_}_value__isnull", False)),
+                name=f"custom_value_{type_}_newest",
+            )
+            for type_ in CustomType.values
         ]

@@ -255,7 +255,9 @@ class LeadTag(TenantModel):
 
     lead = TenantForeignKey(Lead, on_delete=models.CASCADE, related_name="tags")
     tag = models.CharField(max_length=80)
+    # The lead's, kept in step by the database.
+    created_at = models.DateTimeField(editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "lead", "tag"], name="lead_tag_once")]
-        indexes = [models.Index(fields=["tenant", "tag", "lead"], name="lead_tag_by_tag")]
+        indexes = [models.Index(fields=["tenant", "tag", "-created_at", "-lead"], name="lead_tag_newest")]

@@ -216,7 +216,7 @@ def test_a_page_of_the_list_is_a_range_of_the_index_of_its_order(
 def test_a_fast_filter_that_very_many_leads_match_is_a_range_of_its_index(
     filled: Tenant, monkeypatch: pytest.MonkeyPatch, parameters: dict[str, str], index: str, column: str
 ) -> None:
-    monkeypatch.setattr("leads.matching._BOUNDS", "SELECT %s::bigint * 0 AS most, 0::bigint AS few")
+    monkeypatch.setattr("leads.matching.BOUNDS", "SELECT %s::bigint * 0 AS most, 0::bigint AS few")
     assert_enters(list_queries(**parameters)[-1], index, column)
 
 
@@ -224,7 +224,7 @@ def test_a_fast_filter_that_very_many_leads_match_is_a_range_of_its_index(
     ("parameters", "index", "column"),
     [
         ({"score_min": "60"}, "lead_state_stage_score", "score"),
-        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["tag7"]}'}, "lead_tag_by_tag", "tag"),
+        ({"filter": '{"fact": "tags", "op": "has_any", "value": ["tag7"]}'}, "lead_tag_newest", "tag"),
         ({"grade_min": "B"}, "lead_state_stage_grade", "grade"),
     ],
     ids=str,
@@ -244,7 +244,8 @@ WALKS = [
 ]
 
 
-@pytest.mark.parametrize(("order", "index"), WALKS)
+# In order of creation the rows of the fact are read themselves.
+@pytest.mark.parametrize(("order", "index"), WALKS[1:])
 def test_a_filter_of_another_table_is_a_set_past_which_the_order_is_walked(
     filled: Tenant, order: str, index: str
 ) -> None:
@@ -260,6 +261,37 @@ def test_a_filter_of_another_table_is_a_set_past_which_the_order_is_walked(
     assert "Sort  (" not in plan
     assert "Join" not in plan
     assert "Nested Loop" not in plan
+
+
+@pytest.mark.parametrize(
+    ("condition", "entered"),
+    [
+        ({"fact": "tags", "op": "has_any", "value": ["tag7"]}, ("lead_tag_newest", "tag")),
+        (
+            {"fact": "custom.plants", "op": "eq", "value": 7},
+            ("custom_value_integer_newest", "integer_value"),
+        ),
+        (
+            {"fact": "custom.plants", "op": "gte", "value": 7},
+            ("custom_value_integer_newest", "integer_value"),
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("order", ["created_at", "-created_at"])
+def test_tags_and_own_values_are_read_in_order_of_creation_off_their_own_index(
+    filled: Tenant, condition: dict[str, Any], entered: tuple[str, str], order: str
+) -> None:
+    query = read_list_query(
+        parameters={"filter": json.dumps(condition), "order": order}, member=Membership(), size=10
+    )
+    page = queries_of(lambda: list_leads(query=query, now=NOW), '"created_at"')[-1]
+    assert_enters(page, *entered)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {page}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    # Only the rows of a range of values have to be put in order.
+    assert ("Sort  (" in plan) is (condition["op"] == "gte")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +327,7 @@ def test_the_list_of_an_owner_is_ranges_of_what_that_person_has(filled: Tenant) 
 
 @pytest.mark.parametrize("order", [order for order, _index in WALKS])
 def test_few_leads_that_match_are_read_by_their_ids(filled: Tenant, order: str) -> None:
-    tagged = json.dumps({"fact": "tags", "op": "has_any", "value": ["tag7"]})
+    tagged = json.dumps({"fact": "tags", "op": "has_any", "value": ["tag7", "tag8"]})
     _matching, page = list_queries(filter=tagged, order=order)[:2]
     assert "JOIN" not in page
     assert "= ANY" in page

@@ -114,9 +114,13 @@ INDEXES = [
     ({"fact": "grade", "op": "gte", "value": "B"}, "lead_state_stage_grade", "grade"),
     ({"fact": "stage", "op": "in", "value": ["mql", "sql"]}, "lead_state_stage", "stage"),
     ({"fact": "owner_sdr", "op": "eq", "value": 1}, "lead_state_of_sdr", "owner_sdr_id"),
-    ({"fact": "tags", "op": "has_any", "value": ["t7"]}, "lead_tag_by_tag", "tag"),
-    ({"fact": "tags", "op": "has_all", "value": ["t7", "t8"]}, "lead_tag_by_tag", "tag"),
-    ({"fact": "custom.plants", "op": "between", "value": [3, 5]}, "custom_value_by_integer", "integer_value"),
+    ({"fact": "tags", "op": "has_any", "value": ["t7"]}, "lead_tag_newest", "tag"),
+    ({"fact": "tags", "op": "has_all", "value": ["t7", "t8"]}, "lead_tag_newest", "tag"),
+    (
+        {"fact": "custom.plants", "op": "between", "value": [3, 5]},
+        "custom_value_integer_newest",
+        "integer_value",
+    ),
 ]
 
 

@@ -231,6 +231,7 @@ FILTERS: list[dict[str, Any]] = [
     {"filter": '{"fact": "tags", "op": "has_any", "value": ["vip", "cold"]}'},
     {"filter": '{"fact": "tags", "op": "has_none", "value": ["vip"]}'},
     {"filter": '{"fact": "custom.plants", "op": "gte", "value": 4}'},
+    {"filter": '{"fact": "custom.plants", "op": "eq", "value": 4}'},
     {"filter": '{"fact": "custom.plants", "op": "is_unknown"}'},
     {"filter": '{"fact": "created_at", "op": "in_last_days", "value": 2}'},
     {
@@ -282,7 +283,8 @@ def test_each_way_to_find_a_page_finds_the_same_leads_in_the_same_order(
         assert count == Count.up_to(len(matching), limit=limit)
     for few, bounds, passed in WAYS.values():
         monkeypatch.setattr("leads.standing_pages.FEW", few)
-        monkeypatch.setattr("leads.matching._BOUNDS", bounds)
+        for module in ("matching", "fact_pages"):
+            monkeypatch.setattr(f"leads.{module}.BOUNDS", bounds)
         for module in ("paging", "standing_pages"):
             monkeypatch.setattr(f"leads.{module}.most_passed", lambda _steps, _rows, most=passed: most)
         for order in ("score", "-grade", "-stage_at", "-created_at", "-name"):
@@ -299,6 +301,23 @@ def test_the_standing_is_as_old_as_its_lead() -> None:
     assert LeadState.objects.get(pk=lead.pk).created_at == NOW
     Lead.objects.filter(pk=lead.pk).update(created_at=NOW - timedelta(days=3))
     assert LeadState.objects.get(pk=lead.pk).created_at == NOW - timedelta(days=3)
+
+
+def test_a_tag_and_an_own_value_are_as_old_as_their_lead_whichever_it_is() -> None:
+    lead, other = make_lead(created_at=NOW), make_lead(created_at=NOW - timedelta(days=9))
+    field = CustomField.objects.create(name="plants", label="Plants", type="integer")
+    LeadTag.objects.create(lead=lead, tag="vip")
+    CustomValue.objects.create(lead=lead, field=field, integer_value=3)
+    for changed, created_at in (
+        (lambda: None, NOW),
+        (
+            lambda: Lead.objects.filter(pk=lead.pk).update(created_at=NOW - timedelta(days=3)),
+            NOW - timedelta(days=3),
+        ),
+        (lambda: [model.objects.update(lead=other) for model in (LeadTag, CustomValue)], other.created_at),
+    ):
+        changed()
+        assert [model.objects.get().created_at for model in (LeadTag, CustomValue)] == [created_at] * 2
 
 
 def test_a_lead_that_comes_in_between_shifts_no_page() -> None:
