@@ -1,6 +1,7 @@
 """Finding or making the employers that rows tell of."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from leads.capture.inputs import LeadInput
@@ -24,7 +25,8 @@ GIVEN: Final = {
     "industry": "industry",
 }
 COLUMNS: Final = tuple(GIVEN)
-_GIVEN_NAMES: Final = frozenset(GIVEN.values())
+_given_values: Final = attrgetter(*GIVEN.values())
+_NOTHING: Final = (None,) * len(GIVEN)
 IDENTITY: Final = ("cnpj", "domain", "name_key")
 _TYPED: Final = (
     "name text, name_key text, domain text, cnpj text, size integer, revenue_minor bigint, industry text"
@@ -94,15 +96,14 @@ def attach_found_companies(rows: "Iterable[Intake]") -> None:
 
 def tells_of_company(given: LeadInput) -> bool:
     """Whether a row names or describes a company; an e-mail alone is left to the identify step."""
-    return any(value is not None and name in _GIVEN_NAMES for name, value in vars(given).items())
+    return _given_values(given) != _NOTHING
 
 
 def company_values(row: "Intake") -> dict[str, Any]:
     """What a row says about its company; a business e-mail says its domain."""
-    given = vars(row.given)
-    values = {column: given.get(name) for column, name in GIVEN.items()}
-    if values["domain"] is None and given.get("email_kind") == EmailKind.BUSINESS:
-        values["domain"] = given["email"].rpartition("@")[2]
+    values: dict[str, Any] = dict(zip(COLUMNS, _given_values(row.given), strict=True))
+    if values["domain"] is None and row.given.email_kind == EmailKind.BUSINESS and row.given.email:
+        values["domain"] = row.given.email.rpartition("@")[2]
     return values
 
 

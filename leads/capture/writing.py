@@ -166,7 +166,8 @@ def insert_leads(
             name: value for name, value in vars(row).items() if name in LEAD_COLUMNS and value is not None
         }
         values["place"], values["company_id"] = place, company_id
-        values.setdefault("created_at", now)
+        # As text, it is written into two statements.
+        values["created_at"] = (row.created_at or now).isoformat()
         if row.origin_label is not None:
             values["origin_label"] = row.origin_label
         if row.stage or row.owner_sdr or row.owner_sales:
