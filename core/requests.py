@@ -22,6 +22,30 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 NO_ROUTE: Final = "none"
 
 
+class Asked:
+    """A request on its way. From its beginning on all that is logged carries its id."""
+
+    def __init__(self) -> None:
+        structlog.contextvars.clear_contextvars()
+        self._id = uuid.uuid4().hex
+        structlog.contextvars.bind_contextvars(request=self._id)
+        self._began = time.perf_counter()
+
+    @property
+    def header(self) -> tuple[str, str]:
+        """What the answer says of it."""
+        return "X-Request-ID", self._id
+
+    def was_answered(self, *, method: str, route: str, path: str, status: int) -> None:
+        """Count and log it; ``route`` and ``path`` as by the functions below."""
+        seconds = time.perf_counter() - self._began
+        method = method if method in METHODS else "other"
+        REQUESTS.labels(method, route, str(status)).inc()
+        REQUEST_TIME.labels(method, route).observe(seconds)
+        if not path.startswith(QUIET_PATHS):
+            log.info(method, path=path, status=status, ms=round(seconds * 1000, 1))
+
+
 class RequestLogMiddleware:
     """Binds the request id for everything logged on the way, then logs method, path without query, status, duration."""
 
@@ -29,21 +53,16 @@ class RequestLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        structlog.contextvars.clear_contextvars()
-        request_id = uuid.uuid4().hex
-        structlog.contextvars.bind_contextvars(request=request_id)
-        began = time.perf_counter()
+        asked = Asked()
         response = self.get_response(request)
-        seconds = time.perf_counter() - began
-        response.headers["X-Request-ID"] = request_id
-        method = request.method if request.method in METHODS else "other"
-        route = route_of(request)
-        REQUESTS.labels(method, route, str(response.status_code)).inc()
-        REQUEST_TIME.labels(method, route).observe(seconds)
-        if not request.path_info.startswith(QUIET_PATHS):
-            log.info(
-                method, path=path_to_log(request), status=response.status_code, ms=round(seconds * 1000, 1)
-            )
+        name, value = asked.header
+        response.headers[name] = value
+        asked.was_answered(
+            method=str(request.method),
+            route=route_of(request),
+            path=path_to_log(request),
+            status=response.status_code,
+        )
         return response
 
 

@@ -226,6 +226,7 @@ def _finish(export: ListExport, maker: Membership, now: datetime) -> None:
             "format": export.format,
             "columns": export.columns,
             "query": [f"{name}={value}" for name, value in export.query.items()],
+            "export": export.pk,
         },
     )
     if export.row_count > AT_ONCE:

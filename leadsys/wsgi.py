@@ -1,7 +1,6 @@
 """The web application."""
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
 from leadsys.embedded import provide_environment
@@ -11,10 +10,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-_answer = get_wsgi_application()
+_django = get_wsgi_application()
+
+from core.memory import keep_what_is_loaded  # noqa: E402
+from core.models import ProcessPulse  # noqa: E402
+from core.pulse import start_pulse  # noqa: E402
+from core.repeats import Repeating  # noqa: E402
+
+_answer = Repeating(_django)
 
 
-def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+def application(environ: dict[str, Any], start_response: Any) -> Any:
     """Answer as Django does, but whole: the server sends a list at once, and asks anything else for its parts one by one, which
     costs it a quarter of a small request."""
     response = _answer(environ, start_response)
@@ -24,10 +30,6 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     response.close()
     return body
 
-
-from core.memory import keep_what_is_loaded  # noqa: E402
-from core.models import ProcessPulse  # noqa: E402
-from core.pulse import start_pulse  # noqa: E402
 
 start_pulse(role=ProcessPulse.Role.WEB)
 keep_what_is_loaded()

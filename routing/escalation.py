@@ -103,7 +103,7 @@ def _read_passing(
 ) -> list[Passing]:
     if not clocks:
         return []
-    policies = _read_policies({clock.version_id for clock in clocks})
+    policies = read_policies({clock.version_id for clock in clocks})
     timers = _read_timers({clock.calendar_id for clock in clocks}, now)
     found = []
     for clock in clocks:
@@ -123,7 +123,7 @@ def _read_passing(
     return found
 
 
-def _read_policies(version_ids: Iterable[int]) -> dict[int, ClockPolicies]:
+def read_policies(version_ids: Iterable[int]) -> dict[int, ClockPolicies]:
     """The documents that clocks run under, which may be archived by now."""
     versions = RuleVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "document")
     return {pk: parse_document(kind=RuleKind.CLOCKS, document=document) for pk, document in versions}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeVar
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -13,6 +14,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.repeats import Environ, NotAgain, offer, raise_again
 from leads.api.schemas import (
     ACCEPTED,
     BATCH_BODY,
@@ -28,12 +30,14 @@ from leads.capture.receiving import Raw, Replay, Unproven, receive, receive_once
 from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
-from tenancy.api_access import ApiKeyAuthentication, HasScope, StrictJSONParser
+from tenancy.api_access import ApiKeyAuthentication, HasScope, StrictJSONParser, require_scope
 from tenancy.api_bodies import as_object, read_object
 from tenancy.errors import PROBLEM_TYPE, FieldProblem, Invalid, NotFound, TooLarge
-from tenancy.keys import resolve_key
-from tenancy.models import Scope
-from tenancy.requests import KeyProof
+from tenancy.keys import recall_key, resolve_key
+from tenancy.models import Membership, Scope
+from tenancy.rates import count_key
+from tenancy.requests import KeyAccess, KeyProof
+from tenancy.strict_json import parse_json
 
 T = TypeVar("T")
 
@@ -91,13 +95,7 @@ class CaptureView(TenantAPIView):
     def raw(self, payload: Any, *, idempotency_key: str | None = None) -> Raw:
         """A submission of this request's key."""
         key = self.request._request.key  # type: ignore[attr-defined]
-        return Raw(
-            payload=payload,
-            source=Submission.Source.API,
-            api_key_id=key.id,
-            member_id=self.member.pk,
-            idempotency_key=idempotency_key,
-        )
+        return raw_of(key, self.member, payload, idempotency_key)
 
 
 class LeadIntakeView(CaptureView):
@@ -114,6 +112,7 @@ class LeadIntakeView(CaptureView):
             return super().dispatch(request, *args, **kwargs)
         self.args, self.kwargs, self.request = args, kwargs, Request(request)
         try:
+            raise_again(request)
             ApiKeyAuthentication().authenticate(self.request)
             HasScope().has_permission(self.request, self)
             has_body = int(request.META.get("CONTENT_LENGTH") or 0) > 0
@@ -155,7 +154,10 @@ class LeadIntakeView(CaptureView):
             return as_response(Answer(0, received.status, received.body))
         if is_async:
             wake_processing(tenant_id=self.tenant.pk)
-            return as_response(accepted(received, SubmissionState.RECEIVED))
+            response = as_response(accepted(received, SubmissionState.RECEIVED))
+            if raw.idempotency_key is None:
+                offer(response, request=self.request._request, answering=take_again)
+            return response
         return as_response(process_one_now(tenant=self.tenant, submission_id=received, now=now))
 
 
@@ -238,6 +240,34 @@ class EventIntakeView(CaptureView):
         return Response(one.body, status=one.status)
 
 
+def raw_of(key: KeyAccess, member: Membership, payload: Any, idempotency_key: str | None = None) -> Raw:
+    """A submission by a key and its service user."""
+    return Raw(
+        payload=payload,
+        source=Submission.Source.API,
+        api_key_id=key.id,
+        member_id=member.pk,
+        idempotency_key=idempotency_key,
+    )
+
+
+def take_again(environ: Environ, body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Keep one more lead of a sender who does not wait and has just been answered; nothing was said anew but the body."""
+    now = timezone.now()
+    tenant, member, key = recall_key(header=environ["HTTP_AUTHORIZATION"], now=now)
+    require_scope(key, Scope.LEADS_WRITE)
+    count_key(key_id=key.id, now=now)
+    raw = raw_of(key, member, as_object(parse_json(body)))
+    structlog.contextvars.bind_contextvars(tenant=tenant.slug)
+    try:
+        received = receive_once(tenant_id=tenant.pk, raw=raw, now=now, due_at=now, proof=key.proof)
+    except Unproven as error:
+        raise NotAgain from error
+    assert isinstance(received, int), "Only with an idempotency key anything is replayed."
+    wake_processing(tenant_id=tenant.pk)
+    return written(accepted(received, SubmissionState.RECEIVED))
+
+
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -246,12 +276,18 @@ def as_response(answer: Answer) -> HttpResponse:
 
     It is plain JSON, and written here: DRF's rendering takes as long as all else that a small request's view does.
     """
-    body = _encoder.encode(answer.body)
     kind = PROBLEM_TYPE if answer.status >= 400 else "application/json"
-    response = HttpResponse(body.encode(), status=answer.status, content_type=kind)
-    if answer.status == 202:
-        response.headers["Location"] = answer.body["href"]
+    body, headers = written(answer)
+    response = HttpResponse(body, status=answer.status, content_type=kind)
+    for name, value in headers.items():
+        response.headers[name] = value
     return response
+
+
+def written(answer: Answer) -> tuple[bytes, dict[str, str]]:
+    """The body of an answer, and the headers that belong to it alone."""
+    headers = {"Location": answer.body["href"]} if answer.status == 202 else {}
+    return _encoder.encode(answer.body).encode(), headers
 
 
 def batch_result(index: int, answer: Answer) -> dict[str, Any]:

@@ -1,8 +1,15 @@
 """What the tables of the hub, and of the floors below it, hold of a person."""
 
+from typing import Final
+
+from django.db.models import Case, Q, SmallIntegerField, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from leads.erasure.holdings import Holding, holds_nothing, register_holding
+from leads.models import SubmissionState
+from tenancy.errors import Conflict
+
+_UNPROCESSED: Final = Q(state__in=[SubmissionState.RECEIVED, SubmissionState.HELD])
 
 
 def register_hub_holdings() -> None:
@@ -163,6 +170,13 @@ def register_hub_holdings() -> None:
                 "error": "",
                 "idempotency_key": None,
                 "body_hash": None,
+                # What is not processed yet is refused, as what comes in later is.
+                "state": Case(When(_UNPROCESSED, then=Value(SubmissionState.REFUSED)), default="state"),
+                "response_status": Case(
+                    When(_UNPROCESSED, then=Value(Conflict.status)),
+                    default="response_status",
+                    output_field=SmallIntegerField(),
+                ),
             },
         ),
         Holding(

@@ -338,8 +338,9 @@ def undo_merge(*, merge_id: int, by: Membership, now: datetime) -> LeadMerge:
             move_rows(name, column, source=survivor_id, target=loser_id, ids=ids)
     for name, rows in done.aside.items():
         insert_rows(name, rows)
+    since = {each.name: each.since for each in list_lead_tables() if each.since is not None}
     for name, rows in done.before.items():
-        restore_rows(name, rows)
+        restore_rows(name, since[name](rows) if name in since else rows)
     for each in list_lead_tables():
         if each.after_undo is not None:
             each.after_undo([survivor_id, loser_id], now)

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db import models
 
+from leads.merging.records import Row
 from leads.models import (
     Answer,
     BulkLead,
@@ -52,7 +53,8 @@ class LeadTable:
 
     ``key`` are the columns of which a lead has each combination once. ``newest_by`` names a column of time: of two rows of one
     key the newer one stays. ``watched`` tells rows (an SQL condition) that later processing may change: they are kept as they
-    stood and put back so. ``after_undo(lead_ids, now)`` plans what their due rows need.
+    stood and put back so. ``since(rows)`` gives such rows with what has happened to them since and stays so.
+    ``after_undo(lead_ids, now)`` plans what their due rows need.
     """
 
     model: type[models.Model]
@@ -61,6 +63,7 @@ class LeadTable:
     key: tuple[str, ...] = ()
     newest_by: str = ""
     watched: str = ""
+    since: Callable[[list[Row]], list[Row]] | None = None
     after_undo: Callable[[list[int], datetime], None] | None = None
 
     @property

@@ -25,19 +25,45 @@ from typing import Final
 import psycopg
 
 from leadsys.embedded.home import PROJECT
+from tests.faults.acts import begin_bulk, begin_erasing, begin_exports, begin_merging
 from tests.faults.counting import Count, count, wait_until_quiet
 from tests.faults.hands import Hands
 from tests.faults.inflict import FAULTS, Blow, NothingToHurt, SecondWorker, small_disk
 from tests.faults.load import NEWSLETTER, Load, Place
 from tests.faults.mail_sink import Sink, mail_sink
 from tests.faults.stack import PATIENCE_SECONDS, Eye, RunningStack, clear, start
-from tests.faults.work import WORKS, Field, enroll_some, field_of
+from tests.faults.work import (
+    Field,
+    Work,
+    begin_batch,
+    begin_escalation,
+    begin_import,
+    begin_publishing,
+    begin_sending,
+    enroll_some,
+    field_of,
+)
 
 # So many rounds share a tenant; the next ones work beside what these left.
 ROUNDS_A_TENANT: Final = 8
 IN_HAND_SECONDS: Final = 4.0
 AGAIN_SECONDS: Final = 0.5
 REPORT: Final = PROJECT / "docs" / "faults.md"
+IS_FULL: Final = os.environ.get("LEADSYS_FAULTS") == "full"
+ENDED_BY: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Begin = Callable[[Field, random.Random], Work]
+WORKS: Final[dict[str, Begin]] = {
+    "batch": begin_batch,
+    "import": begin_import,
+    "send": begin_sending,
+    "escalation": begin_escalation,
+    "publish": begin_publishing,
+    "bulk": begin_bulk,
+    "merge": begin_merging,
+    "erase": begin_erasing,
+    "export": begin_exports,
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ def draw_plans(seed: int, *, rounds: int, without: frozenset[str] = frozenset())
             (name, work)
             for name, (_inflict, draws) in FAULTS.items()
             if name not in without
-            for work in (dice.sample(list(WORKS), draws) if draws else ["import"])
+            for work in (["import"] if draws == 0 else dice.sample(list(WORKS), draws or len(WORKS)))
         ]
         dice.shuffle(deck)
         plans += [Plan(len(plans) + place, name, work) for place, (name, work) in enumerate(deck, start=1)]
@@ -127,6 +153,7 @@ class Campaign:
         dice, began_at = random.Random(f"{self.seed}/{plan.number}"), time.monotonic()
         before_seconds, lasts_seconds, after_seconds = dice.random(), dice.uniform(0.5, 2), dice.uniform(0, 1)
         words: list[str] = []
+        at.checks.clear()
         with at.load.flowing():
             enroll_some(at, 6)
             work = WORKS[plan.work](at, dice)
@@ -282,6 +309,11 @@ def report(campaign: Campaign, *, planned: int, skipped: frozenset[str], seconds
         "In the middle of: " + ", ".join(f"{work} {hits[work]} of {works[work]}" for work in WORKS) + ".",
     ]
     lines += [f"\nSkipped here: {name}." for name in sorted(skipped)]
+    if len(campaign.rounds) < planned:
+        lines.append(
+            f"\n**Unfinished**: ended after {len(campaign.rounds)} of {planned} rounds; what was moved is that of tenants"
+            " whose rounds were over."
+        )
     troubled = [each for each in campaign.rounds if not each.count.is_clean]
     lines += [
         f"\nRound {each.plan.number} ({each.plan.fault}, {each.plan.work}): "
@@ -298,6 +330,20 @@ def write_report(text: str) -> None:
     REPORT.write_text(part.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page), "utf-8")
 
 
+@contextmanager
+def reported(campaign: Campaign, *, planned: int, skipped: frozenset[str]) -> Iterator[None]:
+    """Say what came of the rounds in the block, however it ends; at full size docs/faults.md says it, too."""
+    began_at = time.monotonic()
+    try:
+        yield
+    finally:
+        if campaign.rounds:
+            text = report(campaign, planned=planned, skipped=skipped, seconds=time.monotonic() - began_at)
+            print(text, flush=True)  # noqa: T201
+            if IS_FULL:
+                write_report(text)
+
+
 # Running it ------------------------------------------------------------------------------------------------------
 
 
@@ -309,9 +355,26 @@ def choose_seed() -> int:
 
 
 @contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Whoever ends the block by a signal has everything in it come to its end, as by Ctrl-C; once is enough."""
+
+    def end(number: int, _frame: object) -> None:
+        for each in ENDED_BY:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, end) for number in ENDED_BY}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def open_campaign(seed: int) -> Iterator[tuple[Campaign, frozenset[str]]]:
     """A stack of its own with a mail server to send to; and the faults that are not possible here."""
-    with ExitStack() as stack_of:
+    with ended_in_order(), ExitStack() as stack_of:
         folder = Path(stack_of.enter_context(tempfile.TemporaryDirectory(prefix="leadsys-faults-")))
         folder.chmod(0o755)
         place = folder / "disk"
@@ -337,20 +400,14 @@ def open_campaign(seed: int) -> Iterator[tuple[Campaign, frozenset[str]]]:
 
 def main(rounds: int) -> int:
     """The campaign at full size; the number of rounds in which something was not as it should be."""
-    seed, began_at = choose_seed(), time.monotonic()
-    with open_campaign(seed) as (campaign, skipped):
-        try:
-            campaign.run(draw_plans(seed, rounds=rounds, without=skipped))
-        finally:
-            if campaign.rounds:
-                text = report(campaign, planned=rounds, skipped=skipped, seconds=time.monotonic() - began_at)
-                print(text, flush=True)  # noqa: T201
-                if os.environ.get("LEADSYS_FAULTS") == "full":
-                    write_report(text)
+    seed = choose_seed()
+    with (
+        open_campaign(seed) as (campaign, skipped),
+        reported(campaign, planned=rounds, skipped=skipped),
+    ):
+        campaign.run(draw_plans(seed, rounds=rounds, without=skipped))
     return sum(not each.count.is_clean for each in campaign.rounds)
 
 
 if __name__ == "__main__":
-    # Whoever ends the campaign ends its stack.
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit("ended"))
     sys.exit(1 if main(int(sys.argv[1]) if len(sys.argv) > 1 else 300) else 0)

@@ -49,6 +49,14 @@ UNION ALL SELECT 'messages in hand', count(*) FROM nurturing_message
     WHERE tenant_id = %(tenant)s AND state = 'sending'
 UNION ALL SELECT 'reruns under way', count(*) FROM leads_rerun
     WHERE tenant_id = %(tenant)s AND finished_at IS NULL
+UNION ALL SELECT 'acts on many leads under way', count(*) FROM leads_bulkrun
+    WHERE tenant_id = %(tenant)s AND state IN ('choose', 'run')
+UNION ALL SELECT 'erasures under way', count(*) FROM leads_erasure
+    WHERE tenant_id = %(tenant)s AND state = 'waiting'
+UNION ALL SELECT 'exports under way', count(*) FROM leads_leadexport
+    WHERE tenant_id = %(tenant)s AND state = 'build'
+UNION ALL SELECT 'exports of everything under way', count(*) FROM leads_dataexport
+    WHERE tenant_id = %(tenant)s AND state IN ('waiting', 'building')
 """
 
 
@@ -56,7 +64,8 @@ def wait_until_quiet(at: Field, *, seconds: float = QUIET_SECONDS) -> dict[str, 
     """Wait until nothing is left to do; what is left when the time is over.
 
     Pauses that are meant to pass are let pass: the half minute after which a submission whose sender has gone is taken up, the
-    quarter of one for a lost wake-up of a rerun, the ten minutes after which a sending that nobody ends is given up.
+    quarter of one for a lost wake-up of a rerun, an act on many leads or an export, the ten minutes after which a sending that
+    nobody ends is given up.
     """
     deadline = time.monotonic() + seconds
     while left := what_is_left(at):
@@ -100,6 +109,9 @@ def count(at: Field, sink: Sink, left: dict[str, int]) -> Count:
     _count_clocks(found, see(_CLOCKS))
     for what, kind, number in see(_ODDITIES):
         found.note(what, kind, number)
+    for check in at.checks:
+        for what, kind, number in check():
+            found.note(what, kind, number)
     for one in at.errands:
         found.note(f"{one.path}: {one.child.result()}", "lost", one.miscounted())
     for refusal in at.load.book.refusals:
@@ -113,13 +125,13 @@ _LEADS: Final = """
 SELECT lead.email, count(DISTINCT lead.id),
        count(event.id) FILTER (WHERE event.type IN ('form_submitted', 'page_viewed'))
 FROM leads_lead lead LEFT JOIN leads_event event ON event.tenant_id = lead.tenant_id AND event.lead_id = lead.id
-WHERE lead.tenant_id = %(tenant)s GROUP BY lead.email
+WHERE lead.tenant_id = %(tenant)s AND lead.email IS NOT NULL GROUP BY lead.email
 """
 
 
 def _count_leads(found: Count, book: Book, rows: Sequence[tuple[str, int, int]]) -> None:
     """Who was accepted is there once with every event; who got no answer is there at most once."""
-    have = {email: (leads, events) for email, leads, events in rows}
+    have = {email: (leads, events) for email, leads, events in rows if email not in book.others}
     for promise in book.promises:
         leads, events = have.pop(promise.email, (0, 0))
         if promise.accepted:
@@ -155,15 +167,17 @@ def _count_mails(found: Count, sink: Sink, rows: Sequence[tuple[str, str, int, s
         found.note(what, "lost", int(state in {"failed", "kept"}))
 
 
-# A share of a clock's time is acted on once, whatever happened; one second is the sweep's own.
+# A share of a clock's time is acted on once, whatever happened, also where its lead was another one's for a time.
 _CLOCKS: Final = """
+WITH acted AS MATERIALIZED (
+    SELECT (detail->>'clock')::bigint AS clock, (detail->>'percent')::int AS percent, count(*) AS times
+    FROM leads_decision WHERE tenant_id = %(tenant)s AND kind = 'clock' AND detail ? 'percent' GROUP BY 1, 2
+)
 SELECT clock.id, clock.kind, clock.state, share.percent,
        clock.started_at + (clock.due_at - clock.started_at) * share.percent / 100.0 < now() - interval '5 seconds',
-       (SELECT count(*) FROM leads_decision decision
-        WHERE decision.tenant_id = clock.tenant_id AND decision.lead_id = clock.lead_id AND decision.kind = 'clock'
-          AND decision.topic = clock.kind AND (decision.detail->>'clock')::bigint = clock.id
-          AND (decision.detail->>'percent')::int = share.percent)
-FROM routing_clock clock, unnest(ARRAY[50, 80, 100, 150, 200]) AS share (percent)
+       coalesce(acted.times, 0)
+FROM routing_clock clock CROSS JOIN unnest(ARRAY[50, 80, 100, 150, 200]) AS share (percent)
+LEFT JOIN acted ON acted.clock = clock.id AND acted.percent = share.percent
 WHERE clock.tenant_id = %(tenant)s
 """
 
@@ -176,11 +190,19 @@ def _count_clocks(found: Count, rows: Sequence[tuple[int, str, str, int, bool, i
         found.note(what, "missed", int(is_open and has_passed and not acted))
 
 
-# Each row: what it is, which kind of fault, how many.
+# Each row is an Oddity. What explained an owner is put aside where leads are merged, and empty where they were erased.
 _ODDITIES: Final = """
+WITH turns AS (
+    SELECT detail->'pool'->>'key' AS pool, detail->>'turn' AS turn FROM leads_decision
+    WHERE tenant_id = %(tenant)s AND kind = 'owner' AND detail->'pool' IS NOT NULL
+    UNION ALL
+    SELECT aside->'detail'->'pool'->>'key', aside->'detail'->>'turn'
+    FROM leads_leadmerge, jsonb_array_elements(record->'aside'->'leads_decision') AS aside
+    WHERE tenant_id = %(tenant)s AND aside->>'kind' = 'owner' AND aside->'detail'->'pool' IS NOT NULL
+)
 SELECT 'leads held', 'stuck', count(*) FROM leads_heldlead WHERE tenant_id = %(tenant)s
 UNION ALL SELECT 'submissions held or refused', 'stuck', count(*) FROM leads_submission
-    WHERE tenant_id = %(tenant)s AND state IN ('held', 'refused')
+    WHERE tenant_id = %(tenant)s AND (state = 'held' OR state = 'refused' AND payload <> '{}')
 UNION ALL SELECT 'due rows held: ' || min(error), 'stuck', count(*) FROM core_duerow
     WHERE tenant_id = %(tenant)s AND held_at IS NOT NULL HAVING count(*) > 0
 UNION ALL SELECT 'due rows that failed: ' || min(error), 'stuck', count(*) FROM core_duerow
@@ -207,10 +229,18 @@ UNION ALL SELECT 'people told twice', 'doubled', count(*) FROM (
     SELECT FROM core_notification WHERE tenant_id = %(tenant)s AND kind LIKE '%%clock%%'
     GROUP BY member_id, lead_id, kind, values HAVING count(*) > 1) AS told
 UNION ALL SELECT 'turns given twice or left out', 'doubled', count(*) FROM (
-    SELECT pool.id FROM routing_pool pool
-    LEFT JOIN leads_decision decision ON decision.tenant_id = pool.tenant_id AND decision.kind = 'owner'
-        AND decision.detail->'pool'->>'key' = pool.key
+    SELECT pool.id FROM routing_pool pool LEFT JOIN turns ON turns.pool = pool.key
     WHERE pool.tenant_id = %(tenant)s GROUP BY pool.id, pool.turn
-    HAVING count(decision.id) <> pool.turn
-        OR count(DISTINCT (decision.detail->>'turn')::bigint) <> pool.turn) AS pools
+    HAVING count(turns.turn) <> count(DISTINCT turns.turn)
+        OR pool.turn NOT BETWEEN count(turns.turn) AND count(turns.turn) + (
+            SELECT count(*) FROM leads_decision WHERE tenant_id = %(tenant)s AND kind = 'owner' AND detail = '{}')
+    ) AS pools
+UNION ALL SELECT 'acts on many leads without one entry', 'doubled', count(*) FROM leads_bulkrun run
+    WHERE run.tenant_id = %(tenant)s AND 1 <> (
+        SELECT count(*) FROM tenancy_auditentry entry WHERE entry.tenant_id = run.tenant_id
+        AND entry.act LIKE 'bulk.%%' AND entry.detail->>'run' = run.id::text)
+UNION ALL SELECT 'leads without an address who were not erased', 'lost', count(*) FROM leads_lead lead
+    WHERE lead.tenant_id = %(tenant)s AND lead.email IS NULL AND NOT EXISTS (
+        SELECT FROM leads_erasure proof
+        WHERE proof.tenant_id = lead.tenant_id AND proof.lead_number = lead.id AND proof.state = 'done')
 """

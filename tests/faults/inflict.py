@@ -171,15 +171,15 @@ def fill_disk(blow: Blow) -> Mend | None:
 
 
 Inflict = Callable[[Blow], Mend | None]
-# Name, what is done, in the middle of how many kinds of work each time through; 0: of an import alone. Of those after which
-# a Python process has to be loaded anew, fewer.
-FAULTS: Final[dict[str, tuple[Inflict, int]]] = {
-    "web killed": (kill_web, 2),
-    "worker killed": (kill_worker, 2),
+# Name, what is done, in the middle of how many kinds of work each time through; None: of each; 0: of an import alone. Of those
+# after which a Python process has to be loaded anew, fewer.
+FAULTS: Final[dict[str, tuple[Inflict, int | None]]] = {
+    "web killed": (kill_web, 4),
+    "worker killed": (kill_worker, 6),
     "beat killed": (kill_beat, 2),
-    "Valkey killed": (kill_valkey, 5),
-    "PostgreSQL killed": (kill_postgres, 5),
-    "session of PostgreSQL killed": (kill_backend, 5),
+    "Valkey killed": (kill_valkey, None),
+    "PostgreSQL killed": (kill_postgres, None),
+    "session of PostgreSQL killed": (kill_backend, None),
     "import command killed": (kill_command, 0),
     "Valkey emptied": (empty_valkey, 1),
     "PostgreSQL restarted": (restart_postgres, 1),

@@ -45,6 +45,8 @@ class Book:
 
     promises: list[Promise] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    # Addresses of leads that are merged or erased: what has to become of them is said elsewhere.
+    others: set[str] = field(default_factory=set)
     # Answers that nobody should get: neither a yes, nor "later".
     refusals: list[str] = field(default_factory=list)
 
@@ -65,20 +67,32 @@ class Place:
         self, path: str, body: Any, *, headers: dict[str, str] | None = None, seconds: float = 30
     ) -> tuple[int, Any]:
         """The status and the JSON of an answer of the API. Raises OSError or HTTPException without one."""
-        said = {"Authorization": f"Bearer {self.tenant['key']}", "Content-Type": "application/json"}
-        status, answer = self._send(path, json.dumps(body).encode(), said | (headers or {}), seconds)
-        return status, json.loads(answer) if answer[:1] in {b"{", b"["} else None
+        said = {"Content-Type": "application/json", **(headers or {})}
+        return self._call("POST", path, json.dumps(body).encode(), said, seconds)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """The same of a question. Raises OSError or HTTPException without an answer."""
+        return self._call("GET", path, b"", {}, 30)
 
     def post_form(self, form: str, values: dict[str, str]) -> int:
         """The status of a hosted form that was sent; 302 is yes."""
         body = urlencode(values | {"csrfmiddlewaretoken": _TOKEN}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={_TOKEN}"}
-        return self._send(f"/f/{self.tenant['forms'][form]}/", body, headers, 30)[0]
+        return self._send("POST", f"/f/{self.tenant['forms'][form]}/", body, headers, 30)[0]
 
-    def _send(self, path: str, body: bytes, headers: dict[str, str], seconds: float) -> tuple[int, bytes]:
+    def _call(
+        self, method: str, path: str, body: bytes, headers: dict[str, str], seconds: float
+    ) -> tuple[int, Any]:
+        key = {"Authorization": f"Bearer {self.tenant['key']}"}
+        status, answer = self._send(method, path, body, key | headers, seconds)
+        return status, json.loads(answer) if answer[:1] in {b"{", b"["} else None
+
+    def _send(
+        self, method: str, path: str, body: bytes, headers: dict[str, str], seconds: float
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
-            connection.request("POST", path, body, {"Host": "localhost", **headers})
+            connection.request(method, path, body, {"Host": "localhost", **headers})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -130,6 +144,11 @@ class Load:
         self._working.clear()
         for thread in self._threads:
             thread.join(60)
+
+    def ask(self, send: Callable[[], bool]) -> None:
+        """Let a client send something until it returns true."""
+        with self._lock:
+            self._unanswered.append(send)
 
     # What comes in -----------------------------------------------------------------------------------------------
 
@@ -219,7 +238,7 @@ class Load:
                 if status == 201 and answer["stage"] == "mql":
                     self._callable.append(answer["id"])
                 return True
-            return what == "once" or self._is_final(status, answer)
+            return what == "once" or self.is_final(status, answer)
 
         return send
 
@@ -244,7 +263,7 @@ class Load:
                     if result["status"] not in {200, 201}:
                         self._refused(f"event: {result}")
                 return True
-            return self._is_final(status, answer)
+            return self.is_final(status, answer)
 
         return send
 
@@ -263,7 +282,7 @@ class Load:
         def send() -> bool:
             status = self.place.post_form(form, values)
             promise.accepted = promise.accepted or status == 302
-            return status == 302 or self._is_final(status, f"form {form}")
+            return status == 302 or self.is_final(status, f"form {form}")
 
         return send
 
@@ -287,7 +306,7 @@ class Load:
 
         return send
 
-    def _is_final(self, status: int, answer: Any) -> bool:
+    def is_final(self, status: int, answer: Any) -> bool:
         """Whether an answer is a no. "Still running", "too many" and "out of order" are to be asked again."""
         if status in {409, 429} or status >= 500:
             return False

@@ -1,4 +1,4 @@
-"""The five kinds of work in whose middle something dies: a batch, an import, a sending, an escalation, a publishing.
+"""Five kinds of work in whose middle something dies: a batch, an import, a sending, an escalation, a publishing. More: acts.py.
 
 Each begins with a burst of its own on top of the steady load, and can say whether it is in somebody's hands this very moment:
 a row that a transaction in progress has locked, a message being sent, a command running.
@@ -6,7 +6,7 @@ a row that a transaction in progress has locked, a message being sent, a command
 
 import csv
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,8 +23,10 @@ MOST_TRIES: Final = 10
 # Rows of a table that a transaction has locked or changed and not ended. Transaction ids are young here: no epoch.
 _IN_HAND: Final = """
 SELECT count(*) FROM {table} WHERE tenant_id = %(tenant)s AND xmax::text::bigint > 2
-AND pg_xact_status(xmax::text::xid8) = 'in progress'
+AND pg_xact_status(xmax::text::xid8) = 'in progress' AND {which}
 """
+# What is not as it should be, as which kind it counts (lost, doubled, missed, stuck), how many.
+Oddity = tuple[str, str, int]
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Field:
     numbers: Iterator[int]
     points: Iterator[int] = field(default_factory=lambda: count(21))
     errands: list["Errand"] = field(default_factory=list)
+    # What has to have come of the work of this round.
+    checks: list[Callable[[], Iterable[Oddity]]] = field(default_factory=list)
     published: int = 0
     # What the last waiting for quiet waited for to the end.
     waited_for: str = ""
@@ -48,9 +52,13 @@ class Field:
         """The tenant's id."""
         return int(self.load.place.tenant["id"])
 
-    def rows_in_hand(self, table: str) -> bool:
+    def rows_in_hand(self, table: str, which: str = "true") -> bool:
         """Whether a transaction in progress holds rows of the tenant in this table."""
-        return self.sees(_IN_HAND.format(table=table))
+        return self.sees(_IN_HAND.format(table=table, which=which))
+
+    def look(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query about the tenant, waiting for the server if need be."""
+        return self.eye.see_at_last(query, {"tenant": self.tenant_id, **values})
 
     def sees(self, query: str, **values: Any) -> bool:
         """Whether a count is above zero; false while the database is away."""
@@ -119,7 +127,8 @@ _LET_PAUSES_PASS: Final = """
     UPDATE core_duerow SET due_at = due_at - %(minutes)s * interval '1 minute'
     WHERE id IN (
         SELECT id FROM core_duerow WHERE tenant_id = %(tenant)s AND held_at IS NULL
-        AND kind IN ('submission.process', 'lead.retry', 'leads.rerun')
+        AND kind IN ('submission.process', 'lead.retry', 'leads.rerun', 'leads.bulk', 'leads.erase', 'leads.export',
+            'data.export')
         FOR UPDATE SKIP LOCKED
     )
     """
@@ -254,16 +263,6 @@ def begin_publishing(at: Field, dice: random.Random) -> Work:
     at.errands.append(Errand(at.hands, "publish_scoring", arguments, child))
     at.published += 1
     return Work("publish", lambda: at.rows_in_hand("leads_rerun"), 0.8)
-
-
-Begin = Callable[[Field, random.Random], Work]
-WORKS: Final[dict[str, Begin]] = {
-    "batch": begin_batch,
-    "import": begin_import,
-    "send": begin_sending,
-    "escalation": begin_escalation,
-    "publish": begin_publishing,
-}
 
 
 @contextmanager

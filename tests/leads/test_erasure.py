@@ -182,6 +182,23 @@ def test_nothing_of_the_person_is_left_in_any_table(lead: Lead, admin: Membershi
     assert Erasure.objects.get().counts == proof.counts
 
 
+def test_what_came_in_and_was_not_processed_is_refused_as_what_comes_in_later(
+    lead: Lead, admin: Membership
+) -> None:
+    payload = {"email": EMAIL, "event": {"type": "form_submitted"}}
+    waiting, held, done = (
+        Submission.objects.create(source=Submission.Source.API, payload=payload, state=state)
+        for state in ("received", "held", "processed")
+    )
+    erase(lead, admin)
+    process_due([waiting.pk], NOW)
+    for came in (waiting, held, done):
+        came.refresh_from_db()
+        assert came.payload == {}
+    assert (waiting.state, waiting.response_status) == (held.state, held.response_status) == ("refused", 409)
+    assert (done.state, done.response_status) == ("processed", None)
+
+
 def test_whoever_is_kept_out_is_refused_by_every_door_and_nothing_is_kept_of_it(
     lead: Lead, admin: Membership
 ) -> None:

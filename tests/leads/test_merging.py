@@ -38,10 +38,12 @@ from leads.models import (
     Stage,
     Touch,
 )
+from leads.pipeline import Reason, ReasonCode, run_pipeline
 from leads.reasons import RE_ENGAGEMENT
 from leads.selectors import LeadNotFound
 from nurturing.models import Enrollment, EnrollmentState
 from nurturing.services import enroll_lead
+from routing.escalation import act_on_shares
 from routing.models import Clock
 from tenancy.models import AuditEntry, Membership, Role, Tenant
 from tenancy.rights import NotAllowed
@@ -226,6 +228,31 @@ def test_the_further_stage_the_strictest_consent_and_the_first_source_win(manage
     assert Consent.objects.get(lead=survivor).withdrawn_at is None
     assert CustomValue.objects.get(lead=survivor).integer_value == survivor.pk
     assert not Touch.objects.exists()
+
+
+def test_shares_of_a_clock_that_were_acted_on_while_merged_are_not_acted_on_again(
+    manager: Membership,
+) -> None:
+    make_member(role=Role.SDR)
+    leads = [make_lead(stage=Stage.MARKETING_QUALIFIED) for _lead in range(2)]
+    run_pipeline(lead_ids=[lead.pk for lead in leads], reason=Reason(ReasonCode.ACT), now=NOW)
+    survivor, loser = leads
+    clocks = list(Clock.objects.order_by("lead"))
+    assert [(clock.lead_id, clock.level) for clock in clocks] == [(survivor.pk, 0), (loser.pk, 0)]
+    done = merge(survivor, loser, manager)
+    overdue = NOW + timedelta(days=30)
+    act_on_shares([clock.pk for clock in clocks], overdue)
+    told = Decision.objects.filter(kind="clock", detail__has_key="percent")
+    shares = sorted(told.values_list("detail__clock", "detail__percent"))
+    assert len(shares) > 2
+    undo_merge(merge_id=done.pk, by=manager, now=overdue)
+    mine, theirs = Clock.objects.order_by("lead")
+    assert (mine.state, mine.level, mine.next_share) == ("broken", shares[-1][1], None)
+    assert (theirs.lead_id, theirs.state, theirs.level) == (loser.pk, "running", 0)
+    act_on_shares([mine.pk, theirs.pk], overdue)
+    again = sorted(told.values_list("detail__clock", "detail__percent"))
+    assert [share for share in again if share[0] == mine.pk] == shares
+    assert len(again) == len(set(again)) == 2 * len(shares)
 
 
 def test_sequences_of_the_loser_end_and_its_score_is_worked_out_anew(
