@@ -285,6 +285,35 @@ def test_pages_of_a_large_tenant_are_in_order_of_creation_wherever_those_stand_w
         assert count_on(query=query, now=NOW) == Count.up_to(len(matching), limit=1000)
 
 
+# The index is asked for the words alone where most leads are the tenant's own.
+CROWD = """
+WITH made AS (
+    INSERT INTO leads_lead (tenant_id, id, name, name_key, created_at, recorded_at)
+    SELECT %(tenant)s, 900000 + n, 'A', 'a', %(now)s, %(now)s FROM generate_series(1, %(leads)s) n
+)
+INSERT INTO leads_leadsearch (tenant_id, lead_id, created_at, text)
+SELECT %(tenant)s, 900000 + n, %(now)s, ' ana maria ubirajara' FROM generate_series(1, %(leads)s) n
+"""
+
+
+@pytest.mark.parametrize("leads", [40, 400])
+def test_leads_of_another_tenant_are_neither_found_nor_counted_where_the_words_alone_are_looked_up(
+    tenant: Tenant, other_tenant: Tenant, leads: int
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(LARGE.replace("n % ", "n %% "), {"tenant": tenant.pk, "now": NOW})
+        cursor.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(other_tenant.pk)])
+        cursor.execute(CROWD, {"tenant": other_tenant.pk, "now": NOW, "leads": leads})
+        cursor.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(tenant.pk)])
+    matching = LeadSearch.objects.filter(text__contains="ubirajara").order_by("-created_at", "-lead")
+    matching = list(matching.values_list("lead", flat=True))
+    assert pages("ana ubirajara maria", "-created_at", size=10) == [
+        matching[start : start + 10] for start in range(0, len(matching), 10)
+    ]
+    query = read_list_query(parameters={"q": "ubirajara maria ana"}, member=Membership())
+    assert count_leads(query=query, now=NOW) == Count(value=len(matching))
+
+
 def test_a_page_that_was_found_before_it_was_counted_asks_for_its_count(
     ana: Lead, tenant: Tenant, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
