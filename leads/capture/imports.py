@@ -246,7 +246,8 @@ class Taker:
 
     def good(self, rows: Sequence[ReadRow]) -> list[ReadRow]:
         """The rows that can be taken in and have not been yet."""
-        return [row for row in rows if row.item is not None and not self._is_done(row)]
+        good = [row for row in rows if row.item is not None]
+        return [row for row in good if not self._is_done(row)] if self._known_to else good
 
     def take(
         self,
