@@ -5,7 +5,7 @@
 
 import re
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -128,21 +128,26 @@ def get_funnel(*, tenant: Tenant, question: FunnelQuestion) -> Funnel:
     since, until = _instants(tenant, question)
     parameters = {"since": since, "until": until, **source.parameters}
     statement = _COHORT if question.mode == "cohort" else _FLOW
+    # To look for everybody's moves in a cohort of everybody would take longer than to read them.
+    of_cohort = "JOIN cohort ON cohort.id = change.lead_id" if since or until else ""
     rows: dict[str | None, FunnelRow] = {}
     total, flagged = FunnelRow(None, _("Total")), 0
-    for is_total, key, label, stage, reached, median, is_flagged in _fetch_in_time(
-        statement.format(key=source.key, label=source.label, joins=source.joins), parameters
+    for is_total, key, label, early, reached, medians in _fetch_in_time(
+        statement.format(key=source.key, label=source.label, joins=source.joins, of_cohort=of_cohort),
+        parameters,
     ):
         row = (
             total
             if is_total
             else rows.setdefault(key, FunnelRow(key, label if key is not None else "(blank)"))
         )
-        row.reached[stage] = reached
-        if stage != Stage.NEW:
-            row.median_days[stage] = days_from_microseconds(median)
-        if is_total and stage == Stage.CUSTOMER:
-            flagged = is_flagged
+        row.reached = {stage.value: count for stage, count in zip(FORWARD_STAGES, reached, strict=True)}
+        row.median_days = {
+            stage.value: days_from_microseconds(median)
+            for stage, median in zip(TIMED_STAGES, medians, strict=True)
+        }
+        if is_total:
+            flagged = early
     ordered = sorted(rows.values(), key=lambda row: (-row.reached["new"], row.key is None, row.key or ""))
     return Funnel(question, ordered if question.by else [], total, flagged)
 
@@ -263,10 +268,6 @@ def _custom(by: str) -> _Grouping:
     return _Grouping(key, key, joins, {"field": custom.pk})
 
 
-def _stage_values(stages: Sequence[Stage]) -> str:
-    return ", ".join(f"('{stage.value}', {FORWARD_STAGES.index(stage)})" for stage in stages)
-
-
 # Only constants and the fixed fragments above are put into these texts; values are parameters.
 _COHORT_LEADS: Final = """
     SELECT lead.id, lead.created_at, state.furthest_stage, {key} AS key, {label} AS label
@@ -278,12 +279,11 @@ _COHORT_LEADS: Final = """
 """
 
 _MOVES: Final = f"""
-    SELECT change.lead_id, change.to_stage AS stage, min(change.at) AS at
+    SELECT change.lead_id, change.to_stage AS stage, change.at
     FROM leads_stagechange change
     WHERE change.to_stage IN ({", ".join(f"'{stage.value}'" for stage in TIMED_STAGES)})
       AND (%(since)s::timestamptz IS NULL OR change.at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR change.at < %(until)s)
-    GROUP BY change.lead_id, change.to_stage
     UNION ALL
     SELECT lead.id, 'new', lead.created_at
     FROM leads_lead lead
@@ -291,44 +291,62 @@ _MOVES: Final = f"""
       AND (%(until)s::timestamptz IS NULL OR lead.created_at < %(until)s)
 """  # noqa: S608
 
-_MOVED_LEADS: Final = """
-    FROM moved
+_OF_MOVED: Final = """
     JOIN leads_lead lead ON lead.id = moved.lead_id
     JOIN leads_leadstate state ON state.tenant_id = lead.tenant_id AND state.lead_id = lead.id
     {joins}
 """
 
-_FIGURES: Final = """
-SELECT GROUPING(key) = 1, key, min(label), stage, count(*),
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY microseconds) FILTER (WHERE NOT is_early),
-       count(*) FILTER (WHERE is_early)
-FROM counted
-GROUP BY GROUPING SETS ((key, stage), (stage))
-"""
+# When a lead first came to each stage; microseconds are whole, so that the middle of two is exact in a float.
+_FIRST_TIMES: Final = ", ".join(
+    f"min(at) FILTER (WHERE stage = '{stage.value}') AS {stage.value}_at" for stage in TIMED_STAGES
+)
+_MICROSECONDS: Final = ", ".join(
+    f"round(date_part('epoch', {stage.value}_at - created_at) * 1000000) AS {stage.value}_after"
+    for stage in TIMED_STAGES
+)
+
+
+def _figures(reached: Callable[[int, Stage], str]) -> str:
+    """The numbers of each group and of all: those won too early, how many in each stage, their medians. ``reached`` gives the
+    condition by which a lead counts in a stage."""
+    conditions = [reached(ordinal, stage) for ordinal, stage in enumerate(FORWARD_STAGES)]
+    counts = [f"count(*) FILTER (WHERE {condition})" for condition in conditions]
+    medians = [
+        f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {stage.value}_after)"
+        f" FILTER (WHERE {stage.value}_after >= 0 AND {condition})"
+        for stage, condition in zip(TIMED_STAGES, conditions[1:], strict=True)
+    ]
+    early = f"count(*) FILTER (WHERE {Stage.CUSTOMER.value}_after < 0 AND {conditions[-1]})"
+    return f"""
+        SELECT GROUPING(key) = 1, key, min(label), {early}, ARRAY[{", ".join(counts)}], ARRAY[{", ".join(medians)}]
+        FROM timed GROUP BY GROUPING SETS ((key), ())
+    """  # noqa: S608
+
 
 # A lead counts in a stage if it came that far, by whichever way; only known times, not before the lead, make medians.
 _COHORT: Final = f"""
 WITH cohort AS ({_COHORT_LEADS}), entered AS (
-    SELECT change.lead_id, change.to_stage, min(change.at) AS at
-    FROM leads_stagechange change JOIN cohort ON cohort.id = change.lead_id
-    GROUP BY change.lead_id, change.to_stage
-), counted AS (
-    SELECT cohort.key, cohort.label, stage.name AS stage, entered.at < cohort.created_at AS is_early,
-           EXTRACT(EPOCH FROM entered.at - cohort.created_at) * 1000000 AS microseconds
-    FROM cohort
-    JOIN (VALUES {_stage_values(FORWARD_STAGES)}) AS stage (name, ordinal) ON cohort.furthest_stage >= stage.ordinal
-    LEFT JOIN entered ON entered.lead_id = cohort.id AND entered.to_stage = stage.name
+    SELECT lead_id, {_FIRST_TIMES}
+    FROM (SELECT lead_id, to_stage AS stage, at FROM leads_stagechange) AS change {{of_cohort}}
+    GROUP BY lead_id
+), timed AS (
+    SELECT key, label, furthest_stage, {_MICROSECONDS}
+    FROM cohort LEFT JOIN entered ON entered.lead_id = cohort.id
 )
-{_FIGURES}
+{_figures(lambda ordinal, _stage: f"furthest_stage >= {ordinal}")}
 """  # noqa: S608
 
 _FLOW: Final = f"""
-WITH moved AS ({_MOVES}), counted AS (
-    SELECT {{key}} AS key, {{label}} AS label, moved.stage, moved.at < lead.created_at AS is_early,
-           EXTRACT(EPOCH FROM moved.at - lead.created_at) * 1000000 AS microseconds
-    {_MOVED_LEADS}
+WITH moved AS ({_MOVES}), entered AS (
+    SELECT lead_id, bool_or(stage = 'new') AS is_new, {_FIRST_TIMES} FROM moved GROUP BY lead_id
+), found AS (
+    SELECT {{key}} AS key, {{label}} AS label, lead.created_at, moved.*
+    FROM entered AS moved {_OF_MOVED}
+), timed AS (
+    SELECT key, label, is_new, {_MICROSECONDS} FROM found
 )
-{_FIGURES}
+{_figures(lambda _ordinal, stage: "is_new" if stage is Stage.NEW else f"{stage.value}_after IS NOT NULL")}
 """  # noqa: S608
 
 _CELL: Final = """
@@ -345,7 +363,7 @@ WITH cohort AS ({_COHORT_LEADS}), found AS (
 """  # noqa: S608
 _FLOW_CELL: Final = f"""
 WITH moved AS ({_MOVES}), found AS (
-    SELECT lead.id {_MOVED_LEADS}
+    SELECT DISTINCT lead.id FROM moved {_OF_MOVED}
     WHERE moved.stage = %(stage)s AND (%(is_of_all)s OR {{key}} IS NOT DISTINCT FROM %(key)s::text)
 )
 {_CELL}

@@ -216,7 +216,7 @@ def _finish(export: ListExport, maker: Membership, now: datetime) -> None:
     cancel(kind=EXPORT_KIND, subjects=[export.pk])
     kind = get_kind(export.list_kind)
     record(
-        act="list.exported" if kind.key != "leads" else "leads.exported",
+        act="list.exported",
         subject=export.query_words or _("everything"),
         by=maker,
         now=now,

@@ -184,7 +184,6 @@ def register_places() -> None:
     register_retention_runs()
     register_acts(
         {
-            "leads.exported": _("Exported %(rows)s leads as %(format)s: %(subject)s"),
             "list.exported": _("Exported %(rows)s rows of a list (%(list)s) as %(format)s: %(subject)s"),
             "person.erased": _("Erased the person of lead %(subject)s (%(rows)s rows)"),
             "person.given_out": _("Gave out what is stored of the person of lead %(subject)s"),

@@ -25,6 +25,12 @@ SCORE_CHANGES: Final = "score.changes"
 GRADE_CHANGES: Final = "grade.changes"
 MAX_SCORE: Final = 1_000_000_000
 LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
+# The same, of unknown length for the planner. Of a thousand known ids it believes that as few are the tenant's as of all leads,
+# and looks through all of a small tenant's for them.
+_FEW_LEAD_IDS: Final = Fragment(
+    "ARRAY(SELECT unnest({}))", LEAD_IDS, output_field=ArrayField(BigIntegerField())
+)
+KNOWN_IDS: Final = Param("known_ids", ArrayField(BigIntegerField()))
 TENANT: Final = Param("tenant", BigIntegerField())
 SCORE_VERSION: Final = Param("score_version", BigIntegerField())
 GRADE_VERSION: Final = Param("grade_version", BigIntegerField())
@@ -57,8 +63,8 @@ def rate_apply(
 
     Both at once, since a standing that is written twice costs twice; None leaves one of them as it is.
     ``is_decay``: only time has passed, so an earlier decision of the same day that said no more than this goes. ``has_newborn``:
-    some of the leads have no standing yet; it is written as ``newborn`` says, with their first score and grade. Only for rules
-    of which ``reads_standing`` is false.
+    some of the leads, all but ``known_ids``, have no standing yet; it is written as ``newborn`` says, with their first score and
+    grade. Only for rules of which ``reads_standing`` is false.
     """
     prints = [rules.fingerprint if rules else "" for rules in (model, criteria)]
     return cached_statement(
@@ -170,10 +176,10 @@ def _build_rate_apply(
     """The old row is what the update saw; an unchanged result keeps the decision, and so the version, that made it.
 
     The plan of a prepared statement is made for ten leads and run with a thousand: the list of ids beside the join keeps it on
-    the index, and a full join, which all of the batch's leads pass, is never a loop within a loop.
+    the index, and a full join, which all of the batch's leads pass, is never a loop within a loop. Nor are those of the plans.
     """
     parts: list[_Part] = []
-    places: Parts = {"lead_ids": LEAD_IDS, "subjects": LEAD_IDS, "tenant": TENANT, "now": NOW}
+    places: Parts = {"known_ids": KNOWN_IDS, "subjects": LEAD_IDS, "tenant": TENANT, "now": NOW}
     if model is not None:
         parts.append(_SCORED)
         places |= {
@@ -201,7 +207,12 @@ def _build_rate_apply(
             grade=f"COALESCE(rated.grade, {FIRST_GRADE})" if criteria else FIRST_GRADE,
             positive_at="rated.positive_at" if model else "NULL::timestamptz",
         )
-    joined = " FULL JOIN ".join([parts[0].name, *(f"{part.name} USING (lead_id)" for part in parts[1:])])
+    first, *others = parts
+    joined = " FULL JOIN ".join([first.name, *(f"{part.name} USING (lead_id)" for part in others)])
+    if model is None:
+        # So that the planner knows how many there are.
+        places["lead_ids"] = LEAD_IDS
+        joined += " FULL JOIN unnest({lead_ids}) AS wanted (lead_id) USING (lead_id)"
     return Statement.compose(
         f"""
         WITH {", ".join(f"{part.name} AS ({{{part.name}}})" for part in parts)}, rated AS MATERIALIZED (
@@ -210,7 +221,7 @@ def _build_rate_apply(
             UPDATE leads_leadstate state
             SET {", ".join(part.sets for part in parts)}
             FROM rated
-            WHERE state.lead_id = rated.lead_id AND state.lead_id = ANY ({{lead_ids}})
+            WHERE state.lead_id = rated.lead_id AND state.lead_id = ANY ({{known_ids}})
               AND ({" OR ".join(part.differs for part in parts)})
             RETURNING rated.*, old.score AS former_score, old.grade AS former_grade
         {born}){_FORGET_EARLIER_DECAY if forgets else ""}, decided AS (
@@ -247,10 +258,10 @@ def _build_score_plan(model: ScoringModel) -> Statement:
         SELECT totals.lead_id, round(LEAST(GREATEST({total}, 0), {{most}}))::integer AS score,
             ARRAY[{", ".join(each)}]::numeric[] AS points, totals.positive_at, totals.next_at
         FROM (
-            SELECT wanted.lead_id, counted.positive_at, LEAST(counted.next_at, asked.next_at) AS next_at
+            SELECT lead_id, counted.positive_at, LEAST(counted.next_at, asked.next_at) AS next_at
                 {f", {points}" if points else ""}
             FROM unnest({{lead_ids}}) AS wanted (lead_id)
-                LEFT JOIN counted USING (lead_id) LEFT JOIN asked USING (lead_id)
+                FULL JOIN counted USING (lead_id) FULL JOIN asked USING (lead_id)
         ) totals
         """,  # noqa: S608
         **parts,
@@ -389,7 +400,7 @@ def _asked_leads(conditions: Sequence[Condition]) -> Statement:
     verdicts = {
         f"v_{index}": compile_condition(condition, now=NOW) for index, condition in enumerate(conditions)
     }
-    leads = Lead.objects.filter(InList(F("pk"), LEAD_IDS)).annotate(next_at=next_at, **verdicts)
+    leads = Lead.objects.filter(InList(F("pk"), _FEW_LEAD_IDS)).annotate(next_at=next_at, **verdicts)
     return Statement.of(leads.order_by().values_list("pk", "next_at", *verdicts))
 
 

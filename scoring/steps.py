@@ -69,6 +69,7 @@ class RateStep:
             takes_newborn=takes_newborn,
             values={
                 "lead_ids": batch.lead_ids,
+                "known_ids": batch.lead_ids,
                 "now": batch.now,
                 "zone": batch.tenant.time_zone,
                 "tenant": require_tenant_id(),
@@ -83,7 +84,11 @@ class RateStep:
             return
         values = plan.values
         if plan.takes_newborn:
-            values |= {"newborn": new_standings_json(batch.newborn)}
+            born = {each.lead_id for each in batch.newborn}
+            values |= {
+                "newborn": new_standings_json(batch.newborn),
+                "known_ids": [lead_id for lead_id in batch.lead_ids if lead_id not in born],
+            }
             batch.newborn = ()
         else:
             batch.write_newborn()

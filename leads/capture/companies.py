@@ -1,6 +1,7 @@
 """Finding or making the employers that rows tell of."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from leads.capture.inputs import LeadInput
@@ -24,7 +25,8 @@ GIVEN: Final = {
     "industry": "industry",
 }
 COLUMNS: Final = tuple(GIVEN)
-_GIVEN_NAMES: Final = frozenset(GIVEN.values())
+_given_values: Final = attrgetter(*GIVEN.values())
+_NOTHING: Final = (None,) * len(GIVEN)
 IDENTITY: Final = ("cnpj", "domain", "name_key")
 _TYPED: Final = (
     "name text, name_key text, domain text, cnpj text, size integer, revenue_minor bigint, industry text"
@@ -36,17 +38,44 @@ def find_or_make_companies(rows: "Sequence[Intake]") -> None:
 
     A row of a lead that is not made yet is about nobody's company but those it names.
     """
-    telling = [row for row in rows if tells_of_company(row.given)]
+    telling, told, current = _told_of_companies(rows)
     if not telling:
         return
-    told = [company_values(row) for row in telling]
-    current = [row.known["company_id"] if row.known else None for row in telling]
-    known = CompanyIndex(wanted=told, ids=[company_id for company_id in current if company_id])
+    known = CompanyIndex(wanted=told, ids=current)
     for row, values, company_id in zip(telling, told, current, strict=True):
         row.company, has_changed = known.take(values, company_id)
         if has_changed:
             row.touch()
     known.write()
+
+
+def recognise_companies(rows: "Sequence[Intake]") -> "list[Intake]":
+    """Set the company of each row that tells nothing new of one that is known; returns the rows that are left to
+    ``find_or_make_companies``. Locks and writes nothing.
+
+    New companies are in nobody's way, but a row that changes a known one may decide which company the next row is about.
+    """
+    telling, told, current = _told_of_companies(rows)
+    known = CompanyIndex(wanted=told, ids=current, is_locking=False)
+    companies = [known.take(values, company_id)[0] for values, company_id in zip(told, current, strict=True)]
+    if known.has_changed:
+        return telling
+    left = []
+    for row, company in zip(telling, companies, strict=True):
+        if "id" in company:
+            row.company = company
+        else:
+            left.append(row)
+    return left
+
+
+def _told_of_companies(
+    rows: "Sequence[Intake]",
+) -> "tuple[list[Intake], list[dict[str, Any]], list[int | None]]":
+    """The rows that tell of a company, what each says of it, and the company of its lead now."""
+    telling = [row for row in rows if tells_of_company(row.given)]
+    told = [company_values(row) for row in telling]
+    return telling, told, [row.known["company_id"] if row.known else None for row in telling]
 
 
 def attach_companies(rows: "Sequence[Intake]") -> None:
@@ -67,27 +96,30 @@ def attach_found_companies(rows: "Iterable[Intake]") -> None:
 
 def tells_of_company(given: LeadInput) -> bool:
     """Whether a row names or describes a company; an e-mail alone is left to the identify step."""
-    return any(value is not None and name in _GIVEN_NAMES for name, value in vars(given).items())
+    return _given_values(given) != _NOTHING
 
 
 def company_values(row: "Intake") -> dict[str, Any]:
     """What a row says about its company; a business e-mail says its domain."""
-    given = vars(row.given)
-    values = {column: given.get(name) for column, name in GIVEN.items()}
-    if values["domain"] is None and given.get("email_kind") == EmailKind.BUSINESS:
-        values["domain"] = given["email"].rpartition("@")[2]
+    values: dict[str, Any] = dict(zip(COLUMNS, _given_values(row.given), strict=True))
+    if values["domain"] is None and row.given.email_kind == EmailKind.BUSINESS and row.given.email:
+        values["domain"] = row.given.email.rpartition("@")[2]
     return values
 
 
 class CompanyIndex:
     """The companies that a wave of rows is about, as they stand and as they become."""
 
-    def __init__(self, *, wanted: Sequence[dict[str, Any]], ids: Sequence[int] = ()) -> None:
+    def __init__(
+        self, *, wanted: Sequence[dict[str, Any]], ids: Iterable[int | None] = (), is_locking: bool = True
+    ) -> None:
         self._by: dict[tuple[str, str], dict[str, Any]] = {}
         self._by_id: dict[int, dict[str, Any]] = {}
         self._fresh: list[dict[str, Any]] = []
         self._changed: dict[int, dict[str, Any]] = {}
-        found = find_companies(wanted, ids)
+        found = find_companies(
+            wanted, [company_id for company_id in ids if company_id], is_locking=is_locking
+        )
         for company in found:
             self._remember(company)
         # Who is called so now comes before who was called so once.
@@ -118,6 +150,11 @@ class CompanyIndex:
             self._changed[company["id"]] = company
         self._remember(company)
         return company, has_changed
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether one that was known is to be written."""
+        return bool(self._changed)
 
     def write(self) -> None:
         """Write what is new; a company that somebody else made meanwhile is found again."""
@@ -162,15 +199,17 @@ def agrees(company: dict[str, Any], values: dict[str, Any]) -> bool:
     )
 
 
-def find_companies(wanted: Sequence[dict[str, Any]], ids: Sequence[int]) -> list[dict[str, Any]]:
+def find_companies(
+    wanted: Sequence[dict[str, Any]], ids: Sequence[int], *, is_locking: bool = True
+) -> list[dict[str, Any]]:
     """Companies with one of the wanted CNPJs, domains or names, or one of the ids; the oldest first."""
     keys = {kind: as_json(_distinct(row[kind] for row in wanted)) for kind in IDENTITY}
-    rows = _FIND.rows(ids=as_json(ids), **keys)
+    rows = (_FIND_AND_LOCK if is_locking else _FIND).rows(ids=as_json(ids), **keys)
     return [dict(zip(_FOUND, row, strict=True)) for row in rows]
 
 
 _FOUND: Final = ("id", *COLUMNS, "is_named_by_hand", "former_names")
-_FIND: Final = Statement.text(f"""
+_FIND_SQL: Final = f"""
 WITH wanted AS MATERIALIZED (
     SELECT jsonb_array_elements_text(%(ids)s::jsonb)::bigint AS id
     UNION SELECT found.id FROM jsonb_array_elements_text(%(cnpj)s::jsonb) AS key (value)
@@ -188,9 +227,11 @@ SELECT locked.* FROM (SELECT id FROM wanted ORDER BY id) ordered
 CROSS JOIN LATERAL (
     SELECT id, {", ".join(COLUMNS)}, is_named_by_hand,
         ARRAY(SELECT former.name_key FROM leads_companyformername former WHERE former.company_id = ordered.id)
-    FROM leads_company WHERE id = ordered.id FOR NO KEY UPDATE
+    FROM leads_company WHERE id = ordered.id {{lock}}
 ) locked
-""")  # noqa: S608 - only the constant column names above
+"""  # noqa: S608 - only the constant column names above
+_FIND: Final = Statement.text(_FIND_SQL.format(lock="OFFSET 0"))
+_FIND_AND_LOCK: Final = Statement.text(_FIND_SQL.format(lock="FOR NO KEY UPDATE"))
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:

@@ -1,17 +1,17 @@
 """Reads tables from CSV files as people have them, row by row, never the whole file in memory.
 
-`open_table` finds encoding and delimiter, checks the header, and reads the file through once: a file that cannot be
-read is refused before anything is made of it. What is wrong with a single row is said with that row.
+`find_table` finds encoding and delimiter and checks the header; `open_table` reads the file through once besides: a file that
+cannot be read is refused before anything is made of it. What is wrong with a single row is said with that row.
 """
 
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import compress, islice, repeat
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TextIO
 
@@ -23,6 +23,8 @@ MAX_COLUMNS: Final = 1_000
 MAX_COLUMN_NAME: Final = 500
 MAX_LINE_CHARACTERS: Final = 4_000_000
 DELIMITERS: Final = (",", ";", "\t", "|")
+
+ALL: Final = repeat(object=True)
 
 _CHUNK: Final = 1 << 20
 _SAMPLE_BYTES: Final = 1 << 16
@@ -85,20 +87,21 @@ class _Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A readable file: its columns, how it is written, and how many rows it has, refused ones included."""
+    """A file with a header: its columns, how it is written, and how many rows it has, refused ones included; None if nobody has
+    counted them."""
 
     path: Path
     columns: tuple[str, ...]
     encoding: str
     delimiter: str
-    row_count: int
+    row_count: int | None = None
 
-    def rows(self) -> Iterator[Row]:
-        """Every row that isn't empty, from the start. Can be called again; raises UnreadableFile."""
+    def rows(self, chosen: Iterable[bool] = ALL) -> Iterator[Row]:
+        """Every row that isn't empty and is ``chosen``, from the start. Can be called again; raises UnreadableFile."""
         columns, width = self.columns, len(self.columns)
         records = _read_records(self.path, self.encoding, self.delimiter)
         next(records)
-        for number, cells, refusal in records:
+        for number, cells, refusal in compress(records, chosen):
             if refusal is None and len(cells) == width:
                 yield Row(number, dict(zip(columns, cells, strict=True)), None)
             else:
@@ -106,7 +109,15 @@ class Table:
 
 
 def open_table(path: Path) -> Table:
-    """Open a CSV file: any of , ; tab | between the cells, quoted by ", in UTF-8, UTF-16 or an older encoding.
+    """Open a CSV file as ``find_table`` does, and count its rows. Raises UnreadableFile."""
+    table = find_table(path)
+    records = _read_records(path, table.encoding, table.delimiter)
+    next(records)
+    return replace(table, row_count=sum(1 for _record in records))
+
+
+def find_table(path: Path) -> Table:
+    """Find a CSV file's columns: any of , ; tab | between the cells, quoted by ", in UTF-8, UTF-16 or an older encoding.
 
     The first line that isn't empty is the header; its names are trimmed, and must be present and differ. Raises
     UnreadableFile.
@@ -120,8 +131,7 @@ def open_table(path: Path) -> Table:
     header = next(records, None)
     if header is None:
         raise UnreadableFile(_("The file is empty."))
-    columns = _check_header(header)
-    return Table(path, columns, encoding, delimiter, row_count=sum(1 for _record in records))
+    return Table(path, _check_header(header), encoding, delimiter)
 
 
 def _misshapen_row(columns: tuple[str, ...], number: int, cells: list[str], refusal: str | None) -> Row:

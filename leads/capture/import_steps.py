@@ -388,6 +388,7 @@ def _as_decided(run: ImportRun, subject: Subject, table: StoredRows, tenant: Ten
         plan=plan,
         rules=rules,
         decisions=decisions_of(trial_of(run).decided),
+        row_count=table.row_count,
     )
 
 

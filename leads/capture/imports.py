@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from core.bisection import is_transient
 from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
-from leads.capture.files import Table, open_table
+from leads.capture.files import Table, find_table
 from leads.capture.inputs import IntakeRules
 from leads.capture.lanes import FIRST, LAST, LaneRows, Normalise, count_waves, lanes_of
 from leads.capture.readable_file import (
@@ -156,7 +156,7 @@ def run_import(
 
     Raises UnreadableFile, InvalidOption and AmbiguousDates before anything is written.
     """
-    table = open_table(path)
+    table = find_table(path)
     readable = _make_readable(subject, tenant, table, options)
     context = ImportContext(tenant, now, options.is_live)
     with ExitStack() as stack:
@@ -246,7 +246,8 @@ class Taker:
 
     def good(self, rows: Sequence[ReadRow]) -> list[ReadRow]:
         """The rows that can be taken in and have not been yet."""
-        return [row for row in rows if row.item is not None and not self._is_done(row)]
+        good = [row for row in rows if row.item is not None]
+        return [row for row in good if not self._is_done(row)] if self._known_to else good
 
     def take(
         self,
@@ -340,7 +341,7 @@ class _Run:
             for wave in range(count_waves(self._readable.lanes)):
                 self._share_wave(run, wave, progress)
         for _taken in self._take_lane(run, lane, self._tally):
-            progress(self._tally.counts.rows, self._table.row_count)
+            progress(self._tally.counts.rows, self._readable.row_count)
         return ImportResult(
             counts=self._tally.counts,
             columns_unmapped=self._readable.plan.unmapped,
@@ -355,7 +356,7 @@ class _Run:
         tally, before = Tally(), self._tally.counts.rows
         with second_process(lambda tell: self._take_second_lane(run, others, tell)) as second:
             for _taken in self._take_lane(run, mine, tally):
-                progress(before + tally.counts.rows + second.progress(), self._table.row_count)
+                progress(before + tally.counts.rows + second.progress(), self._readable.row_count)
             other = second.wait()
         self._tally.add(tally)
         self._tally.add(other)

@@ -17,6 +17,7 @@ from leads.capture import writing
 from leads.capture.companies import (
     attach_found_companies,
     find_or_make_companies,
+    recognise_companies,
 )
 from leads.capture.fields import make_sort_key
 from leads.capture.inputs import EventInput, LeadInput
@@ -99,22 +100,27 @@ class Intake:
 
 def prepare_companies(*, rows: Sequence[LeadInput]) -> list[PreparedCompany]:
     """Find or make what rows tell of companies, and origins, ahead of ``take_in`` and in a transaction of its own: so two
-    imports, or the two processes of one, wait for each other as long as this takes and no longer.
+    imports, or the two processes of one, wait for each other as long as something is made and no longer.
 
     No two rows may share an identity. Of a row that will be refused nothing is written.
     """
-    with connection.cursor() as cursor:
-        # Nothing is waited for that is of no use by itself: it is on the disk with the rows that refer to it, which come later.
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, %s), set_config('synchronous_commit', 'off', true)",
-            [PREPARING, require_tenant_id() % 2**31],
-        )
     intakes = [Intake(given) for given in rows]
     match_rows(intakes, is_locking=False)
     good = [row for row in intakes if row.problem is None]
+    left = recognise_companies(good)
     # The origin of a further contact is none of a lead's.
-    writing.write_origins([row.given for row in good if row.known is None or row.known["origin"] is None])
-    find_or_make_companies(good)
+    origins = writing.list_new_origins(
+        [row.given for row in good if row.known is None or row.known["origin"] is None]
+    )
+    if left or origins:
+        with connection.cursor() as cursor:
+            # Nothing is waited for that is of no use by itself: it is on the disk with the rows that refer to it later.
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, %s), set_config('synchronous_commit', 'off', true)",
+                [PREPARING, require_tenant_id() % 2**31],
+            )
+        writing.write_origins(origins)
+        find_or_make_companies(left)
     return [PreparedCompany(row.company, row.outcome != "unchanged", row.known is None) for row in intakes]
 
 

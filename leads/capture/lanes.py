@@ -9,7 +9,6 @@ when one process is left.
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import compress
 from typing import Final
 
 from leads.capture.files import Row
@@ -105,7 +104,7 @@ def lanes_of(wave: int) -> tuple[int, int]:
 class LaneRows:
     """The rows of a file by lane. Those of later waves and of the last lane are few as a rule, and kept at the first reading."""
 
-    def __init__(self, source: Callable[[], Iterable[Row]], lanes: bytearray) -> None:
+    def __init__(self, source: Callable[[Iterable[bool]], Iterable[Row]], lanes: bytearray) -> None:
         self._source = source
         self._lanes = lanes
         self._keeps = len(lanes) - lanes.count(FIRST) - lanes.count(SECOND) <= MOST_KEPT
@@ -117,13 +116,14 @@ class LaneRows:
             return (row for each, row in self._kept if each == lane)
         if lane == FIRST and self._keeps:
             return self._read_first()
-        return compress(self._source(), (each == lane for each in self._lanes))
+        return iter(self._source(each == lane for each in self._lanes))
 
     def _read_first(self) -> Iterator[Row]:
         kept = []
-        for lane, row in zip(self._lanes, self._source(), strict=False):
+        rows = self._source(each != SECOND for each in self._lanes)
+        for lane, row in zip((each for each in self._lanes if each != SECOND), rows, strict=False):
             if lane == FIRST:
                 yield row
-            elif lane != SECOND:
+            else:
                 kept.append((lane, row))
         self._kept = kept

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from leads.capture.columns import FieldType
@@ -37,6 +38,12 @@ class PreparedLeads(NamedTuple):
     companies: list[PreparedCompany]
 
 
+@lru_cache(maxsize=1024)
+def _dates_among(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a row's fields that are dates of events; most rows fill the same."""
+    return tuple(name for name in fields if name.startswith(EVENT))
+
+
 def _comparable_email(text: str) -> str | None:
     """Equal for two addresses that are the same; of plain letters it is not asked whether it is one."""
     return text.strip().lower() if text.isascii() else normalise_email(text)
@@ -54,9 +61,10 @@ class LeadRows:
         self, values: Mapping[str, str], rules: IntakeRules, now: datetime
     ) -> tuple[LeadInput, Sequence[FieldProblem]]:
         """What a row says of a lead, and of what happened at its dates."""
-        dates = {name: text for name, text in values.items() if name.startswith(EVENT)}
-        if not dates:
+        names = _dates_among(tuple(values))
+        if not names:
             return read_row(values=values, rules=rules, now=now)
+        dates = {name: values[name] for name in names}
         lead, problems = read_row(
             values={name: text for name, text in values.items() if name not in dates}, rules=rules, now=now
         )

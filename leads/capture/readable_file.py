@@ -56,8 +56,8 @@ class RowSource(Protocol):
         """Their names, in order."""
 
     @property
-    def row_count(self) -> int:
-        """How many rows there are, refused ones included."""
+    def row_count(self) -> int | None:
+        """How many rows there are, refused ones included; None if nobody has counted them."""
 
     def rows(self) -> Iterator[Row]:
         """Every row, from the start."""
@@ -99,7 +99,8 @@ class ImportOptions:
 class ReadableFile:
     """A table with all that is needed to read its rows. ``digest`` is the same for the same file read in the same way.
 
-    ``lanes`` has one of lanes.LAST, FIRST, SECOND for each row; None where one process reads all.
+    ``row_count`` counts refused rows, too. ``lanes`` has one of lanes.LAST, FIRST, SECOND for each row; None where one process
+    reads all.
     """
 
     table: RowSource
@@ -107,6 +108,7 @@ class ReadableFile:
     rules: IntakeRules
     created: tuple[NewField, ...]
     digest: str
+    row_count: int
     lanes: bytearray | None = None
 
     def column_of(self, field_name: str) -> str:
@@ -177,12 +179,8 @@ def make_readable(
     plan, known = plan_file(
         columns=table.columns, options=options, fields=fields, custom=rules.custom, open_fields=open_fields
     )
-    scan = (
-        LaneScan(plan=plan, identities=identities)
-        if identities is not None and LEAST_ROWS <= table.row_count <= MOST_ROWS
-        else None
-    )
-    decisions = _decide(table, plan, known, scan, open_fields)
+    scan = LaneScan(plan=plan, identities=identities) if identities is not None else None
+    decisions, row_count = _decide(table, plan, known, scan, open_fields)
     if decisions.doubts:
         raise AmbiguousDates("\n".join(decisions.doubts), decisions.doubtful)
     return as_decided(
@@ -192,7 +190,8 @@ def make_readable(
         plan=plan,
         rules=rules,
         decisions=decisions,
-        lanes=scan.lanes() if scan is not None else None,
+        row_count=row_count,
+        lanes=scan.lanes() if scan is not None and LEAST_ROWS <= row_count <= MOST_ROWS else None,
     )
 
 
@@ -204,6 +203,7 @@ def as_decided(
     plan: ColumnPlan,
     rules: IntakeRules,
     decisions: Decisions,
+    row_count: int,
     lanes: bytearray | None = None,
 ) -> ReadableFile:
     """A table with decisions that were made of all of its values."""
@@ -226,6 +226,7 @@ def as_decided(
         ),
         created=created,
         digest=digest,
+        row_count=row_count,
         lanes=lanes,
     )
 
@@ -271,7 +272,8 @@ def _decide(
     known: Mapping[str, FieldType],
     scan: LaneScan | None,
     open_fields: OpenFields,
-) -> Decisions:
+) -> tuple[Decisions, int]:
+    """What all values say, and how many rows there are."""
     opened = {
         name: next(kind for prefix, kind in open_fields.items() if name.startswith(prefix))
         for name in plan.opened
@@ -282,25 +284,28 @@ def _decide(
         kind = known.get(name) or opened[name]
         if kind is not None and kind in _DECIDER_OF:
             deciders[name] = _DECIDER_OF[kind]()
-    if deciders or scan is not None:
-        _feed(table, plan, deciders, scan)
+    row_count = table.row_count
+    if deciders or scan is not None or row_count is None:
+        row_count = _feed(table, plan, deciders, scan)
     decisions = Decisions()
     for name in sorted(deciders, key=list(plan.sources).index):
         _take_decision(decisions, name, deciders[name], plan)
-    return decisions
+    return decisions, row_count
 
 
-def _feed(
-    table: RowSource, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None
-) -> None:
+def _feed(table: RowSource, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None) -> int:
+    """Show every row to who has to see it; returns how many there are."""
+    row_count = 0
     for rows in _chunks(table.rows()):
-        if scan is not None:
+        row_count += len(rows)
+        if scan is not None and row_count <= MOST_ROWS:
             scan.feed(rows)
         for name, decider in deciders.items():
             column = plan.sources[name]
             # Equal cells are cleaned once; in the order of the file, so that examples are the first ones.
             raw = dict.fromkeys(row.values[column] for row in rows if row.refusal is None)
             decider.feed(text for each in raw if (text := plan.clean(column, each)))
+    return row_count
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -92,7 +92,7 @@ def try_rows(*, run: ImportRun, subject: Subject, readable: ReadableFile, contex
         transaction.set_rollback(True)
     return Trial(
         rows=tally.counts.rows,
-        of=readable.table.row_count,
+        of=readable.row_count,
         counts=asdict(tally.counts),
         examples=examples.by_outcome,
         decided=decided_json(readable),

@@ -29,7 +29,10 @@ def register_hub_holdings() -> None:
         why="Where the lead stands and stood: keys of rules, counts.",
     )
     holds_nothing("leads.TagChange", why="Tags that were renamed.")
-    holds_nothing("leads.DuplicateProposal", why="Numbers of two leads, and why they may be one.")
+    holds_nothing(
+        *("leads.DuplicateProposal", "leads.DuplicateSearch"),
+        why="Numbers of two leads, and why they may be one.",
+    )
     holds_nothing("leads.Erasure", "leads.ErasedIdentity", why="The proof itself: hashes.")
     # Its file is a ZIP, in which nobody can look: it goes as a whole.
     holds_nothing("leads.DataExport", why="Counts, and who asked for it.")

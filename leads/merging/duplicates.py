@@ -1,13 +1,16 @@
 """Who may be the same person: searched for once a night, or when somebody asks, and proposed until somebody says no.
 
-Every reason is one statement. Leads that share a key stand in one block, and only leads of one block are compared; a block
-that is larger than its cap says nothing (a switchboard's number, a shared mailbox) and is left out. So the work grows with the
-leads, not with their pairs.
+Leads that share a key stand in one block, and only leads of one block are compared; a block that is larger than its cap says
+nothing (a switchboard's number, a shared mailbox) and is left out. So the work grows with the leads, not with their pairs.
+
+A reason is looked for slice by slice, each a transaction of its own: a slice is a part of the keys, with all leads that have one.
+The pairs that were found are kept with the search until the last slice, so a worker that dies loses no slice but its own.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,13 +21,13 @@ from django.utils.translation import gettext as _
 
 from core.due import DueKind, register_due_kind, schedule
 from core.tasks import system_task
-from leads.models import DuplicateProposal, DuplicateReason, DuplicateSearch
+from leads.models import DuplicateProposal, DuplicateReason, DuplicateSearch, Lead
 from leads.selectors import is_lead_id
 from tenancy.errors import NotFound
 from tenancy.keyset import Page, page_by_key
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
-from tenancy.scope import TenantSuspended, require_tenant_id, tenant_scope
+from tenancy.scope import TenantSuspended, tenant_scope
 
 SEARCH_KIND: Final = "duplicates.search"
 # In the zone of the tenant.
@@ -32,6 +35,8 @@ NIGHT_HOUR: Final = 3
 PAGE_SIZE: Final = 50
 # So many pairs a reason and search, the first by the leads' numbers.
 MOST_PAIRS: Final = 50_000
+# Some seconds' work, whatever the tenant has.
+KEYS_A_SLICE: Final = 400_000
 # Two reasons are more than the better one.
 MORE_REASONS: Final = 5
 
@@ -42,17 +47,18 @@ class ProposalNotFound(NotFound):
 
 @dataclass(frozen=True)
 class Rule:
-    """One reason. ``keys`` gives ``(id, key)``; ``pairs`` narrows pairs of leads ``a`` and ``b`` that share a key; ``confidence``
-    is a number of per cent or an expression over them."""
+    """One reason. ``keys`` gives ``(id, key)``, at most ``keys_a_lead`` of each; ``pairs`` narrows pairs ``a`` and ``b`` with one
+    key, by their ``email`` and ``name_key``; ``confidence`` is a number of per cent or an expression over them."""
 
     reason: DuplicateReason
     keys: str
     cap: int
     confidence: str
     pairs: str = "true"
+    keys_a_lead: int = 1
 
 
-_LOCAL: Final = r"regexp_replace(split_part(split_part({0}.email, '@', 1), '+', 1), '[._-]', '', 'g')"
+_LOCAL: Final = "translate(split_part(split_part({0}.email, '@', 1), '+', 1), '._-', '')"
 _DOMAIN: Final = "split_part({0}.email, '@', 2)"
 _SAME_NAME: Final = "a.name_key = b.name_key"
 _OTHER_NAME: Final = "a.name_key <> b.name_key"
@@ -62,7 +68,7 @@ EXISTS (
     SELECT FROM (SELECT {_LOCAL.format("a")} AS x, {_LOCAL.format("b")} AS y) each
     CROSS JOIN LATERAL generate_series(1, GREATEST(length(x), length(y))) AS place
     WHERE x <> y
-        AND regexp_replace(x, '[0-9]', '', 'g') <> regexp_replace(y, '[0-9]', '', 'g')
+        AND translate(x, '0123456789', '') <> translate(y, '0123456789', '')
         AND CASE length(x) - length(y)
             WHEN 0 THEN left(x, place - 1) || substr(x, place + 1) = left(y, place - 1) || substr(y, place + 1)
             WHEN 1 THEN left(x, place - 1) || substr(x, place + 1) = y
@@ -110,22 +116,49 @@ RULES: Final = (
         # Maria and Mario at one company are two people.
         pairs=f"({_OTHER_NAME}) IS NOT TRUE AND {_ONE_EDIT}",
         confidence=f"CASE WHEN {_SAME_NAME} THEN 85 ELSE 55 END",
+        keys_a_lead=4,
     ),
 )
 
-_PROPOSE: Final = """
-WITH keyed (id, key) AS MATERIALIZED ({keys}),
+# What is found joins what the slices before have found.
+_FIND: Final = """
+WITH keyed (id, key) AS MATERIALIZED (
+    SELECT every.id, every.key FROM ({keys}) AS every (id, key)
+    WHERE (hashtextextended(every.key, 0) & 2147483647) %% %(slices)s = %(slice)s
+),
 blocks AS MATERIALIZED (SELECT key FROM keyed GROUP BY key HAVING count(*) BETWEEN 2 AND {cap:d}),
-members AS MATERIALIZED (SELECT DISTINCT keyed.id, keyed.key FROM keyed JOIN blocks USING (key)),
-pairs AS MATERIALIZED (
-    SELECT DISTINCT one.id AS first_id, other.id AS second_id
-    FROM members one JOIN members other ON other.key = one.key AND other.id > one.id
+members AS MATERIALIZED (
+    SELECT keyed.key, lead.id, lead.email, lead.name_key
+    FROM keyed JOIN blocks USING (key) JOIN leads_lead lead ON lead.id = keyed.id
+),
+found AS (
+    SELECT DISTINCT a.id AS first_id, b.id AS second_id, {confidence} AS confidence
+    FROM members a JOIN members b ON b.key = a.key AND b.id > a.id
+    WHERE {pairs}
+    ORDER BY first_id, second_id LIMIT %(most)s
+),
+kept AS (
+    SELECT DISTINCT ON (first_id, second_id) first_id, second_id, confidence FROM (
+        SELECT first_id, second_id, confidence, 1 AS slice FROM found
+        UNION ALL
+        SELECT (pair->>0)::bigint, (pair->>1)::bigint, (pair->>2)::int, 0
+        FROM leads_duplicatesearch search CROSS JOIN jsonb_array_elements(search.found) AS pair
+        WHERE search.id = %(search)s
+    ) AS every
+    ORDER BY first_id, second_id, slice DESC LIMIT %(most)s
 )
+UPDATE leads_duplicatesearch SET found = (
+    SELECT COALESCE(jsonb_agg(jsonb_build_array(first_id, second_id, confidence)), '[]') FROM kept
+)
+WHERE id = %(search)s
+"""
+_PROPOSE: Final = """
 INSERT INTO leads_duplicateproposal AS kept (tenant_id, first_id, second_id, reasons, confidence, found_at)
-SELECT %(tenant)s, a.id, b.id, ARRAY[%(reason)s]::varchar[], {confidence}, %(now)s
-FROM pairs JOIN leads_lead a ON a.id = pairs.first_id JOIN leads_lead b ON b.id = pairs.second_id
-WHERE {pairs}
-ORDER BY a.id, b.id LIMIT %(most)s
+SELECT search.tenant_id, a.id, b.id, ARRAY[%(reason)s]::varchar[], (pair->>2)::int, search.started_at
+FROM leads_duplicatesearch search CROSS JOIN jsonb_array_elements(search.found) AS pair
+JOIN leads_lead a ON a.id = (pair->>0)::bigint JOIN leads_lead b ON b.id = (pair->>1)::bigint
+WHERE search.id = %(search)s
+ORDER BY a.id, b.id
 ON CONFLICT (tenant_id, first_id, second_id) DO UPDATE
 SET reasons = CASE WHEN kept.found_at = EXCLUDED.found_at AND NOT EXCLUDED.reasons <@ kept.reasons
         THEN kept.reasons || EXCLUDED.reasons ELSE EXCLUDED.reasons END,
@@ -138,7 +171,7 @@ WHERE kept.dismissed_at IS NULL
 
 def start_search(*, now: datetime) -> DuplicateSearch:
     """Search for duplicates, by a worker; a search that is under way goes on."""
-    running: DuplicateSearch | None = DuplicateSearch.objects.filter(finished_at__isnull=True).first()
+    running: DuplicateSearch | None = _searches().filter(finished_at__isnull=True).first()
     search = running or DuplicateSearch.objects.create(started_at=now)
     schedule(kind=SEARCH_KIND, due={search.pk: now})
     return search
@@ -146,39 +179,45 @@ def start_search(*, now: datetime) -> DuplicateSearch:
 
 def last_search() -> DuplicateSearch | None:
     """The newest search, which may be under way."""
-    found: DuplicateSearch | None = DuplicateSearch.objects.order_by("-pk").first()
-    return found
+    return _searches().order_by("-pk").first()
+
+
+def _searches() -> QuerySet[DuplicateSearch]:
+    """Without the pairs that were found: they are the database's."""
+    rows: QuerySet[DuplicateSearch] = DuplicateSearch.objects.defer("found")
+    return rows
 
 
 def advance_search(*, search: DuplicateSearch, now: datetime) -> bool:
-    """Look for the next reason; whether there is more to do. At the end proposals for which nothing speaks any more go."""
+    """Look through the next slice; whether there is more to do. At the end proposals for which nothing speaks any more go."""
     if search.step < len(RULES):
-        _propose(RULES[search.step], search.started_at)
-        search.step += 1
+        _look(RULES[search.step], search)
     if search.step == len(RULES):
         stale = DuplicateProposal.objects.filter(dismissed_at__isnull=True, found_at__lt=search.started_at)
         stale.delete()
         search.finished_at = now
         DuplicateSearch.objects.filter(pk__lt=search.pk).delete()
-    search.save()
+    search.save(update_fields=["step", "slice", "slices", "finished_at"])
     return search.finished_at is None
 
 
-def _propose(rule: Rule, started_at: datetime) -> None:
-    sql = _PROPOSE.format(
+def _look(rule: Rule, search: DuplicateSearch) -> None:
+    """Find the pairs of one slice; after the last one propose what was found."""
+    if search.slice == 0:
+        search.slices = max(1, ceil(Lead.objects.count() * rule.keys_a_lead / KEYS_A_SLICE))
+    find = _FIND.format(
         keys=_doubled(rule.keys), cap=rule.cap, confidence=rule.confidence, pairs=_doubled(rule.pairs)
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            sql,
-            {
-                "tenant": require_tenant_id(),
-                "reason": rule.reason.value,
-                "now": started_at,
-                "most": MOST_PAIRS,
-                "more": MORE_REASONS,
-            },
+            find,
+            {"search": search.pk, "slice": search.slice, "slices": search.slices, "most": MOST_PAIRS},
         )
+        search.slice += 1
+        if search.slice == search.slices:
+            cursor.execute(_PROPOSE, {"search": search.pk, "reason": rule.reason.value, "more": MORE_REASONS})
+            DuplicateSearch.objects.filter(pk=search.pk).update(found=[])
+            search.step, search.slice, search.slices = search.step + 1, 0, 0
 
 
 def _doubled(sql: str) -> str:
@@ -187,9 +226,7 @@ def _doubled(sql: str) -> str:
 
 
 def _search_due(search_ids: Sequence[int], now: datetime) -> None:
-    for search in DuplicateSearch.objects.select_for_update().filter(
-        pk__in=search_ids, finished_at__isnull=True
-    ):
+    for search in _searches().select_for_update().filter(pk__in=search_ids, finished_at__isnull=True):
         if advance_search(search=search, now=now):
             schedule(kind=SEARCH_KIND, due={search.pk: now})
 

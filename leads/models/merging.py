@@ -96,11 +96,15 @@ class LeadMerge(TenantModel):
 
 
 class DuplicateSearch(TenantModel):
-    """One going over all leads in search of duplicates, reason by reason."""
+    """One going over all leads in search of duplicates, reason by reason, slice by slice."""
 
     started_at = models.DateTimeField()
     # How many of the reasons are done.
     step = models.SmallIntegerField(default=0)
+    # Of the reason that is being looked for: slices that are done, of how many, and the pairs found so far: [[id, id, per cent]].
+    slice = models.SmallIntegerField(default=0, db_default=0)
+    slices = models.SmallIntegerField(default=0, db_default=0)
+    found = models.JSONField(default=list, db_default=[])
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

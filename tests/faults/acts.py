@@ -425,7 +425,7 @@ def _check_lists(at: Field, after: int, everybody: set[str]) -> Iterator[Oddity]
     for export_id, state, file_format, rows, file_id, told in at.look(
         """
         SELECT id, state, format, row_count, file_id, (SELECT count(*) FROM tenancy_auditentry entry
-            WHERE entry.tenant_id = %(tenant)s AND entry.act LIKE '%%.exported' AND entry.detail->>'export' = export.id::text)
+            WHERE entry.tenant_id = %(tenant)s AND entry.act = 'list.exported' AND entry.detail->>'export' = export.id::text)
         FROM leads_leadexport export WHERE tenant_id = %(tenant)s AND id > %(after)s
         """,
         after=after,

@@ -1,4 +1,4 @@
-"""Workers killed while they erase many and while they build an export of everything: nothing is lost, doubled or half done."""
+"""Workers killed while they erase many, build an export of everything or search for duplicates: nothing is lost or half done."""
 
 import io
 import subprocess
@@ -16,7 +16,16 @@ from core.stored_files import read_pieces
 from leads.bulk.kinds import get_bulk_act
 from leads.bulk.runs import start_bulk
 from leads.erasure.bulk import ERASE
-from leads.models import BulkRun, DataExport, Erasure, Lead, LeadNote
+from leads.merging.duplicates import start_search
+from leads.models import (
+    BulkRun,
+    DataExport,
+    DuplicateProposal,
+    DuplicateSearch,
+    Erasure,
+    Lead,
+    LeadNote,
+)
 from leads.takeout.building import request_data_export
 from tenancy.models import AuditEntry, Role, Tenant
 from tenancy.scope import tenant_scope
@@ -46,6 +55,13 @@ has_more = True
 while has_more:
     with tenant_scope({tenant}):
         has_more = advance_bulk(run_id={subject}, now=timezone.now())
+"""
+SEARCHING = """
+from core.due import sweep_kind
+from leads.merging import duplicates
+duplicates.KEYS_A_SLICE = 20
+while sweep_kind(kind=duplicates.SEARCH_KIND, tenant_id={tenant}, now=timezone.now()):
+    pass
 """
 BUILDING = "build_export(tenant_id={tenant}, export_id={subject})"
 
@@ -165,3 +181,31 @@ def begun(tenant: Tenant) -> int:
 def state_of(tenant: Tenant) -> str:
     with tenant_scope(tenant.pk):
         return str(DataExport.objects.get().state)
+
+
+def test_a_search_for_duplicates_whose_workers_are_killed_goes_on_slice_by_slice(tenant: Tenant) -> None:
+    with tenant_scope(tenant.pk):
+        for number in range(PEOPLE):
+            make_lead(
+                email=f"{'abcdefghij'[number % 10] * 4}{number // 2}xyz@d.test",
+                phone=f"+5519{number // 2:09}",
+            )
+        search = start_search(now=timezone.now())
+
+    def slices_done() -> int:
+        with tenant_scope(tenant.pk):
+            stands = DuplicateSearch.objects.get(pk=search.pk)
+            return int(stands.step * 1_000 + stands.slice)
+
+    kills, marks = 0, []
+    for _time in range(KILLS):
+        mark = slices_done() + 1
+        kills += kill_when(begin(SEARCHING, tenant, search.pk), lambda mark=mark: slices_done() >= mark)
+        marks.append(slices_done())
+    assert kills, "it was never killed in mid-work"
+    assert marks == sorted(marks)
+    end(begin(SEARCHING, tenant, search.pk))
+    with tenant_scope(tenant.pk):
+        assert DuplicateSearch.objects.get().finished_at is not None
+        pairs = DuplicateProposal.objects.filter(reasons__contains=["phone"])
+        assert pairs.count() == PEOPLE // 2

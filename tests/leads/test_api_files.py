@@ -191,4 +191,4 @@ def test_leads_are_taken_out_with_a_filter_or_a_view(ask: Ask, tenant: Tenant, c
         assert ask("POST", "exports/", wrong).status_code == 400, wrong
     assert ask("POST", "exports/", {"view": 10**9}).json()["errors"][0]["field"] == "view"
     with tenant_scope(tenant.pk):
-        assert AuditEntry.objects.filter(act="leads.exported").count() == 2
+        assert AuditEntry.objects.filter(act="list.exported").count() == 2

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from core.due import sweep_kind
@@ -16,7 +17,7 @@ from tests.conftest import NOW
 
 
 def search(tenant: Tenant, days: int = 0) -> dict[tuple[str, str], tuple[list[str], int]]:
-    """Search, and what is proposed then: reasons and confidence by the e-mails of a pair."""
+    """Search, and what is proposed then."""
     now = NOW + timedelta(days=days)
     with tenant_scope(tenant.pk):
         duplicates.start_search(now=now)
@@ -24,8 +25,13 @@ def search(tenant: Tenant, days: int = 0) -> dict[tuple[str, str], tuple[list[st
         sweep_kind(kind=duplicates.SEARCH_KIND, tenant_id=tenant.pk, now=now)
     with tenant_scope(tenant.pk):
         assert DuplicateSearch.objects.get().finished_at == now
-        found = DuplicateProposal.objects.filter(dismissed_at__isnull=True).select_related("first", "second")
-        return {(each.first.email, each.second.email): (each.reasons, each.confidence) for each in found}
+        return proposed()
+
+
+def proposed() -> dict[tuple[str, str], tuple[list[str], int]]:
+    """Reasons and confidence of what is proposed, by the e-mails of a pair."""
+    found = DuplicateProposal.objects.filter(dismissed_at__isnull=True).select_related("first", "second")
+    return {(each.first.email, each.second.email): (each.reasons, each.confidence) for each in found}
 
 
 def lead(email: str, name: str | None = None, **fields: Any) -> Lead:
@@ -102,6 +108,68 @@ def test_one_edit_is_found_wherever_it_lies(tenant: Tenant) -> None:
             lead(f"{word}@d{number}.test")
             lead(f"{each}@d{number}.test")
     assert len(search(tenant)) == len(other)
+
+
+def make_alike(tenant: Tenant) -> None:
+    """Leads of whom many are alike in some way: for each reason pairs, and blocks of three."""
+    with tenant_scope(tenant.pk):
+        acme = make_company(name="Acme", domain="acme.test")
+        for number in range(12):
+            word = "abcdefghijkl"[number] * 3 + "mnopqr"
+            phone = f"+5519{number // 3:09}"
+            lead(f"{word}@d{number % 4}.test", "Ana Prado", phone=phone, company=acme if number < 4 else None)
+            lead(f"{word[:4]}.{word[4:]}@d{number % 4}.test", "Bia Lima", phone=f"+5511{number:09}")
+            lead(f"{word}s@d{number % 4}.test", "Ana Prado")
+
+
+@pytest.mark.parametrize("most", [50_000, 5])
+def test_slices_find_what_one_look_at_everything_finds(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(duplicates, "MOST_PAIRS", most)
+    make_alike(tenant)
+    whole = search(tenant)
+    assert {reason for why, _confidence in whole.values() for reason in why} == set(DuplicateReason.values)
+    with tenant_scope(tenant.pk):
+        DuplicateProposal.objects.all().delete()
+        duplicates.start_search(now=NOW)
+    monkeypatch.setattr(duplicates, "KEYS_A_SLICE", 7)
+    # 36 leads, four keys each for the last reason.
+    assert sweep_kind(kind=duplicates.SEARCH_KIND, tenant_id=tenant.pk, now=NOW) == 3 * 6 + 21
+    assert search(tenant) == whole
+
+
+def test_a_search_that_fails_goes_on_with_the_slice_it_was_at(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_alike(tenant)
+    whole = search(tenant)
+    with tenant_scope(tenant.pk):
+        DuplicateProposal.objects.all().delete()
+        started = duplicates.start_search(now=NOW)
+    monkeypatch.setattr(duplicates, "KEYS_A_SLICE", 7)
+    look, looked = duplicates._look, []
+
+    # A sweep tries once more by itself.
+    def fail_twice(rule: duplicates.Rule, of: DuplicateSearch) -> None:
+        look(rule, of)
+        looked.append((of.step, of.slice))
+        if len(looked) in {3, 4}:
+            raise ValueError("in mid-slice")
+
+    monkeypatch.setattr(duplicates, "_look", fail_twice)
+    sweep_kind(kind=duplicates.SEARCH_KIND, tenant_id=tenant.pk, now=NOW)
+    with tenant_scope(tenant.pk):
+        stands = DuplicateSearch.objects.get(pk=started.pk)
+        assert (stands.step, stands.slice, stands.slices) == (0, 2, 6)
+        assert not DuplicateProposal.objects.exists()
+    later = NOW + timedelta(minutes=5)
+    sweep_kind(kind=duplicates.SEARCH_KIND, tenant_id=tenant.pk, now=later)
+    assert looked[2:5] == [(0, 3)] * 3
+    with tenant_scope(tenant.pk):
+        stands = DuplicateSearch.objects.get()
+        assert (stands.pk, stands.finished_at, stands.found) == (started.pk, later, [])
+        assert proposed() == whole
 
 
 def test_the_page_lists_dismisses_and_searches(tenant: Tenant, other_tenant: Tenant) -> None:

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from openpyxl import load_workbook
 
@@ -23,7 +24,7 @@ from leads import exports
 from leads.exports import NoSuchExport, advance_export, get_export, read_export, start_export
 from leads.listing import InvalidListQuery
 from leads.models import CustomField, CustomValue, ExportState, ListExport
-from tenancy.audit import sentence_of
+from tenancy.audit import record, sentence_of
 from tenancy.models import AuditEntry, Membership, Role, Tenant
 from tenancy.scope import tenant_scope
 from tests.builders import make_company, make_lead, make_member
@@ -222,10 +223,25 @@ def test_the_audit_log_says_who_took_what(clara: Membership) -> None:
         by=clara,
         now=NOW,
     )
-    entry = AuditEntry.objects.get(act="leads.exported")
+    entry = AuditEntry.objects.get(act="list.exported")
     assert (entry.actor, entry.subject, entry.detail["rows"]) == (clara, "MQL", 1)
     assert entry.detail["query"] == ["stage=mql"]
-    assert sentence_of(entry) == "Exported 1 leads as csv: MQL"
+    assert sentence_of(entry) == "Exported 1 rows of a list (leads) as csv: MQL"
+
+
+def test_exports_of_leads_that_had_an_act_of_their_own_read_like_any_other(clara: Membership) -> None:
+    detail = {"rows": 7, "format": "csv", "columns": "all", "query": []}
+    entry = record(act="leads.exported", subject="MQL", by=clara, now=NOW, detail=detail)
+    other = record(
+        act="list.exported", subject="all", by=clara, now=NOW, detail=detail | {"list": "companies"}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("leads.migrations.0041_exports_are_one_act").ONE_ACT)
+    for each in (entry, other):
+        each.refresh_from_db()
+    assert sentence_of(entry) == "Exported 7 rows of a list (leads) as csv: MQL"
+    assert (entry.at, entry.actor, entry.detail["rows"]) == (NOW, clara, 7)
+    assert sentence_of(other) == "Exported 7 rows of a list (companies) as csv: all"
 
 
 def test_a_filter_that_cannot_be_meant_makes_no_file(clara: Membership) -> None:

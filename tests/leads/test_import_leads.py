@@ -168,6 +168,12 @@ def test_a_file_without_rows_is_no_failure(tmp_path: Path) -> None:
         (["email", "a@x.test"], ["--date-format", "dym"], "write ymd, dmy or mdy"),
         (["email,email", "a@x.test,"], [], "Two columns are named “email”"),
         ([""], [], "The file is empty"),
+        (["email", *(f"p{number}@x.test" for number in range(1500)), '"never closed'], [], "is never closed"),
+        (
+            ["email", *(f"p{number}@x.test" for number in range(1500)), '"never closed'],
+            ["--live"],
+            "is never",
+        ),
         (["email,created_at", "a@x.test,03/04/2018", "b@x.test,05/06/2018"], [], "--date-format"),
         (["email,created_at", "a@x.test,03/14/2018", "b@x.test,25/06/2018"], [], "are not all of one format"),
         (["email,made on", "a@x.test,03/04/2018"], ["--create-fields"], "“03/04/2018”"),

@@ -98,6 +98,26 @@ def test_rules_that_read_the_standing_read_the_one_that_the_file_tells(
     assert grades == {"Ana": "C", "Bia": "D"}
 
 
+def test_a_known_lead_among_new_ones_is_rated_with_them(tmp_path: Path, tenant: Tenant) -> None:
+    with tenant_scope(tenant.pk):
+        RuleVersion.objects.filter(kind=RuleKind.SCORING).update(status=VersionStatus.ARCHIVED)
+        criterion = {
+            "id": "c",
+            "label": "Here",
+            "when": {"fact": "country", "op": "eq", "value": "BR"},
+            "steps": 3,
+        }
+        publish_rules(kind=RuleKind.GRADING, document={"start": "D", "criteria": [criterion]})
+    import_leads(write_csv(tmp_path, "external_id,country", "known,PT"))
+    import_leads(write_csv(tmp_path, "external_id,country", "new,BR", "known,BR", "other,PT"))
+    with tenant_scope(tenant.pk):
+        grades = {
+            each.lead.external_id: each.get_grade_display()
+            for each in LeadState.objects.select_related("lead")
+        }
+    assert grades == {"new": "C", "known": "C", "other": "F"}
+
+
 def test_without_published_rules_a_lead_has_its_standing(tmp_path: Path, tenant: Tenant) -> None:
     with tenant_scope(tenant.pk):
         RuleVersion.objects.filter(status=VersionStatus.PUBLISHED).update(status=VersionStatus.ARCHIVED)

@@ -1,14 +1,17 @@
 """Taking in rows: identity, merging, waves, companies, touches."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from leads.capture.fields import read_submission
 from leads.capture.inputs import LeadInput
-from leads.capture.intake import Intake, OtherExternalId, TwoLeads, take_in
+from leads.capture.intake import Intake, OtherExternalId, TwoLeads, prepare_companies, take_in
 from leads.capture.rules import open_rules
+from leads.capture.writing import MANY_LEADS, NewLead, insert_leads
 from leads.models import Company, CustomField, CustomValue, Event, Lead, LeadState, LeadTag, Origin, Touch
 from tenancy.models import Tenant
 
@@ -199,3 +202,49 @@ def test_custom_values_of_known_leads_change_only_where_they_differ(tenant: Tena
     assert [first.outcome, same.outcome, other.outcome] == ["new", "unchanged", "updated"]
     kept = CustomValue.objects.values_list("field__name", "integer_value", "text_value")
     assert sorted(kept) == [("plants", 4, None), ("sector", None, "steel")]
+
+
+def test_of_many_new_leads_those_that_somebody_else_made_are_passed_over(
+    tenant: Tenant, now: datetime
+) -> None:
+    take(tenant, now, {"email": "p7@x.test"}, {"external_id": "c9"})
+    given = [LeadInput(external_id=f"c{number}", email=f"p{number}@x.test") for number in range(MANY_LEADS)]
+    made = insert_leads([NewLead(row, None) for row in given], now, is_live=False)
+    assert [place for place, lead in enumerate(made) if lead is None] == [7, 9]
+    assert Lead.objects.count() == LeadState.objects.count() == MANY_LEADS
+
+
+def test_companies_that_are_known_are_found_without_waiting_for_who_makes_others(
+    tenant: Tenant, now: datetime
+) -> None:
+    known = LeadInput(email="a@x.test", email_kind="business", company="X", company_key="x", origin="fair")
+    [first] = prepare_companies(rows=[known])
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        [second] = prepare_companies(rows=[known])
+    assert (first.has_changed, second.has_changed) == (True, False)
+    assert second.company is not None
+    assert second.company["id"] == Company.objects.get().pk
+    assert [sql for sql in asked if re.search("advisory|FOR NO KEY|INSERT", sql)] == []
+
+
+def test_a_row_that_changes_a_known_company_is_seen_by_the_next(tenant: Tenant, now: datetime) -> None:
+    colleague = LeadInput(email="a@x.test", email_kind="business", company="X", company_key="x")
+    prepare_companies(rows=[colleague])
+    renames = LeadInput(email="b@x.test", email_kind="business", company="Y", company_key="y")
+    renamed, found, fresh = prepare_companies(
+        rows=[
+            renames,
+            LeadInput(name="C", company="Y", company_key="y"),
+            LeadInput(name="D", company="Z", company_key="z"),
+        ]
+    )
+    assert [each.has_changed for each in (renamed, found, fresh)] == [True, False, True]
+    assert renamed.company is not None
+    assert renamed.company is found.company
+    assert set(Company.objects.values_list("name", flat=True)) == {"Y", "Z"}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leads.capture import files
-from leads.capture.files import Table, UnreadableFile, open_table
+from leads.capture.files import Table, UnreadableFile, find_table, open_table
 
 Write = Callable[[str | bytes], Path]
 
@@ -207,6 +207,12 @@ def test_files_and_lines_beyond_the_limits_are_refused(write: Write, monkeypatch
 def test_a_header_alone_is_a_table_without_rows(write: Write) -> None:
     table = open_table(write("a,b\n"))
     assert (table.columns, table.row_count, list(table.rows())) == (("a", "b"), 0, [])
+
+
+def test_some_rows_are_read_without_the_others(write: Write) -> None:
+    table = find_table(write("a,b\n1,x\n\n2\n3,z\n4,z\n"))
+    assert table.row_count is None
+    assert [row.number for row in table.rows([False, True, True])] == [4, 5]
 
 
 def test_rows_can_be_read_again(write: Write) -> None:
