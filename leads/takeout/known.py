@@ -205,11 +205,16 @@ def _leads() -> Sequence[TakenTable]:
             about=_("Values of own fields, one a row"),
             columns=(
                 *("id", "lead_id", "field_id", "text_value", "integer_value", "decimal_value", "date_value"),
+                "created_at",
             ),
-            notes={"decimal_value": "In millionths."},
+            notes={"decimal_value": "In millionths.", "created_at": "The lead's."},
         ),
         TakenTable(
-            model="leads.LeadTag", file="lead_tags", about=_("Tags"), columns=("id", "lead_id", "tag")
+            model="leads.LeadTag",
+            file="lead_tags",
+            about=_("Tags"),
+            columns=("id", "lead_id", "tag", "created_at"),
+            notes={"created_at": "The lead's."},
         ),
         TakenTable(
             model="leads.LeadAlias",

@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
-# Rows of a lead are in step with it whoever writes them: who makes one without the instant gets the lead's, and so does one that
-# is given to another lead.
+# Rows of a lead are in step with it whoever writes them: each takes the lead's instant when it is made, and when it is given to
+# another lead.
 KEEP_IN_STEP = """
 CREATE FUNCTION leadsys_row_takes_creation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -10,11 +10,11 @@ BEGIN
 END
 $$;
 CREATE TRIGGER tag_takes_creation BEFORE INSERT ON leads_leadtag
-    FOR EACH ROW WHEN (NEW.created_at IS NULL) EXECUTE FUNCTION leadsys_row_takes_creation();
+    FOR EACH ROW EXECUTE FUNCTION leadsys_row_takes_creation();
 CREATE TRIGGER tag_moves_to_creation BEFORE UPDATE OF lead_id ON leads_leadtag
     FOR EACH ROW WHEN (OLD.lead_id IS DISTINCT FROM NEW.lead_id) EXECUTE FUNCTION leadsys_row_takes_creation();
 CREATE TRIGGER value_takes_creation BEFORE INSERT ON leads_customvalue
-    FOR EACH ROW WHEN (NEW.created_at IS NULL) EXECUTE FUNCTION leadsys_row_takes_creation();
+    FOR EACH ROW EXECUTE FUNCTION leadsys_row_takes_creation();
 CREATE TRIGGER value_moves_to_creation BEFORE UPDATE OF lead_id ON leads_customvalue
     FOR EACH ROW WHEN (OLD.lead_id IS DISTINCT FROM NEW.lead_id) EXECUTE FUNCTION leadsys_row_takes_creation();
 CREATE OR REPLACE FUNCTION leadsys_lead_is_older() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -44,7 +44,7 @@ DROP FUNCTION leadsys_row_takes_creation();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("leads", "0039_search_in_fewer_steps")]
+    dependencies = [("leads", "0041_exports_are_one_act")]
 
     operations = [
         *(

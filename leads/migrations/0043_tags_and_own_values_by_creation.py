@@ -39,7 +39,7 @@ def fill(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("leads", "0040_creation_beside_tags_and_own_values")]
+    dependencies = [("leads", "0042_creation_beside_tags_and_own_values")]
 
     operations = [
         migrations.RunPython(fill, migrations.RunPython.noop, elidable=True),
