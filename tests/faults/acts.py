@@ -422,16 +422,18 @@ def _check_everything(at: Field, export_id: int, everybody: set[str]) -> Iterato
 
 def _check_lists(at: Field, after: int, everybody: set[str]) -> Iterator[Oddity]:
     """Each file of the list that was asked for since has everybody once."""
-    for export_id, state, file_format, rows, file_id, told in at.look(
+    for export_id, state, problem, file_format, rows, file_id, told in at.look(
         """
-        SELECT id, state, format, row_count, file_id, (SELECT count(*) FROM tenancy_auditentry entry
+        SELECT id, state, problem, format, row_count, file_id, (SELECT count(*) FROM tenancy_auditentry entry
             WHERE entry.tenant_id = %(tenant)s AND entry.act = 'list.exported' AND entry.detail->>'export' = export.id::text)
         FROM leads_leadexport export WHERE tenant_id = %(tenant)s AND id > %(after)s
         """,
         after=after,
     ):
         what = f"list {export_id} as {file_format}"
-        yield f"{what}, {state}", "stuck", int(state != "done" or file_id is None)
+        if state != "done" or file_id is None:
+            yield f"{what}, {state}, after {rows} rows: {problem}", "stuck", 1
+            continue
         content = _content(at, file_id)
         header_and_rows = _sheet(content) if file_format == "xlsx" else _rows(content.decode("utf-8-sig"))
         people = [row[0] for row in header_and_rows[1:]]

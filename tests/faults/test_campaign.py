@@ -157,7 +157,7 @@ HARM_OF = {
     "erase": {
         "a text names somebody who was erased": (
             "UPDATE leads_stagechange SET note = (SELECT string_agg('Zenaide' || number || 'x', ' ')"
-            " FROM generate_series(1, 5000) number)"
+            " FROM generate_series(1, 50000) number)"
             " WHERE id IN (SELECT id FROM leads_stagechange WHERE tenant_id = %(tenant)s LIMIT 1)",
             "stuck",
         ),
