@@ -74,7 +74,9 @@ class RunningStack:
     def environment(self) -> dict[str, str]:
         """The environment of another process of the same installation: a second worker, a command."""
         environment = {name: value for name, value in os.environ.items() if name not in _SERVERS_OF_OTHERS}
-        return environment | environment_for(self.home) | {"PORT": str(self.port)} | self.settings
+        # The tests' own key, which this process has, would sign what the run's processes cannot read.
+        signing = {"LEADSYS_SECRET_KEY": self.home.read_state().secret_key}
+        return environment | environment_for(self.home) | signing | {"PORT": str(self.port)} | self.settings
 
     @property
     def postgres(self) -> Postgres:
