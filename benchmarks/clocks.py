@@ -5,16 +5,22 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+import psycopg
+
 from benchmarks.place import LARGE, owner_connection
 from benchmarks.report import Finding
-from benchmarks.sweeper import DONE, GO, READY
+from benchmarks.sweeper import DONE, READY
 from benchmarks.workers import WORKERS, workers
 
 AT_ONCE: Final = int(os.environ.get("LEADSYS_BENCH_CLOCKS", "10000"))
 BATCH: Final = 1000
+ROUNDS: Final = 5
+OPEN: Final = "state IN ('running', 'broken') AND level < 100"
 SINGLE: Final = 12
 LATEST_MS: Final = 2000.0
 IDLE_MS: Final = 2.0
@@ -45,7 +51,8 @@ def measure_clocks(tenants: dict[str, int]) -> list[Finding]:
             f"{bare:,.0f}/s",
             bare / ours,
             3,
-            detail=f"{WORKERS} workers, with decision, notification and the next share's due row; bare: UPDATE … SKIP LOCKED",
+            detail=f"{WORKERS} workers, with decision, notification and the next share's due row; bare: UPDATE … SKIP LOCKED;"
+            f" medians of {ROUNDS} rounds in turn",
         ),
         Finding(
             "clocks, a sweep that finds nothing",
@@ -100,52 +107,79 @@ def measure_idle() -> float:
 
 
 def measure_many(tenant_id: int) -> tuple[float, float, int]:
-    """Clocks a second whose deadline has passed: by the bare statement, by two sweeping processes, and how many there were."""
+    """Clocks a second whose deadline has passed: by the bare statement, by two sweeping processes, and how many there were.
+
+    Both in turn, each first in every other round, with connections and processes that have done the same before, as a worker
+    has: medians of the rounds after the first.
+    """
     from django.utils import timezone
 
     from core.due import sweep_tenant
+
+    sweep_tenant(tenant_id=tenant_id, now=timezone.now())  # whatever else was due is out of the way
+    bare, ours = [], []
+    with owner_connection() as owner, sweepers(tenant_id) as processes:
+        copy_clocks(owner, tenant_id)
+        for number in range(ROUNDS + 1):
+            now = timezone.now()
+            clock_ids = let_deadlines_pass(tenant_id, count=AT_ONCE, at=now)
+            copy_deadlines(owner, clock_ids)
+            rates = {
+                "bare": lambda now=now, ids=clock_ids: rate_of_bare(owner, tenant_id, len(ids), now),
+                "ours": lambda now=now, ids=clock_ids: rate_of_sweeping(processes, ids, tenant_id, now),
+            }
+            found = {name: rates[name]() for name in sorted(rates, reverse=bool(number % 2))}
+            if number:
+                bare.append(found["bare"])
+                ours.append(found["ours"])
+        owner.execute("DROP TABLE bench_clock")
+    return statistics.median(bare), statistics.median(ours), AT_ONCE
+
+
+@contextmanager
+def sweepers(tenant_id: int) -> Iterator[list["subprocess.Popen[str]"]]:
+    """As many processes that sweep the tenant when they are told to as an installation has workers, ready."""
+    command = [sys.executable, "-m", "benchmarks.sweeper", str(tenant_id)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _number in range(WORKERS)
+    ]
+    try:
+        await_word(processes, READY)
+        yield processes
+    finally:
+        for process in processes:
+            process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def rate_of_sweeping(
+    processes: list["subprocess.Popen[str]"], clock_ids: list[int], tenant_id: int, now: datetime
+) -> float:
+    """Clocks a second of the processes together. Raises RuntimeError if they left one."""
     from routing.models import Clock
     from tenancy.scope import tenant_scope
 
-    now = timezone.now()
-    sweep_tenant(tenant_id=tenant_id, now=now)  # whatever else was due is out of the way
-    clock_ids = let_deadlines_pass(tenant_id, count=AT_ONCE, at=now)
-    bare = rate_of_bare(tenant_id, clock_ids, now)
-    ours = len(clock_ids) / seconds_of_sweeping(tenant_id, now)
+    began = time.perf_counter()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{now.isoformat()}\n")
+        process.stdin.flush()
+    await_word(processes, DONE)
+    seconds = time.perf_counter() - began
     with tenant_scope(tenant_id):
         broken = Clock.objects.filter(
             pk__in=clock_ids, state="broken", level=100, broken_at__isnull=False
         ).count()
     if broken != len(clock_ids):
         raise RuntimeError(f"Of {len(clock_ids)} clocks {broken} were broken.")
-    return bare, ours, len(clock_ids)
+    return len(clock_ids) / seconds
 
 
-def seconds_of_sweeping(tenant_id: int, now: datetime) -> float:
-    """How long as many processes sweep the tenant as an installation has workers."""
-    command = [sys.executable, "-m", "benchmarks.sweeper", str(tenant_id), now.isoformat()]
-    sweepers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _number in range(WORKERS)
-    ]
-    await_word(sweepers, READY)
-    began = time.perf_counter()
-    for sweeper in sweepers:
-        assert sweeper.stdin is not None
-        sweeper.stdin.write(f"{GO}\n")
-        sweeper.stdin.flush()
-    await_word(sweepers, DONE)
-    seconds = time.perf_counter() - began
-    for sweeper in sweepers:
-        sweeper.communicate(timeout=PATIENCE_SECONDS)
-    return seconds
-
-
-def await_word(sweepers: list["subprocess.Popen[str]"], word: str) -> None:
+def await_word(processes: list["subprocess.Popen[str]"], word: str) -> None:
     """Read a line of each process, which is to be this word."""
-    for sweeper in sweepers:
-        assert sweeper.stdout is not None
-        said = sweeper.stdout.readline().strip()
+    for process in processes:
+        assert process.stdout is not None
+        said = process.stdout.readline().strip()
         if said != word:
             raise RuntimeError(f"A sweeping process said {said!r} instead of {word!r}.")
 
@@ -174,32 +208,44 @@ def let_deadlines_pass(tenant_id: int, *, count: int, at: datetime) -> list[int]
         return [subject for (subject,) in cursor.fetchall()]
 
 
-def rate_of_bare(tenant_id: int, clock_ids: list[int], now: datetime) -> float:
-    """Clocks a second of the bare statement on a copy of the table with its indexes, a transaction a batch."""
-    statement = """
+def copy_clocks(owner: psycopg.Connection, tenant_id: int) -> None:
+    """A copy of the table with its indexes, for the bare statement."""
+    owner.execute("SELECT set_config('leadsys.tenant_id', %s, false)", [str(tenant_id)])
+    owner.execute("DROP TABLE IF EXISTS bench_clock")
+    owner.execute("CREATE TABLE bench_clock (LIKE routing_clock INCLUDING ALL)")
+    # The copy has no due rows: it finds what is due by an index of its own.
+    owner.execute(f"CREATE INDEX ON bench_clock (tenant_id, due_at, id) WHERE {OPEN}")
+    owner.execute("INSERT INTO bench_clock SELECT * FROM routing_clock")
+    owner.execute("VACUUM (ANALYZE) bench_clock")
+
+
+def copy_deadlines(owner: psycopg.Connection, clock_ids: list[int]) -> None:
+    """Let the same deadlines pass in the copy."""
+    owner.execute(
+        """
+        UPDATE bench_clock copied
+        SET started_at = clock.started_at, due_at = clock.due_at, level = clock.level, next_share = clock.next_share
+        FROM routing_clock clock WHERE clock.id = copied.id AND clock.id = ANY (%s)
+        """,
+        [clock_ids],
+    )
+
+
+def rate_of_bare(owner: psycopg.Connection, tenant_id: int, count: int, now: datetime) -> float:
+    """Clocks a second of the bare statement on the copy, a transaction a batch. Raises RuntimeError if it left one."""
+    statement = f"""
         UPDATE bench_clock SET state = 'broken', broken_at = due_at, level = 100
         WHERE id IN (
-            SELECT id FROM bench_clock WHERE tenant_id = %s AND state IN ('running', 'broken') AND due_at <= %s AND level < 100
+            SELECT id FROM bench_clock WHERE tenant_id = %s AND {OPEN} AND due_at <= %s
             ORDER BY due_at, id LIMIT %s FOR UPDATE SKIP LOCKED
         )
     """
-    with owner_connection() as owner:
-        owner.execute("SELECT set_config('leadsys.tenant_id', %s, false)", [str(tenant_id)])
-        owner.execute("DROP TABLE IF EXISTS bench_clock")
-        owner.execute("CREATE TABLE bench_clock (LIKE routing_clock INCLUDING ALL)")
-        # The copy has no due rows: it finds what is due by an index of its own.
-        owner.execute(
-            "CREATE INDEX ON bench_clock (tenant_id, due_at, id) WHERE state IN ('running', 'broken')"
-        )
-        owner.execute("INSERT INTO bench_clock SELECT * FROM routing_clock")
-        owner.execute("VACUUM (ANALYZE) bench_clock")
-        done, began = 0, time.perf_counter()
-        while batch := owner.execute(statement, [tenant_id, now, BATCH]).rowcount:
-            done += batch
-        seconds = time.perf_counter() - began
-        owner.execute("DROP TABLE bench_clock")
-    if done < len(clock_ids):
-        raise RuntimeError(f"The bare statement found {done} clocks of {len(clock_ids)}.")
+    done, began = 0, time.perf_counter()
+    while batch := owner.execute(statement, [tenant_id, now, BATCH]).rowcount:
+        done += batch
+    seconds = time.perf_counter() - began
+    if done < count:
+        raise RuntimeError(f"The bare statement found {done} clocks of {count}.")
     return done / seconds
 
 

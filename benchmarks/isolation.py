@@ -14,6 +14,9 @@ from benchmarks.report import Finding
 
 MOST: Final = 1.2
 ROUNDS: Final = 15
+# More of them for what takes a moment, of which another process may take a good part.
+SHORT_MS: Final = 20.0
+SHORT_ROUNDS: Final = 101
 GLOBAL_TABLES: Final = frozenset({"tenancy_tenant", "tenancy_user"})
 WRITE: Final = """
 INSERT INTO leads_event (tenant_id, lead_id, type, occurred_at, received_at, properties)
@@ -22,7 +25,7 @@ SELECT {tenant}, n, 'page_viewed', now(), now(), '{{}}' FROM generate_series({lo
 
 
 def measure_isolation(tenants: dict[str, int]) -> list[Finding]:
-    """Medians of each hot path's statements, both roles in turn within the same minute."""
+    """Medians of each hot path's statements, both roles in turn, each the first in every other round."""
     findings = []
     for what, statements in _hot_paths(tenants[LARGE]):
         ours, bare = _compare(statements, tenants[LARGE])
@@ -99,13 +102,27 @@ def _compare(statements: list[str], tenant_id: int) -> tuple[float, float]:
         passing.execute("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO leadsys_definer")
         passing.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO leadsys_definer")
         passing.commit()
-        ours, bare = [], []
-        for _round in range(ROUNDS):
-            application.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(tenant_id)])
-            ours.append(_milliseconds(application, statements))
-            passing.execute("SET LOCAL ROLE leadsys_definer")
-            bare.append(_milliseconds(passing, explicit))
-    return statistics.median(ours), statistics.median(bare)
+        ways: dict[str, Callable[[], float]] = {
+            "ours": lambda: _as_application(application, statements, tenant_id),
+            "bare": lambda: _past_row_security(passing, explicit),
+        }
+        spent: dict[str, list[float]] = {way: [call()] for way, call in ways.items()}
+        rounds = SHORT_ROUNDS if max(spent["ours"]) < SHORT_MS else ROUNDS
+        for number in range(rounds):
+            for way in sorted(ways, reverse=bool(number % 2)):
+                spent[way].append(ways[way]())
+    # The first of each has planned and fetched what the others find.
+    return statistics.median(spent["ours"][1:]), statistics.median(spent["bare"][1:])
+
+
+def _as_application(connection: psycopg.Connection, statements: list[str], tenant_id: int) -> float:
+    connection.execute("SELECT set_config('leadsys.tenant_id', %s, true)", [str(tenant_id)])
+    return _milliseconds(connection, statements)
+
+
+def _past_row_security(connection: psycopg.Connection, statements: list[str]) -> float:
+    connection.execute("SET LOCAL ROLE leadsys_definer")
+    return _milliseconds(connection, statements)
 
 
 def _milliseconds(connection: psycopg.Connection, statements: list[str]) -> float:

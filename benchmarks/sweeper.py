@@ -1,4 +1,4 @@
-"""A process that sweeps one tenant when it is told to: it says so when it has loaded its code, and when nothing is left."""
+"""A process that sweeps one tenant each time it is told to: it says when it has loaded its code, and when nothing is left."""
 
 import sys
 from datetime import datetime
@@ -6,12 +6,11 @@ from datetime import datetime
 from benchmarks.place import prepare_environment
 
 READY = "ready"
-GO = "go"
 DONE = "done"
 
 
 def main() -> None:
-    """``python -m benchmarks.sweeper TENANT_ID NOW``: write READY, wait for GO, sweep, write DONE."""
+    """``python -m benchmarks.sweeper TENANT_ID``: write READY, then sweep as of each instant that is read and write DONE."""
     prepare_environment()
     import django
 
@@ -20,12 +19,12 @@ def main() -> None:
     from core.memory import keep_what_is_loaded
     from tenancy.models import Tenant
 
-    tenant_id, now = int(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+    tenant_id = int(sys.argv[1])
     Tenant.objects.get(pk=tenant_id)  # the connection is there, as every worker's is
     keep_what_is_loaded()
     print(READY, flush=True)
-    if sys.stdin.readline().strip() == GO:
-        sweep_tenant(tenant_id=tenant_id, now=now)
+    for instant in sys.stdin:
+        sweep_tenant(tenant_id=tenant_id, now=datetime.fromisoformat(instant.strip()))
         print(DONE, flush=True)
 
 

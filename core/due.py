@@ -192,7 +192,14 @@ def sweep_turn(*, now: datetime) -> tuple[int, bool]:
 
 def sweep_tenant(*, tenant_id: int, now: datetime) -> int:
     """Act on everything that is due in one tenant, kind by kind, a transaction a batch."""
-    return sum(sweep_kind(kind=name, tenant_id=tenant_id, now=now) for name in list(_kinds))
+    acted = 0
+    # What one kind does may make another due, whichever comes first.
+    while kinds := _kinds_due(tenant_id, now):
+        in_turn = sum(sweep_kind(kind=kind.name, tenant_id=tenant_id, now=now) for kind in kinds)
+        if not in_turn:
+            break
+        acted += in_turn
+    return acted
 
 
 def sweep_kind(*, kind: str, tenant_id: int, now: datetime) -> int:

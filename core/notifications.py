@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 from django.urls import reverse
@@ -38,8 +38,7 @@ def register_notification_kind(kind: NotificationKind) -> None:
     _kinds[kind.name] = kind
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """One thing to tell one member. A value may be a text by language, which is read in the member's."""
 
     member_id: int
@@ -50,16 +49,18 @@ class Notice:
 
 def tell(*, notices: Iterable[Notice], now: datetime) -> None:
     """Write notifications in one statement."""
-    rows = [(notice.member_id, _kinds[notice.kind].name, notice.lead_id, notice.values) for notice in notices]
+    rows = list(notices)
     if not rows:
         return
+    if unknown := {notice.kind for notice in rows} - _kinds.keys():
+        raise KeyError(*unknown)
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, {"tenant": require_tenant_id(), "now": now, "rows": json.dumps(rows)})
 
 
 _INSERT: Final = """
 INSERT INTO core_notification (tenant_id, member_id, kind, lead_id, "values", at)
-SELECT %(tenant)s, (told ->> 0)::bigint, told ->> 1, (told ->> 2)::bigint, told -> 3, %(now)s
+SELECT %(tenant)s, (told ->> 0)::bigint, told ->> 1, (told ->> 3)::bigint, told -> 2, %(now)s
 FROM jsonb_array_elements(%(rows)s::jsonb) AS told
 """
 

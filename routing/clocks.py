@@ -34,7 +34,7 @@ from routing.business_time import Calendar as OpenHours
 from routing.business_time import deadline, instant_at_share, next_opening
 from routing.calendars import open_hours
 from routing.models import OPEN_STATES, Calendar, Clock, ClockKind, ClockState
-from routing.policies import CLOCK_FUNCTION, ClockPolicies, Policy
+from routing.policies import BREACH, CLOCK_FUNCTION, ClockPolicies, Policy
 from tenancy.models import TeamFunction
 from tenancy.scope import require_tenant_id
 
@@ -42,7 +42,7 @@ SHARE_KIND: Final = "clock.share"
 LEAD_IDS: Final = Param("lead_ids", ArrayField(BigIntegerField()))
 CLOCK_IDS: Final = Param("clock_ids", ArrayField(BigIntegerField()))
 CONTACT_KINDS: Final = frozenset({ClockKind.FIRST_CONTACT, ClockKind.ASKED_FOR_CONTACT})
-STAGE_OF_KIND: Final = {
+STAGE_OF_KIND: Final[Mapping[str, Stage]] = {
     ClockKind.FIRST_CONTACT: Stage.MARKETING_QUALIFIED,
     ClockKind.ASKED_FOR_CONTACT: Stage.MARKETING_QUALIFIED,
     ClockKind.ANSWER_SQL: Stage.SALES_QUALIFIED,
@@ -52,21 +52,37 @@ STAGE_OF_KIND: Final = {
 ANSWERS: Final = (HandoverAnswer.ACCEPTED, HandoverAnswer.REJECTED, HandoverAnswer.RETURNED)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What a clock looks at on a live lead. ``entered_at``: when the visit to the stage began for clocks."""
+class Standing(NamedTuple):
+    """What a clock looks at on a live lead: the columns of its state, and when it was offered to sales."""
 
     lead_id: int
-    stage: Stage
+    stage: str
     act: str
     reason: str
-    entered_at: datetime
     stage_at: datetime
     live_since: datetime
     enrolled_at: datetime | None
     offered_at: datetime | None
-    owners: dict[TeamFunction, int | None]
-    teams: dict[TeamFunction, int | None]
+    owner_marketing: int | None
+    owner_sdr: int | None
+    owner_sales: int | None
+    team_sdr: int | None
+    team_sales: int | None
+
+    @property
+    def entered_at(self) -> datetime:
+        """When the visit to the stage began for clocks."""
+        return max(self.stage_at, self.live_since)
+
+    def owner(self, function: TeamFunction) -> int | None:
+        """Who has the lead in a function."""
+        owner: int | None = getattr(self, f"owner_{function.value}")
+        return owner
+
+    def team(self, function: TeamFunction) -> int | None:
+        """In whose queue the lead waits in a function; marketing has none."""
+        team: int | None = getattr(self, f"team_{function.value}", None)
+        return team
 
 
 class KnownClock(NamedTuple):
@@ -201,7 +217,7 @@ class OpenClocks:
 def list_open(*, clock_ids: Sequence[int]) -> OpenClocks:
     """Those of these clocks that are open, as their leads stand now."""
     rows = cached_statement(key="routing.open_clocks", build=_open_clocks_statement).rows(clock_ids=clock_ids)
-    clocks = [KnownClock(*row) for row in rows]
+    clocks = list(map(KnownClock._make, rows))
     standings = read_standings(sorted({clock.lead_id for clock in clocks}))
     ends = _ends(clocks, standings)
     ended = {end.clock.pk for end in ends}
@@ -216,27 +232,7 @@ def _ends(clocks: Iterable[KnownClock], standings: Mapping[int, Standing]) -> li
 def read_standings(lead_ids: Sequence[int]) -> dict[int, Standing]:
     """How the live leads among these stand, by id."""
     rows = cached_statement(key="routing.standings", build=_standings_statement).rows(lead_ids=lead_ids)
-    standings = {}
-    for lead_id, stage, act, reason, stage_at, live_since, enrolled_at, offered_at, *responsible in rows:
-        owner_marketing, owner_sdr, owner_sales, team_sdr, team_sales = responsible
-        standings[lead_id] = Standing(
-            lead_id=lead_id,
-            stage=Stage(stage),
-            act=act,
-            reason=reason,
-            entered_at=max(stage_at, live_since),
-            stage_at=stage_at,
-            live_since=live_since,
-            enrolled_at=enrolled_at,
-            offered_at=offered_at,
-            owners={
-                TeamFunction.MARKETING: owner_marketing,
-                TeamFunction.SDR: owner_sdr,
-                TeamFunction.SALES: owner_sales,
-            },
-            teams={TeamFunction.SDR: team_sdr, TeamFunction.SALES: team_sales},
-        )
-    return standings
+    return {standing.lead_id: standing for standing in map(Standing._make, rows)}
 
 
 def _standings_statement() -> Statement:
@@ -258,7 +254,7 @@ _STANDING_COLUMNS: Final = (
 def _read_clocks(lead_ids: Sequence[int]) -> list[KnownClock]:
     """The open clocks of these leads and those of the visit they are in."""
     rows = cached_statement(key="routing.clocks", build=_clocks_statement).rows(lead_ids=lead_ids)
-    return [KnownClock(*row) for row in rows]
+    return list(map(KnownClock._make, rows))
 
 
 def _clocks_statement() -> Statement:
@@ -291,13 +287,13 @@ def _known_clocks(clocks: QuerySet[Clock]) -> Statement:
 def start_of(standing: Standing, reasons: Reasons) -> Start | None:
     """The clock that should run for a lead as it stands, or None."""
     counted_from = standing.entered_at
-    if standing.stage is Stage.MARKETING_QUALIFIED:
+    if standing.stage == Stage.MARKETING_QUALIFIED:
         asked = standing.act == MoveAct.ASKED_FOR_CONTACT
         kind = ClockKind.ASKED_FOR_CONTACT if asked else ClockKind.FIRST_CONTACT
-    elif standing.stage is Stage.SALES_QUALIFIED and standing.offered_at is not None:
+    elif standing.stage == Stage.SALES_QUALIFIED and standing.offered_at is not None:
         kind = ClockKind.ANSWER_SQL
         counted_from = max(standing.offered_at, standing.live_since)
-    elif standing.stage is Stage.NURTURE and _waits_for_marketing(standing, reasons):
+    elif standing.stage == Stage.NURTURE and _waits_for_marketing(standing, reasons):
         kind = ClockKind.BACK_TO_NURTURE
     else:
         return None
@@ -313,16 +309,13 @@ def _waits_for_marketing(standing: Standing, reasons: Reasons) -> bool:
 
 def _end_of(clock: KnownClock, standing: Standing | None) -> End | None:
     """How an open clock ends, or None while it goes on."""
-    responsible = standing.owners[CLOCK_FUNCTION[ClockKind(clock.kind)]] if standing else None
     met_at = _met_at(clock, standing)
-    if met_at is not None:
-        return End(clock, met_at, responsible)
-    still_there = (
-        standing is not None
-        and standing.stage is STAGE_OF_KIND[ClockKind(clock.kind)]
-        and standing.entered_at == clock.entered_at
-    )
-    return None if still_there else End(clock, None, responsible)
+    if standing is None:
+        return End(clock, met_at, None)
+    still_there = standing.stage == STAGE_OF_KIND[clock.kind] and standing.entered_at == clock.entered_at
+    if met_at is None and still_there:
+        return None
+    return End(clock, met_at, standing.owner(CLOCK_FUNCTION[clock.kind]))
 
 
 def _met_at(clock: KnownClock, standing: Standing | None) -> datetime | None:
@@ -332,7 +325,7 @@ def _met_at(clock: KnownClock, standing: Standing | None) -> datetime | None:
         return None
     if standing.enrolled_at is not None and standing.enrolled_at >= clock.entered_at:
         return standing.enrolled_at
-    return standing.stage_at if standing.stage is Stage.DISQUALIFIED else None
+    return standing.stage_at if standing.stage == Stage.DISQUALIFIED else None
 
 
 # Making it so ----------------------------------------------------------------------------------------------------
@@ -426,7 +419,7 @@ class Timer:
     def __init__(self, hours: OpenHours | None) -> None:
         self._hours = hours
         self._times: dict[tuple[datetime, ClockKind], tuple[datetime, datetime]] = {}
-        self._shares: dict[tuple[datetime, datetime, int, bool], datetime] = {}
+        self._shares: dict[tuple[datetime, datetime, int], datetime] = {}
 
     def times(self, counted_from: datetime, policy: Policy) -> tuple[datetime, datetime]:
         """Where the time begins (the next opening, in business time) and the deadline."""
@@ -442,11 +435,12 @@ class Timer:
 
     def share(self, started_at: datetime, due_at: datetime, percent: int, policy: Policy) -> datetime:
         """When a share of the time has passed."""
-        key = (started_at, due_at, percent, policy.is_elapsed)
+        if policy.is_elapsed or percent == BREACH:
+            return instant_at_share(start=started_at, deadline=due_at, percent=percent, calendar=None)
+        key = (started_at, due_at, percent)
         if key not in self._shares:
-            hours = None if policy.is_elapsed else self._require_hours()
             self._shares[key] = instant_at_share(
-                start=started_at, deadline=due_at, percent=percent, calendar=hours
+                start=started_at, deadline=due_at, percent=percent, calendar=self._require_hours()
             )
         return self._shares[key]
 

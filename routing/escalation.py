@@ -5,10 +5,10 @@ once: each share leaves its decision, but nobody is warned of what is broken alr
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -23,42 +23,43 @@ from routing.calendars import open_hours
 from routing.clocks import SHARE_KIND, KnownClock, Standing, Timer, end_clocks, list_open
 from routing.models import Calendar, Clock
 from routing.notices import clock_notice, read_lead_names
-from routing.policies import ClockPolicies, Policy, ShareAct
+from routing.policies import BREACH, ClockPolicies, Policy, ShareAct
 from routing.staff import Staff, read_staff
 from tenancy.models import TeamFunction
 
 
-@dataclass
-class Passing:
-    """An open clock with the shares of its time that have passed since they were last looked at.
+class Passed(NamedTuple):
+    """Shares of a policy that have passed: (per cent, what happens), what they ask for, and the highest per cent warned of."""
 
-    ``shares`` are (per cent, what happens, when); ``next_share`` is (per cent, when) or None.
+    shares: tuple[tuple[int, ShareAct], ...]
+    acts: frozenset[ShareAct]
+    warned: int
+
+
+@lru_cache(maxsize=1000)
+def _passed(shares: tuple[tuple[int, ShareAct], ...]) -> Passed:
+    warned = [percent for percent, act in shares if act is ShareAct.WARN]
+    return Passed(shares, frozenset(act for _percent, act in shares), max(warned, default=0))
+
+
+class Passing(NamedTuple):
+    """An open clock with the shares of its time that have passed since they were last looked at, if any.
+
+    ``instants`` are when they passed; ``next_share`` is (per cent, when) or None. ``owner_id`` has to act, as the batch found
+    it, and ``team_id`` is the team in whose queue the lead waits, if in one's.
     """
 
     clock: KnownClock
     policy: Policy
-    standing: Standing
-    shares: list[tuple[int, ShareAct, datetime]] = field(default_factory=list)
-    next_share: tuple[int, datetime] | None = None
+    passed: Passed
+    instants: list[datetime]
+    next_share: tuple[int, datetime] | None
+    owner_id: int | None
+    team_id: int | None
 
     def has(self, act: ShareAct) -> bool:
         """Whether this act's share is among those that have passed."""
-        return act in self.acts
-
-    @cached_property
-    def acts(self) -> frozenset[ShareAct]:
-        """What the shares that have passed ask for."""
-        return frozenset(act for _percent, act, _at in self.shares)
-
-    @cached_property
-    def owner_id(self) -> int | None:
-        """Who has to act, as the batch found it."""
-        return self.standing.owners[self.policy.function]
-
-    @property
-    def team_id(self) -> int | None:
-        """In whose queue the lead waits, if in one team's."""
-        return self.standing.teams.get(self.policy.function)
+        return act in self.passed.acts
 
 
 def lock_clocks(clock_ids: Sequence[int]) -> list[int]:
@@ -89,7 +90,7 @@ def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
         kind=SHARE_KIND,
         due={each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None},
     )
-    acted = [each for each in passing if each.shares]
+    acted = [each for each in passing if each.instants]
     if not acted:
         return
     _write_clocks(acted)
@@ -107,19 +108,19 @@ def _read_passing(
     timers = _read_timers({clock.calendar_id for clock in clocks}, now)
     found = []
     for clock in clocks:
-        policy = policies[clock.version_id].get(clock.kind)
+        policy, timer = policies[clock.version_id].get(clock.kind), timers[clock.calendar_id]
         assert policy is not None
-        passing = Passing(clock, policy, standings[clock.lead_id])
-        timer = timers[clock.calendar_id]
-        for percent, act in policy.shares:
-            if percent <= clock.level:
-                continue
+        shares = tuple(share for share in policy.shares if share[0] > clock.level)
+        instants, next_share = [], None
+        for percent, _act in shares:
             at = timer.share(clock.started_at, clock.due_at, percent, policy)
             if at > now:
-                passing.next_share = (percent, at)
+                next_share = (percent, at)
                 break
-            passing.shares.append((percent, act, at))
-        found.append(passing)
+            instants.append(at)
+        standing, passed = standings[clock.lead_id], _passed(shares[: len(instants)])
+        owner_id, team_id = standing.owner(policy.function), standing.team(policy.function)
+        found.append(Passing(clock, policy, passed, instants, next_share, owner_id, team_id))
     return found
 
 
@@ -142,7 +143,7 @@ def _write_clocks(acted: Sequence[Passing]) -> None:
     """One update: level, next share, and for those whose deadline passed the breach with who was responsible."""
     _UPDATE.execute(
         clocks=[each.clock.pk for each in acted],
-        levels=[each.shares[-1][0] for each in acted],
+        levels=[each.passed.shares[-1][0] for each in acted],
         next_shares=[each.next_share[0] if each.next_share else None for each in acted],
         breaks=[each.has(ShareAct.BREAK) for each in acted],
         owners=[each.owner_id for each in acted],
@@ -232,11 +233,11 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
     for each in acted:
         new_owner = offers.new_owner(each)
         due_at, owner_name = each.clock.due_at.isoformat(), staff.name(each.owner_id)
-        for percent, act, at in each.shares:
+        for (percent, act), at in zip(each.passed.shares, each.instants, strict=True):
             detail: dict[str, Any] = {
                 "clock": each.clock.pk,
                 "percent": percent,
-                "passed_at": due_at if at == each.clock.due_at else at.isoformat(),
+                "passed_at": due_at if percent == BREACH else at.isoformat(),
                 "due_at": due_at,
                 "owner": each.owner_id,
                 "owner_name": owner_name,
@@ -276,8 +277,7 @@ def _events(each: Passing, offers: Offers) -> list[tuple[str, dict[str, Any], li
     if each.has(ShareAct.BREAK):
         told.append(_about("broken", staff.name(owner_id), leads))
     elif each.has(ShareAct.WARN):
-        percent = max(percent for percent, act, _at in each.shares if act is ShareAct.WARN)
-        told.append(("warned", {"percent": percent}, [owner_id] if owner_id else leads))
+        told.append(("warned", {"percent": each.passed.warned}, [owner_id] if owner_id else leads))
     if each.has(ShareAct.OFFER):
         told += _offer_events(each, offers)
     if each.has(ShareAct.ESCALATE):

@@ -1,6 +1,7 @@
 """What routing and clocks tell people, in their own language when they read it."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from django.contrib.postgres.fields import ArrayField
@@ -49,6 +50,7 @@ def register_notices() -> None:
             )
 
 
+@cache
 def clock_notice(event: str, kind: ClockKind | str) -> str:
     """The kind of notification for something that happened to a kind of clock."""
     if event not in _CLOCK_TEXTS:

@@ -33,7 +33,7 @@ MAX_WARNINGS: Final = 5
 _POLICY_KEYS: Final = frozenset({"kind", "duration", "warn", "offer", "escalate"})
 
 # The function that has to act, and so whose owner is warned.
-CLOCK_FUNCTION: Final[Mapping[ClockKind, TeamFunction]] = {
+CLOCK_FUNCTION: Final[Mapping[str, TeamFunction]] = {
     ClockKind.FIRST_CONTACT: TeamFunction.SDR,
     ClockKind.ASKED_FOR_CONTACT: TeamFunction.SDR,
     ClockKind.ANSWER_SQL: TeamFunction.SALES,
@@ -73,11 +73,11 @@ class Policy:
 class ClockPolicies:
     """The parsed document."""
 
-    policies: Mapping[ClockKind, Policy]
+    policies: Mapping[str, Policy]
 
     def get(self, kind: ClockKind | str) -> Policy | None:
         """The policy of a kind, or None if its clocks are not run."""
-        return self.policies.get(ClockKind(kind))
+        return self.policies.get(kind)
 
 
 def parse_clocks(document: Any) -> ClockPolicies:
@@ -89,7 +89,7 @@ def parse_clocks(document: Any) -> ClockPolicies:
     ):
         raise InvalidDocument(_("Give the clocks as an object with a list of policies."))
     problems: list[FieldProblem] = []
-    policies: dict[ClockKind, Policy] = {}
+    policies: dict[str, Policy] = {}
     for index, raw in enumerate(document["policies"]):
         policy = _read_policy(raw, f"policies[{index}]", problems)
         if policy is not None and policy.kind in policies:

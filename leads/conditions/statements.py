@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import count
 from string import Formatter
+from types import NoneType
 from typing import Any
 
 import psycopg
@@ -205,8 +206,11 @@ def _adapt(value: Any) -> Any:
 def _array(values: Sequence[Any]) -> Any:
     """A list as PostgreSQL writes an array; its place says of what type. psycopg looks at each element several times, which
     costs more than what is done with a thousand ids; elements of other kinds are left to it."""
-    if set(map(type, values)) <= {int}:
+    types = set(map(type, values))
+    if types <= {int}:
         return f"{{{','.join(map(str, values))}}}"
+    if types == {int, NoneType}:
+        return f"{{{','.join(['NULL' if item is None else str(item) for item in values])}}}"
     if not all(item is None or isinstance(item, int | str | datetime | Decimal) for item in values):
         return [_adapt(item) for item in values]
     return f"{{{','.join(map(_element, values))}}}"
