@@ -8,10 +8,21 @@ to nurture. The first attempt, the answer, the enrolment (or the disqualificatio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    DateTimeField,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
 
 from core.due import cancel, schedule
 from leads.conditions.logic import InList
@@ -53,7 +64,7 @@ ANSWERS: Final = (HandoverAnswer.ACCEPTED, HandoverAnswer.REJECTED, HandoverAnsw
 
 
 class Standing(NamedTuple):
-    """What a clock looks at on a live lead: the columns of its state, and when it was offered to sales."""
+    """What a clock looks at on a live lead: the columns of its state, and since when an SQL is offered to sales."""
 
     lead_id: int
     stage: str
@@ -86,7 +97,7 @@ class Standing(NamedTuple):
 
 
 class KnownClock(NamedTuple):
-    """A clock as it stands, with what may have met it: the first attempt and the first answer since the visit began."""
+    """A clock as it stands, with what may have met it, by its kind: the first attempt or answer since the visit began."""
 
     pk: int
     lead_id: int
@@ -239,7 +250,7 @@ def _standings_statement() -> Statement:
     offered = Handover.objects.filter(lead=OuterRef("lead"), answer__isnull=True).values("offered_at")
     return Statement.of(
         LeadState.objects.filter(InList(F("lead_id"), LEAD_IDS), live_since__isnull=False)
-        .annotate(offered_at=Subquery(offered[:1]))
+        .annotate(offered_at=_looked_up(offered[:1], stage=Stage.SALES_QUALIFIED))
         .order_by("lead_id")
         .values_list(*_STANDING_COLUMNS)
     )
@@ -278,10 +289,18 @@ def _known_clocks(clocks: QuerySet[Clock]) -> Statement:
     first_attempt = attempts.order_by().values("lead").annotate(first=Min("at")).values("first")
     first_answer = answers.order_by().values("lead").annotate(first=Min("answered_at")).values("first")
     return Statement.of(
-        clocks.annotate(attempted_at=Subquery(first_attempt), answered_at=Subquery(first_answer))
+        clocks.annotate(
+            attempted_at=_looked_up(first_attempt, kind__in=CONTACT_KINDS),
+            answered_at=_looked_up(first_answer, kind=ClockKind.ANSWER_SQL),
+        )
         .order_by("lead_id", "id")
         .values_list(*KnownClock._fields)
     )
+
+
+def _looked_up(instant: QuerySet[Any, Any], **where: Any) -> Case:
+    """An instant of another table for the rows that it says something about; the others are spared the look."""
+    return Case(When(**where, then=Subquery(instant)), output_field=DateTimeField())
 
 
 def start_of(standing: Standing, reasons: Reasons) -> Start | None:
