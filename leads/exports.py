@@ -9,6 +9,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -31,6 +32,7 @@ from core.saved_views.files import Cell, Columns, FilePart
 from core.saved_views.kinds import ListKind, get_kind
 from core.stored_files import add_piece, delete_files, read_pieces, store_file, store_pieces
 from core.tasks import tenant_task, wake
+from leads.listing import ListTooSlow, patient_for
 from leads.models import ExportState, ListExport
 from tenancy.audit import record
 from tenancy.errors import FieldProblem, Invalid, NotFound, Problem
@@ -53,6 +55,8 @@ MEDIA_TYPES: Final = {
 }
 FALLBACK: Final = timedelta(seconds=15)
 RETRY_PAUSE: Final = timedelta(seconds=10)
+# For a batch that a worker builds, where no index serves the list.
+BUILDING_LIMIT_MS: Final = 30_000
 
 
 class NoSuchExport(NotFound):
@@ -118,7 +122,7 @@ def start_export(
     )
     _go_on(export, now)
     if export.expected is not None and export.expected <= AT_ONCE:
-        while advance_export(export_id=export.pk, now=now):
+        while advance_export(export_id=export.pk, now=now, is_waited_for=True):
             pass
         export.refresh_from_db()
     return export
@@ -135,8 +139,11 @@ def read_export(export: ListExport) -> Iterator[bytes]:
     yield from read_pieces(file_id=export.file_id or 0)
 
 
-def advance_export(*, export_id: int, now: datetime) -> bool:
-    """Build the next batch; whether there is more to do. Nothing if somebody else is at it."""
+def advance_export(*, export_id: int, now: datetime, is_waited_for: bool = False) -> bool:
+    """Build the next batch; whether there is more to do here. Nothing if somebody else is at it.
+
+    While somebody waits for the answer, rows that take longer than a page's are left to the workers.
+    """
     free = ListExport.objects.select_for_update(skip_locked=True, of=("self",))
     export: ListExport | None = free.filter(pk=export_id, state=ExportState.BUILDING).first()
     if export is None:
@@ -147,8 +154,12 @@ def advance_export(*, export_id: int, now: datetime) -> bool:
     zone = (maker.user.time_zone if maker.user else "") or tenant.time_zone
     with translation.override(language), timezone.override(ZoneInfo(zone)):
         try:
-            with transaction.atomic():
+            with nullcontext() if is_waited_for else patient_for(BUILDING_LIMIT_MS), transaction.atomic():
                 _build_batch(export, maker, now)
+        except ListTooSlow as slow:
+            if is_waited_for:
+                return False
+            _fail(export, str(slow.detail))
         except Problem as problem:
             _fail(export, str(problem.detail))
         except Exception as error:

@@ -20,10 +20,11 @@ from core.formulas import defuse, fuse
 from core.models import Notification, StoredPiece
 from core.saved_views.kinds import get_kind
 from core.saved_views.services import make_view
-from leads import exports
+from leads import exports, listing
 from leads.exports import NoSuchExport, advance_export, get_export, read_export, start_export
 from leads.listing import InvalidListQuery
 from leads.models import CustomField, CustomValue, ExportState, ListExport
+from leads.paging import PageRead
 from tenancy.audit import record, sentence_of
 from tenancy.models import AuditEntry, Membership, Role, Tenant
 from tenancy.scope import tenant_scope
@@ -211,6 +212,60 @@ def test_many_leads_are_built_batch_by_batch_and_a_dead_worker_changes_nothing(
     assert (made.state, made.row_count) == (ExportState.DONE, 5)
     assert [row["name"] for row in cells(made)] == [f"Lead {number}" for number in range(5)]
     assert [told.kind for told in Notification.objects.filter(member=clara)] == ["leads.export_done"]
+
+
+def test_a_list_that_takes_longer_than_a_page_is_built_by_a_worker(
+    clara: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_lead(name="Ana", email="ana@x.test", job_title="Buyer")
+    read = PageRead.read
+
+    def read_slowly(page: PageRead) -> list[tuple[Any, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.3)")
+        return read(page)
+
+    monkeypatch.setattr(PageRead, "read", read_slowly)
+    monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 100)
+    made = start_export(
+        kind=get_kind("leads"),
+        parameters={"filter": '{"fact": "job_title", "op": "contains", "value": "buy"}'},
+        columns="all",
+        file_format="csv",
+        by=clara,
+        now=NOW,
+    )
+    assert (made.state, made.expected) == (ExportState.BUILDING, 1)
+    sweep_tenant(tenant_id=clara.tenant_id, now=NOW + exports.FALLBACK)
+    made.refresh_from_db()
+    assert [row["name"] for row in cells(made)] == ["Ana"]
+
+
+def test_a_list_that_takes_too_long_for_a_worker_says_how_to_mend_it(
+    clara: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_lead(name="Ana", email="ana@x.test")
+
+    def sleep_in_the_database(*_arguments: Any) -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(3)")
+        return []
+
+    monkeypatch.setattr(PageRead, "read", sleep_in_the_database)
+    monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 50)
+    monkeypatch.setattr(exports, "BUILDING_LIMIT_MS", 100)
+    made = start_export(
+        kind=get_kind("leads"),
+        parameters={"filter": '{"fact": "job_title", "op": "is_known"}'},
+        columns="all",
+        file_format="csv",
+        by=clara,
+        now=NOW,
+    )
+    sweep_tenant(tenant_id=clara.tenant_id, now=NOW + exports.FALLBACK)
+    made.refresh_from_db()
+    assert made.state == ExportState.FAILED
+    assert "narrows the list" in made.problem
 
 
 def test_the_audit_log_says_who_took_what(clara: Membership) -> None:
