@@ -24,7 +24,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def run_bisected(
-    batch: Sequence[T], run: Callable[[Sequence[T]], None], failed: Callable[[T, Exception], None]
+    batch: Sequence[T], run: Callable[[Sequence[T]], object], failed: Callable[[T, Exception], None]
 ) -> None:
     """Run ``run`` on the batch in a savepoint; on an error halve it until the members at fault are found.
 

@@ -26,7 +26,7 @@ RETRY_PAUSES = (timedelta(seconds=10), timedelta(minutes=2))
 DEADLOCK_RETRIES = 5
 CLAIM_TRIES = 4
 
-Handler = Callable[[Sequence[int], datetime], None]
+Handler = Callable[[Sequence[int], datetime], Iterable[int] | None]
 Locker = Callable[[Sequence[int]], Iterable[int]]
 
 
@@ -37,7 +37,8 @@ class DueKind:
     ``act`` gets subjects and now, and may schedule them anew. ``lock`` locks what the subjects are about without waiting and
     returns those it got; the others stay due, so that a sweep never stands in the way of a person. With ``lanes`` a batch is
     of one lane, in which nobody else is at work: so two workers keep out of each other's way. ``goes_on`` says that most
-    subjects are scheduled anew by ``act``, always for an instant after now: their rows are moved and not written again.
+    subjects are scheduled anew by ``act``, always for an instant after now: their rows are moved and not written again, and
+    ``act`` returns those of which it is sure.
     """
 
     name: str
@@ -292,17 +293,18 @@ def _claim_and_act(kind: DueKind, now: datetime, *, is_careful: bool) -> int:
         return 0
     if not kind.goes_on:
         _forget(kind.name, subjects)
+    over = set(subjects)
     if is_careful:
         _act_by_halves(kind, claimed, now)
     else:
         try:
-            kind.act(subjects, now)
+            over -= set(kind.act(subjects, now) or ())
         except Exception as error:
             if is_transient(error):
                 raise
             raise _NotLightly from error
-    if kind.goes_on:
-        _forget(kind.name, subjects, due_by=now)
+    if kind.goes_on and over:
+        _forget(kind.name, over, due_by=now)
     DUE_ROWS.labels(kind.name).inc(len(subjects))
     return len(subjects)
 

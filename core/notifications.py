@@ -20,7 +20,8 @@ from tenancy.scope import require_tenant_id
 class NotificationKind:
     """``text`` is a lazy translation with ``%(name)s`` places, filled from the row's values when it is shown.
 
-    ``url_name`` is the page that it is about, if not a lead's: its address takes the tenant's slug and the value ``url_value``.
+    ``url_name`` is the page that it is about, if not a lead's: its address takes the tenant's slug, the value ``url_value`` if
+    that is given, and ``url_query``.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NotificationKind:
     is_urgent: bool = False
     url_name: str = ""
     url_value: str = ""
+    url_query: str = ""
 
 
 _kinds: dict[str, NotificationKind] = {}
@@ -76,7 +78,8 @@ def url_of(notification: Notification, *, slug: str) -> str:
     kind = _kinds[notification.kind]
     if not kind.url_name:
         return ""
-    return reverse(kind.url_name, kwargs={"slug": slug, kind.url_value: notification.values[kind.url_value]})
+    named = {kind.url_value: notification.values[kind.url_value]} if kind.url_value else {}
+    return reverse(kind.url_name, kwargs={"slug": slug} | named) + kind.url_query
 
 
 def _in_active_language(value: Any) -> Any:

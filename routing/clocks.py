@@ -454,7 +454,9 @@ class Timer:
 
     def share(self, started_at: datetime, due_at: datetime, percent: int, policy: Policy) -> datetime:
         """When a share of the time has passed."""
-        if policy.is_elapsed or percent == BREACH:
+        if percent == BREACH:
+            return due_at
+        if policy.is_elapsed:
             return instant_at_share(start=started_at, deadline=due_at, percent=percent, calendar=None)
         key = (started_at, due_at, percent)
         if key not in self._shares:

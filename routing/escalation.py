@@ -4,6 +4,7 @@ The sweep finds clocks by due rows and works on whole batches. Everything that h
 once: each share leaves its decision, but nobody is warned of what is broken already.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +23,18 @@ from routing.assignment import How, Outcome, Waiting, choose, give
 from routing.calendars import open_hours
 from routing.clocks import SHARE_KIND, KnownClock, Standing, Timer, end_clocks, list_open
 from routing.models import Calendar, Clock
-from routing.notices import clock_notice, read_lead_names
+from routing.notices import MOST_SINGLY, clock_notice, many_notice, read_lead_names
 from routing.policies import BREACH, ClockPolicies, Policy, ShareAct
 from routing.staff import Staff, read_staff
 from tenancy.models import TeamFunction
 
 
-class Passed(NamedTuple):
-    """Shares of a policy that have passed: (per cent, what happens), what they ask for, and the highest per cent warned of."""
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """Shares of a policy that have passed: (per cent, what happens), what they ask for, and the highest per cent warned of.
+
+    The same shares are the same object.
+    """
 
     shares: tuple[tuple[int, ShareAct], ...]
     acts: frozenset[ShareAct]
@@ -79,24 +84,24 @@ ORDER BY lead.id FOR NO KEY UPDATE OF lead SKIP LOCKED
 """)
 
 
-def act_on_shares(clock_ids: Sequence[int], now: datetime) -> None:
-    """Act on whatever has passed of these clocks, and plan their next shares. Their leads are locked."""
+def act_on_shares(clock_ids: Sequence[int], now: datetime) -> Iterable[int]:
+    """Act on whatever has passed of these clocks, and plan their next shares. Their leads are locked.
+
+    Returns the clocks that have a next share.
+    """
     found = list_open(clock_ids=clock_ids)
     # A file may have moved the lead meanwhile; what no longer waits for anybody escalates no more.
     if found.ends:
         end_clocks(ends=found.ends, now=now)
     passing = _read_passing(found.going_on, found.standings, now)
-    schedule(
-        kind=SHARE_KIND,
-        due={each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None},
-    )
-    acted = [each for each in passing if each.instants]
-    if not acted:
-        return
-    _write_clocks(acted)
-    offers = _offer(acted, now)
-    _write_decisions(acted, offers, now)
-    tell(notices=_notices(acted, offers), now=now)
+    going_on = {each.clock.pk: each.next_share[1] for each in passing if each.next_share is not None}
+    schedule(kind=SHARE_KIND, due=going_on)
+    if acted := [each for each in passing if each.instants]:
+        _write_clocks(acted)
+        offers = _offer(acted, now)
+        _write_decisions(acted, offers, now)
+        tell(notices=_notices(acted, offers), now=now)
+    return going_on
 
 
 def _read_passing(
@@ -178,6 +183,11 @@ class Offers:
         outcome = self.outcomes.get(passing.clock.pk)
         return outcome.member_id if outcome else None
 
+    def went_to(self, passing: Passing) -> tuple[How, int | None, int | None] | None:
+        """How the lead was offered, with the person and the team that got it; None if it was not."""
+        outcome = self.outcomes.get(passing.clock.pk)
+        return (outcome.how, outcome.member_id, outcome.team_id) if outcome else None
+
     def moved(self, passing: Passing) -> bool:
         """Whether the lead left who had it, for a person or for a team's queue."""
         outcome = self.outcomes.get(passing.clock.pk)
@@ -258,13 +268,29 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
 
 
 def _notices(acted: Sequence[Passing], offers: Offers) -> list[Notice]:
-    names = read_lead_names(each.clock.lead_id for each in acted)
-    return [
-        Notice(member_id, clock_notice(event, each.clock.kind), {"lead": lead} | values, each.clock.lead_id)
-        for each in acted
-        for lead in [names[each.clock.lead_id]]
-        for event, values, members in _events(each, offers)
-        for member_id in members
+    """What everybody is told: lead by lead, or of how many where it would be too much."""
+    alike: dict[tuple[Any, ...], list[Passing]] = defaultdict(list)
+    for each in acted:
+        alike[each.clock.kind, each.passed, each.owner_id, each.team_id, offers.went_to(each)].append(each)
+    told: dict[tuple[int, str, int | None], list[tuple[Sequence[Passing], dict[str, Any]]]] = defaultdict(
+        list
+    )
+    for (kind, *_rest), passing in alike.items():
+        for event, values, members in _events(passing[0], offers):
+            for member_id in members:
+                told[member_id, clock_notice(event, kind), values.get("percent")].append((passing, values))
+    many, singly = [], []
+    for (member_id, kind, percent), parts in told.items():
+        count = sum(len(passing) for passing, _values in parts)
+        if count > MOST_SINGLY:
+            words = {"count": count} | ({"percent": percent} if percent else {})
+            many.append(Notice(member_id, many_notice(kind), words))
+        else:
+            singly += [(each, member_id, kind, values) for passing, values in parts for each in passing]
+    names = read_lead_names({each.clock.lead_id for each, *_rest in singly})
+    return many + [
+        Notice(member_id, kind, {"lead": names[each.clock.lead_id]} | values, each.clock.lead_id)
+        for each, member_id, kind, values in sorted(singly, key=lambda one: one[0].clock.pk)
     ]
 
 
