@@ -362,11 +362,11 @@ def instant_at_share(
     between the two, every share before 100 is the start and every other the deadline; a deadline before the start is
     the answer for every share.
     """
-    elapsed = _to_us(deadline) - _to_us(start)
-    if percent == 100 or elapsed <= 0:
-        return _from_us(_to_us(deadline))
+    begins, ends = _to_us(start), _to_us(deadline)
+    if percent == 100 or ends <= begins:
+        return _from_us(ends)
     if calendar is None:
-        return _from_us(_to_us(start) + elapsed * percent // 100)
+        return _from_us(begins + (ends - begins) * percent // 100)
     total = _open_us_between(start, deadline, calendar)
     if percent < 100:
         return _add_open_us(start, total * percent // 100, calendar)

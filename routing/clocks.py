@@ -87,13 +87,15 @@ class Standing(NamedTuple):
 
     def owner(self, function: TeamFunction) -> int | None:
         """Who has the lead in a function."""
-        owner: int | None = getattr(self, f"owner_{function.value}")
-        return owner
+        if function == TeamFunction.SDR:
+            return self.owner_sdr
+        return self.owner_sales if function == TeamFunction.SALES else self.owner_marketing
 
     def team(self, function: TeamFunction) -> int | None:
         """In whose queue the lead waits in a function; marketing has none."""
-        team: int | None = getattr(self, f"team_{function.value}", None)
-        return team
+        if function == TeamFunction.SDR:
+            return self.team_sdr
+        return self.team_sales if function == TeamFunction.SALES else None
 
 
 class KnownClock(NamedTuple):

@@ -111,12 +111,15 @@ def _read_passing(
         return []
     policies = read_policies({clock.version_id for clock in clocks})
     timers = _read_timers({clock.calendar_id for clock in clocks}, now)
+    # Equal for all clocks of a kind that stand at the same share.
+    ahead: dict[tuple[int, str, int], tuple[Policy, tuple[tuple[int, ShareAct], ...]]] = {}
     found = []
     for clock in clocks:
-        policy, timer = policies[clock.version_id].get(clock.kind), timers[clock.calendar_id]
-        assert policy is not None
-        shares = tuple(share for share in policy.shares if share[0] > clock.level)
-        instants, next_share = [], None
+        stands = (clock.version_id, clock.kind, clock.level)
+        if stands not in ahead:
+            ahead[stands] = _ahead(policies[clock.version_id].get(clock.kind), clock.level)
+        policy, shares = ahead[stands]
+        timer, instants, next_share = timers[clock.calendar_id], [], None
         for percent, _act in shares:
             at = timer.share(clock.started_at, clock.due_at, percent, policy)
             if at > now:
@@ -127,6 +130,11 @@ def _read_passing(
         owner_id, team_id = standing.owner(policy.function), standing.team(policy.function)
         found.append(Passing(clock, policy, passed, instants, next_share, owner_id, team_id))
     return found
+
+
+def _ahead(policy: Policy | None, level: int) -> tuple[Policy, tuple[tuple[int, ShareAct], ...]]:
+    assert policy is not None
+    return policy, tuple(share for share in policy.shares if share[0] > level)
 
 
 def read_policies(version_ids: Iterable[int]) -> dict[int, ClockPolicies]:
@@ -241,11 +249,11 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
     staff = offers.staff
     rows = []
     for each in acted:
-        new_owner = offers.new_owner(each)
-        due_at, owner_name = each.clock.due_at.isoformat(), staff.name(each.owner_id)
+        clock, owner_name = each.clock, staff.name(each.owner_id)
+        due_at = clock.due_at.isoformat()
         for (percent, act), at in zip(each.passed.shares, each.instants, strict=True):
             detail: dict[str, Any] = {
-                "clock": each.clock.pk,
+                "clock": clock.pk,
                 "percent": percent,
                 "passed_at": due_at if percent == BREACH else at.isoformat(),
                 "due_at": due_at,
@@ -253,16 +261,10 @@ def _write_decisions(acted: Sequence[Passing], offers: Offers, now: datetime) ->
                 "owner_name": owner_name,
             }
             if act is ShareAct.OFFER:
-                detail |= {"to": new_owner, "to_name": staff.name(new_owner), "moved": offers.moved(each)}
+                to = offers.new_owner(each)
+                detail |= {"to": to, "to_name": staff.name(to), "moved": offers.moved(each)}
             rows.append(
-                NewDecision(
-                    lead_id=each.clock.lead_id,
-                    kind=DecisionKind.CLOCK,
-                    topic=each.clock.kind,
-                    version_id=each.clock.version_id,
-                    result=act.value,
-                    detail=detail,
-                )
+                NewDecision(clock.lead_id, DecisionKind.CLOCK, clock.kind, clock.version_id, act, detail)
             )
     write_decisions(decisions=rows, now=now)
 

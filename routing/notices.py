@@ -85,6 +85,7 @@ _CLOCK_WORDS: Final = {
         ClockState.BROKEN,
     ),
 }
+EVENTS: Final = tuple(_CLOCK_WORDS)
 
 
 def register_notices() -> None:

@@ -5,14 +5,17 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.db import connection, transaction
+from django.utils import translation
 
 from core.due import sweep_tenant
 from core.models import DueRow, Notification
-from core.notifications import text_of
+from core.notifications import text_of, url_of
 from leads.clocks import list_clocks, list_urgent_faces
+from leads.conditions.language import parse_condition
 from leads.lifecycle import Move, move_lead
 from leads.listing import count_leads, list_leads, read_list_query
 from leads.models import (
@@ -31,6 +34,7 @@ from leads.versions import InvalidDocument, save_draft
 from leads.why import explain_part
 from routing.defaults import default_clocks
 from routing.models import Calendar, Clock, ClockKind
+from routing.notices import EVENTS, MOST_SINGLY, clock_notice, many_notice
 from tenancy.models import Membership, Role, TeamFunction
 from tenancy.scope import tenant_scope
 from tests.builders import make_lead, make_member, make_team, publish_rules
@@ -472,6 +476,65 @@ def test_notifications_read_as_sentences(people: Any, tenant: Any) -> None:
         "First contact: 50 % of the time for Maria Silva has passed",
         "First contact: the time for Maria Silva is over. Responsible: Ana",
     ]
+
+
+def make_mqls(count: int, **standing: Any) -> list[Lead]:
+    leads = [make_lead(stage="mql", stage_at=NOW, standing=standing) for _ in range(count)]
+    run(*leads)
+    return leads
+
+
+def notices_of(member: Membership) -> list[tuple[str, int | None]]:
+    rows = Notification.objects.filter(member=member, kind__startswith="clock.").order_by("id")
+    return [(text_of(row), row.lead_id) for row in rows]
+
+
+def test_who_would_be_told_of_very_many_at_once_is_told_how_many(
+    people: dict[str, Membership], tenant: Any
+) -> None:
+    make_mqls(MOST_SINGLY + 1, owner_sdr=people["Ana"])
+    (bias,) = make_mqls(1, owner_sdr=people["Bia"])
+    sweep(tenant, FOUR_FIFTHS)
+    # Two shares have passed: the higher one is told.
+    assert notices_of(people["Ana"]) == [("First contact: 80 % of the time for 21 leads has passed", None)]
+    assert notices_of(people["Bia"]) == [(f"First contact: 80 % of the time for {bias} has passed", bias.pk)]
+    sweep(tenant, THURSDAY_10)
+    assert notices_of(people["Chief"]) == [("First contact: the time for 22 leads is over", None)]
+
+
+def test_up_to_twenty_are_told_lead_by_lead(people: dict[str, Membership], tenant: Any) -> None:
+    leads = make_mqls(MOST_SINGLY, owner_sdr=people["Ana"])
+    sweep(tenant, THURSDAY_10)
+    assert [lead_id for _text, lead_id in notices_of(people["Chief"])] == [lead.pk for lead in leads]
+
+
+def test_a_notice_of_many_opens_the_list_of_them(people: dict[str, Membership], tenant: Any) -> None:
+    late = make_mqls(MOST_SINGLY + 1, owner_sdr=people["Ana"])
+    make_lead(stage="mql", stage_at=NOW)
+    sweep(tenant, THURSDAY_10)
+    notice = Notification.objects.get(member=people["Chief"])
+    asked = dict(parse_qsl(urlsplit(url_of(notice, slug=tenant.slug)).query))
+    query = read_list_query(parameters=asked, member=people["Chief"])
+    assert sorted(list_leads(query=query, now=NOW).lead_ids) == [lead.pk for lead in late]
+
+
+def test_leads_that_go_on_to_one_person_are_told_together(people: dict[str, Membership], tenant: Any) -> None:
+    make_mqls(MOST_SINGLY + 1, owner_sdr=people["Ana"])
+    sweep(tenant, OFFERED)
+    texts = [text for text, _lead_id in notices_of(people["Ana"])]
+    assert texts == ["First contact: 21 of your leads were late and went to others"]
+    assert notices_of(people["Bia"])[-1] == ("First contact: 21 leads are late and are now yours", None)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("language", ["en", "pt-br"])
+def test_every_notice_of_many_has_words_and_a_list(event: str, language: str) -> None:
+    kind = many_notice(clock_notice(event, ClockKind.ANSWER_SQL))
+    notice = Notification(tenant_id=1, kind=kind, values={"count": 21, "percent": 50})
+    with translation.override(language):
+        assert "21" in text_of(notice)
+    asked = dict(parse_qsl(urlsplit(url_of(notice, slug="acme")).query))
+    parse_condition(json.loads(asked["filter"]))
 
 
 def test_the_api_sees_the_newest_clock_of_each_kind(in_tenant: Any) -> None:
