@@ -52,13 +52,13 @@ def measure_lists(tenants: dict[str, int]) -> list[Finding]:
             *_slowest("list, any order, {}", [{"order": order} for order in ORDERS]),
             *_slowest("list, filter by its usual order, {}", list(_filtered(["-created_at"]))),
             *_slowest("list, filter in an order it is fast in, {}", list(_filtered(ORDERS, is_fast=True))),
-            *_slowest("list, filter in any order, {}", list(_filtered(ORDERS)), deep=False),
+            _others(list(_filtered(ORDERS, is_fast=False))),
         ]
     return [*findings, *_pages(tenants[LARGE]), _gives_up(tenants[LARGE])]
 
 
-def _filtered(orders: Any, *, is_fast: bool = False) -> Iterator[dict[str, str]]:
-    """Addresses of filtered lists; of those that are promised within the limit, or of all."""
+def _filtered(orders: Any, *, is_fast: bool | None = None) -> Iterator[dict[str, str]]:
+    """Addresses of filtered lists: those that the registry of facts marks as fast in their order, the others, or all."""
     from leads.listing import read_list_query
     from tenancy.models import Membership, Role
 
@@ -75,19 +75,33 @@ def _filtered(orders: Any, *, is_fast: bool = False) -> Iterator[dict[str, str]]
                 yield address
 
 
-def _slowest(what: str, addresses: list[dict[str, str]], *, deep: bool = True) -> Iterator[Finding]:
+def _slowest(what: str, addresses: list[dict[str, str]]) -> Iterator[Finding]:
     """The slowest first page of these lists, and the slowest thousandth."""
-    for place, pages in (("first page", 0), ("thousandth page", PAGES))[: 2 if deep else 1]:
+    for place, pages in (("first page", 0), ("thousandth page", PAGES)):
         measured = []
         for address in addresses:
             at_page = _at_page(address, pages)
             if at_page is None:
                 continue
-            milliseconds, queries = _measured(at_page)
-            shown = ", ".join(f"{name} {value}" for name, value in address.items() if name != "cursor")
-            measured.append((milliseconds, queries, shown[:70]))
+            measured.append((*_measured(at_page), _shown(address)))
         if measured:
             yield worst(what.format(place), SIZES[LARGE], LIMIT_MS, MOST_QUERIES, measured)
+
+
+def _others(addresses: list[dict[str, str]]) -> Finding:
+    """The slowest first page of lists that no index is promised for: they end within the time of a page."""
+    from leads.listing import SLOW_LIMIT_MS
+
+    measured = [(*_measured(address), _shown(address)) for address in addresses]
+    milliseconds, _queries, name = max(measured)
+    within = sum(each <= LIMIT_MS for each, *_rest in measured)
+    detail = f"{within} of {len(measured)} within {LIMIT_MS:.0f} ms; slowest: {name}"
+    what = "list, filter in an order it is not fast in, first page"
+    return limited(what, SIZES[LARGE], milliseconds, SLOW_LIMIT_MS, detail=detail)
+
+
+def _shown(address: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in address.items() if name != "cursor")[:70]
 
 
 def _measured(parameters: dict[str, str]) -> tuple[float, int]:

@@ -11,14 +11,15 @@ from typing import Final, NamedTuple
 from core.due import DueKind, schedule
 from leads.conditions.statements import Statement
 from leads.decisions import NewDecision, write_decisions
-from leads.models import DecisionKind, RuleKind, RuleVersion
+from leads.models import DecisionKind
 from leads.pipeline import lock_leads
 from leads.reasons import published_reasons
-from leads.versions import open_rulebook, parse_document
+from leads.versions import open_rulebook
 from routing.calendars import open_hours
 from routing.clocks import SHARE_KIND, Timer, read_standings, start_of
+from routing.escalation import read_policies
 from routing.models import Calendar, Clock, ClockKind, ClockState
-from routing.policies import RECOUNTED, ClockPolicies, Policy
+from routing.policies import RECOUNTED, Policy
 
 RECOUNT_KIND: Final = "calendar.recount"
 BATCH_SIZE: Final = 1000
@@ -69,7 +70,7 @@ def _recount_batch(calendar: Calendar, now: datetime) -> int | None:
 
 def _recounts(clocks: Sequence[Clock], calendar: Calendar, now: datetime) -> list[Recount]:
     standings = read_standings(sorted({clock.lead_id for clock in clocks}))
-    policies = _read_policies(clocks)
+    policies = read_policies({clock.version_id for clock in clocks})
     reasons = published_reasons(open_rulebook())
     timer = Timer(open_hours(calendar, now=now))
     # Policies of one kind may be of several versions, and a timer keeps deadlines by kind.
@@ -96,14 +97,6 @@ def _next_share_at(
 ) -> datetime | None:
     left = [percent for percent, _act in policy.shares if percent > clock.level]
     return timer.share(started_at, due_at, left[0], policy) if left else None
-
-
-def _read_policies(clocks: Sequence[Clock]) -> dict[int, ClockPolicies]:
-    versions = RuleVersion.objects.filter(pk__in={clock.version_id for clock in clocks})
-    return {
-        pk: parse_document(kind=RuleKind.CLOCKS, document=document)
-        for pk, document in versions.values_list("pk", "document")
-    }
 
 
 def _write(recounts: Sequence[Recount], now: datetime) -> None:
