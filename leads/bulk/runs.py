@@ -1,9 +1,9 @@
 """Runs of acts on many leads: begun with the leads that match then, done by whichever worker is free, stopped, taken back.
 
-Which leads an act is done on is written down when it begins, in one statement: those that come later are not touched. How far it
-has come is the rows themselves, written in the transaction of each batch together with what was changed: a worker that dies
-leaves everything as it was after the last batch, and the next goes on there. A wake-up starts the next batch at once; the due row
-starts it when no wake-up arrives.
+Which leads an act is done on is written down before it begins, by their ids and very many in slices: those that come to match
+later are not touched. How far it has come is the rows themselves, written in the transaction of each slice or batch together with
+what was changed: a worker that dies leaves everything as it was after the last, and the next goes on there. A wake-up starts the
+next one at once; the due row starts it when no wake-up arrives.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,6 +23,7 @@ from core.bisection import is_transient
 from core.due import DueKind, cancel, register_due_kind, schedule
 from core.notifications import Notice, NotificationKind, register_notification_kind, tell
 from core.saved_views.kinds import ListKind, get_kind
+from core.statistics import freshen_statistics
 from core.tasks import tenant_task, wake
 from leads.bulk.kinds import (
     CONFIRMATION,
@@ -54,7 +55,8 @@ RETRY_PAUSE: Final = timedelta(seconds=10)
 MAX_ATTEMPTS: Final = 3
 # What came of each lead is kept so long, and so long the act can be taken back.
 KEPT_FOR: Final = timedelta(days=30)
-# To write down which leads match, however many they are.
+# So many leads that match are written down at once, for which the database has so long.
+CHOOSING_SIZE: Final = 50_000
 CHOOSING_LIMIT_MS: Final = 120_000
 AT_WORK: Final = (BulkState.CHOOSING, BulkState.RUNNING)
 _COLUMN: Final = {
@@ -164,17 +166,8 @@ def undo_bulk(*, run: BulkRun, by: Membership, now: datetime) -> BulkRun:
         made_by=by,
         made_at=now,
         seen_at=now,
-        state=BulkState.RUNNING,
         undoes=run,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO leads_bulklead (tenant_id, run_id, lead_id, why, before)"
-            " SELECT tenant_id, %s, lead_id, '', before FROM leads_bulklead WHERE run_id = %s AND outcome = %s",
-            [undoing.pk, run.pk, BulkOutcome.APPLIED],
-        )
-        undoing.total = cursor.rowcount
-    undoing.save(update_fields=["total"])
     _go_on(undoing, now)
     return undoing
 
@@ -237,28 +230,47 @@ def advance_bulk(*, run_id: int, now: datetime) -> bool:
 
 
 def _choose(run: BulkRun, maker: Membership, now: datetime) -> None:
-    """Write down the leads that match, in one statement: all of them as they are at one instant."""
-    chosen = _leads_behind(get_kind(run.list_kind), run.query, maker, now)
-    sql, parameters = chosen.query.sql_with_params()
+    """Write down the next leads that match, by id; the act begins when there are no more."""
+    sql, parameters = _candidates(run, maker, now)
+    after = BulkLead.objects.filter(run=run).aggregate(newest=Max("lead"))["newest"] or 0
+    insert = f"""
+        INSERT INTO leads_bulklead (tenant_id, run_id, lead_id, why, before)
+        SELECT %s, %s, chosen.id, '', chosen.before FROM ({sql}) AS chosen (id, before)
+        WHERE chosen.id > %s ORDER BY chosen.id LIMIT %s
+    """  # noqa: S608 - what the ORM wrote
     try:
         with limited_to(CHOOSING_LIMIT_MS), connection.cursor() as cursor:
-            insert = f"""
-                INSERT INTO leads_bulklead (tenant_id, run_id, lead_id, why)
-                SELECT %s, %s, chosen.id, '' FROM ({sql}) AS chosen (id)
-            """  # noqa: S608 - what the ORM wrote
-            cursor.execute(insert, [require_tenant_id(), run.pk, *parameters])
-            run.total = cursor.rowcount
+            cursor.execute(insert, [require_tenant_id(), run.pk, *parameters, after, CHOOSING_SIZE])
+            chosen = cursor.rowcount
     except TookTooLong as error:
         raise ListTooSlow(_("To look up the leads took too long. Narrow the list first.")) from error
-    if get_bulk_act(run.act).is_confirmed:
+    run.total += chosen
+    run.seen_at = now
+    run.save(update_fields=["total", "seen_at"])
+    if chosen == CHOOSING_SIZE:
+        _go_on(run, now)
+        return
+    if run.undoes_id is None and get_bulk_act(run.act).is_confirmed:
         # Others match by now: nobody has seen how many.
         require_confirmed(count=run.total, confirmation=run.values["confirmation"])
-    run.state, run.seen_at = BulkState.RUNNING, now
-    run.save(update_fields=["total", "state", "seen_at"])
-    if run.total:
-        _go_on(run, now)
-    else:
+    if not run.total:
         _end(run, BulkState.DONE, now)
+        return
+    if run.total > CHOOSING_SIZE:
+        freshen_statistics()
+    run.state = BulkState.RUNNING
+    run.save(update_fields=["state"])
+    _go_on(run, now)
+
+
+def _candidates(run: BulkRun, maker: Membership, now: datetime) -> tuple[str, Sequence[Any]]:
+    """SQL of the leads that a run is about, each as (id, how it was before), and its parameters."""
+    if run.undoes_id is not None:
+        changed = "SELECT lead_id, before FROM leads_bulklead WHERE run_id = %s AND outcome = %s"
+        return changed, [run.undoes_id, BulkOutcome.APPLIED.value]
+    sql, parameters = _leads_behind(get_kind(run.list_kind), run.query, maker, now).query.sql_with_params()
+    matching = f"SELECT matching.id, NULL::jsonb FROM ({sql}) AS matching (id)"  # noqa: S608 - what the ORM wrote
+    return matching, parameters
 
 
 def _do_batch(run: BulkRun, maker: Membership, now: datetime) -> None:

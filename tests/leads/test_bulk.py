@@ -13,7 +13,17 @@ from core.saved_views.kinds import get_kind
 from leads.bulk import runs
 from leads.bulk.kinds import InvalidBulkValues, get_bulk_act
 from leads.bulk.runs import NotToBeUndone, advance_bulk, start_bulk, stop_bulk, undo_bulk
-from leads.models import BulkLead, BulkRun, Decision, Lead, LeadState, LeadTag, Opportunity, StageChange
+from leads.models import (
+    BulkLead,
+    BulkRun,
+    BulkState,
+    Decision,
+    Lead,
+    LeadState,
+    LeadTag,
+    Opportunity,
+    StageChange,
+)
 from leads.reasons import RE_ENGAGEMENT
 from nurturing.models import Enrollment
 from tenancy.audit import sentence_of
@@ -88,6 +98,28 @@ def test_a_tag_is_added_to_those_that_match_at_the_start_and_taken_back_from_tho
     for twice in (run, undone):
         with pytest.raises(NotToBeUndone):
             undo_bulk(run=twice, by=clara, now=NOW)
+
+
+def test_very_many_leads_are_written_down_slice_by_slice_and_so_they_are_taken_back(
+    clara: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "CHOOSING_SIZE", 2)
+    mqls = {make_lead(stage="mql").pk for _each in range(5)}
+    make_lead(stage="new")
+    run = begin(clara, "add_tag", {"tag": "feira"}, stage="mql", order="-score")
+    assert advance_bulk(run_id=run.pk, now=NOW)
+    # A worker that dies in a slice leaves nothing of it.
+    with transaction.atomic():
+        advance_bulk(run_id=run.pk, now=NOW)
+        transaction.set_rollback(True)
+    run.refresh_from_db()
+    assert (run.state, run.total) == (BulkState.CHOOSING, 2)
+    assert (counts(finish(run)), tagged("feira")) == ((5, 5, 0, 0), mqls)
+    undoing = undo_bulk(run=run, by=clara, now=NOW)
+    assert advance_bulk(run_id=undoing.pk, now=NOW)
+    undoing.refresh_from_db()
+    assert (undoing.state, undoing.total) == (BulkState.CHOOSING, 2)
+    assert (counts(finish(undoing)), tagged("feira")) == ((5, 5, 0, 0), set())
 
 
 def test_the_owner_is_changed_where_they_work_and_given_back(clara: Membership) -> None:
