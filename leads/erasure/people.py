@@ -114,16 +114,11 @@ def _find_named(
     digits = [person.digits for person in people if person.digits]
     meta = holding.model_class._meta
     columns = [f'"{meta.get_field(name).column}"::text' for name in holding.told]  # type: ignore[union-attr]
-    conditions = []
-    for column in columns:
-        if wanted:
-            conditions.append(
-                f"lower({column}) LIKE ANY (ARRAY(SELECT lower(one) FROM unnest(%(wanted)s::text[]) one))"  # noqa: S608 - ours
-            )
-        if digits:
-            conditions.append(f"regexp_replace({column}, '\\D', '', 'g') LIKE ANY (%(digits)s)")
-    if not conditions:
+    if not wanted and not digits:
         return {}
+    named = " OR ".join(
+        _names_somebody(column, wanted=bool(wanted), digits=bool(digits)) for column in columns
+    )
     assert meta.pk is not None
     about = "NULL"
     if holding.lead:
@@ -131,7 +126,7 @@ def _find_named(
     with connection.cursor() as cursor:
         cursor.execute(
             f'SELECT "{meta.pk.column}", {about}, concat_ws(%(apart)s, {", ".join(columns)})'  # noqa: S608 - names of our own
-            f' FROM "{meta.db_table}" WHERE {among} AND ({" OR ".join(conditions)})',
+            f' FROM "{meta.db_table}" WHERE {among} AND ({named})',
             {
                 "wanted": [f"%{_LIKE.sub(_escaped, text)}%" for text in wanted],
                 "digits": [f"%{each}%" for each in digits],
@@ -139,6 +134,17 @@ def _find_named(
             },
         )
         return {pk: (lead_id, text) for pk, lead_id, text in cursor.fetchall()}
+
+
+def _names_somebody(column: str, *, wanted: bool, digits: bool) -> str:
+    """Most texts of some tables are empty, which is seen before anybody is looked for in them."""
+    looks = []
+    if wanted:
+        any_of_them = "ANY (ARRAY(SELECT lower(one) FROM unnest(%(wanted)s::text[]) one))"
+        looks.append(f"lower({column}) LIKE {any_of_them}")
+    if digits:
+        looks.append(f"regexp_replace({column}, '\\D', '', 'g') LIKE ANY (%(digits)s)")
+    return f"length({column}) >= {SHORTEST_TEXT} AND ({' OR '.join(looks)})"
 
 
 def _escaped(found: re.Match[str]) -> str:
