@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
 import structlog
@@ -27,7 +28,7 @@ from leads.api.schemas import (
 )
 from leads.capture.event_intake import record_batch
 from leads.capture.receiving import Raw, Replay, Unproven, receive, receive_once, wake_processing
-from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now
+from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now, replayed
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
 from tenancy.api_access import ApiKeyAuthentication, HasScope, StrictJSONParser, require_scope
@@ -146,12 +147,14 @@ class LeadIntakeView(CaptureView):
         now = timezone.now()
         raw = self.raw(body, idempotency_key=idempotency_key(self.request))
         is_async = self.is_async()
+        if is_async:
+            raw = replace(raw, status=202)
         due_at = now if is_async else now + GRACE
         received = self.proven(
             lambda proof: receive_once(tenant_id=self.tenant.pk, raw=raw, now=now, due_at=due_at, proof=proof)
         )
         if isinstance(received, Replay):
-            return as_response(Answer(0, received.status, received.body))
+            return as_response(replayed(received))
         if is_async:
             wake_processing(tenant_id=self.tenant.pk)
             response = as_response(accepted(received, SubmissionState.RECEIVED))
