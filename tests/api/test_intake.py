@@ -96,9 +96,16 @@ def test_the_same_key_and_body_replay_the_first_answer(key: str, tenant: Tenant)
     second = post(LEADS, ANA, key, Idempotency_Key="a-1")
     other = post(LEADS, ANA | {"city": "Natal"}, key, Idempotency_Key="a-1")
     assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
-    assert first.json() == second.json()
+    assert first.content == second.content
     with tenant_scope(tenant.pk):
         assert Event.objects.count() == 1
+
+
+def test_a_refusal_is_replayed_too(key: str, tenant: Tenant) -> None:
+    first, second = (post(LEADS, {"email": "nobody"}, key, Idempotency_Key="a-1") for _time in range(2))
+    assert (first.status_code, second.status_code) == (400, 400)
+    assert first["Content-Type"] == second["Content-Type"] == "application/problem+json"
+    assert first.content == second.content
 
 
 def test_who_did_not_wait_is_answered_the_same_again_before_and_after_it_is_processed(
