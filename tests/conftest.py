@@ -55,12 +55,12 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
             cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{base}_template_%"])
             templates = {row[0] for row in cursor.fetchall()}
             for stale in templates - {template}:
-                cursor.execute(f'DROP DATABASE IF EXISTS "{stale}" WITH (FORCE)')
+                drop_database(cursor, stale)
             if template not in templates:
                 cursor.execute(f'CREATE DATABASE "{template}_making"')
                 build_template(f"{template}_making", call_command)
                 cursor.execute(f'ALTER DATABASE "{template}_making" RENAME TO "{template}"')
-            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            drop_database(cursor, name)
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
             cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [base])
         for alias in ("default", "owner"):
@@ -74,7 +74,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
             connections[alias].close()
         owner.settings_dict["NAME"] = home
         with owner.cursor() as cursor:
-            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            drop_database(cursor, name)
         owner.close()
 
 
@@ -94,6 +94,16 @@ def build_template(name: str, call_command: Any) -> None:
     finally:
         template.close()
         connections["owner"] = original
+
+
+def drop_database(cursor: Any, name: str) -> None:
+    """Drop a database whoever is in it. FORCE alone would be refused while autovacuum is, which a plain DROP ends by itself."""
+    from django.db import OperationalError
+
+    try:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{name}"')
+    except OperationalError:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(autouse=True)
