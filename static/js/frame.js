@@ -52,3 +52,8 @@ function showOpenTabs() {
 }
 showOpenTabs();
 document.addEventListener("htmx:oobAfterSwap", showOpenTabs);
+
+// The same for the page that is open in a navigation longer than the window.
+const pages = document.querySelector(".app-sidebar-scroll");
+const openPage = pages?.querySelector("[aria-current=page]");
+if (openPage) pages.scrollTop = openPage.offsetTop - pages.offsetTop - (pages.clientHeight - openPage.offsetHeight) / 2;
