@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 
 import structlog
@@ -27,7 +28,7 @@ from leads.api.schemas import (
 )
 from leads.capture.event_intake import record_batch
 from leads.capture.receiving import Raw, Replay, Unproven, receive, receive_once, wake_processing
-from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now
+from leads.capture.submissions import GRACE, Answer, accepted, process_now, process_one_now, replayed
 from leads.models import Submission, SubmissionState
 from tenancy.api import TenantAPIView
 from tenancy.api_access import ApiKeyAuthentication, HasScope, StrictJSONParser, require_scope
@@ -146,19 +147,23 @@ class LeadIntakeView(CaptureView):
         now = timezone.now()
         raw = self.raw(body, idempotency_key=idempotency_key(self.request))
         is_async = self.is_async()
+        if is_async:
+            raw = replace(raw, status=202)
         due_at = now if is_async else now + GRACE
         received = self.proven(
             lambda proof: receive_once(tenant_id=self.tenant.pk, raw=raw, now=now, due_at=due_at, proof=proof)
         )
+        has_key = raw.idempotency_key is not None
         if isinstance(received, Replay):
-            return as_response(Answer(0, received.status, received.body))
+            return as_response(replayed(received), is_ordered=has_key)
         if is_async:
             wake_processing(tenant_id=self.tenant.pk)
-            response = as_response(accepted(received, SubmissionState.RECEIVED))
-            if raw.idempotency_key is None:
-                offer(response, request=self.request._request, answering=take_again)
-            return response
-        return as_response(process_one_now(tenant=self.tenant, submission_id=received, now=now))
+            response = as_response(accepted(received, SubmissionState.RECEIVED), is_ordered=has_key)
+            return (
+                response if has_key else offer(response, request=self.request._request, answering=take_again)
+            )
+        answer = process_one_now(tenant=self.tenant, submission_id=received, now=now)
+        return as_response(answer, is_ordered=has_key)
 
 
 class LeadBatchView(CaptureView):
@@ -269,25 +274,29 @@ def take_again(environ: Environ, body: bytes) -> tuple[bytes, dict[str, str]]:
 
 
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# The database forgets in which order the members of an answer stood that it keeps for a replay.
+_ordering_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def as_response(answer: Answer) -> HttpResponse:
+def as_response(answer: Answer, *, is_ordered: bool = False) -> HttpResponse:
     """An HTTP answer; 202 says where to look, an error is a problem document.
+
+    ``is_ordered``: for what may be replayed, the same to the letter then.
 
     It is plain JSON, and written here: DRF's rendering takes as long as all else that a small request's view does.
     """
     kind = PROBLEM_TYPE if answer.status >= 400 else "application/json"
-    body, headers = written(answer)
+    body, headers = written(answer, _ordering_encoder if is_ordered else _encoder)
     response = HttpResponse(body, status=answer.status, content_type=kind)
     for name, value in headers.items():
         response.headers[name] = value
     return response
 
 
-def written(answer: Answer) -> tuple[bytes, dict[str, str]]:
+def written(answer: Answer, encoder: json.JSONEncoder = _encoder) -> tuple[bytes, dict[str, str]]:
     """The body of an answer, and the headers that belong to it alone."""
     headers = {"Location": answer.body["href"]} if answer.status == 202 else {}
-    return _encoder.encode(answer.body).encode(), headers
+    return encoder.encode(answer.body).encode(), headers
 
 
 def batch_result(index: int, answer: Answer) -> dict[str, Any]:

@@ -60,12 +60,15 @@ class Raw:
     member_id: int | None = None
     form_id: int | None = None
     idempotency_key: str | None = None
+    # What its sender is answered before anything is made of it; None if they wait for what comes of it.
+    status: int | None = None
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What the first call with this idempotency key was answered."""
+    """What the first call with this idempotency key was answered; without a body, where to look."""
 
+    submission_id: int
     status: int
     body: Any
 
@@ -103,6 +106,7 @@ def _receive(sent: Sequence[_Sent]) -> list[int]:
             "form_id": raw.form_id,
             "idempotency_key": raw.idempotency_key,
             "body_hash": body_hash(raw.payload) if raw.idempotency_key else None,
+            "response_status": raw.status if raw.idempotency_key else None,
             "lane": lane_of(raw.payload),
             "received_at": now.isoformat(),
             "due_at": due_at.isoformat(),
@@ -135,15 +139,15 @@ WITH scope AS MATERIALIZED (
     SELECT nextval('leads_submission_id_seq') AS id, given.*
     FROM scope CROSS JOIN jsonb_to_recordset(%(rows)s::jsonb) AS given (
         payload jsonb, source text, api_key_id bigint, member_id bigint, form_id bigint, idempotency_key text,
-        body_hash text, lane smallint, received_at timestamptz, due_at timestamptz
+        body_hash text, response_status smallint, lane smallint, received_at timestamptz, due_at timestamptz
     )
 ), inserted AS (
     INSERT INTO leads_submission (
         id, tenant_id, source, payload, received_at, state, api_key_id, member_id, form_id,
-        idempotency_key, body_hash, attempts, error
+        idempotency_key, body_hash, response_status, attempts, error
     )
     SELECT id, %(tenant)s::bigint, source, payload, received_at, 'received', api_key_id, member_id, form_id,
-           idempotency_key, body_hash, 0, ''
+           idempotency_key, body_hash, response_status, 0, ''
     FROM given
 """  # noqa: S608 - only the constant above
 _DUE: Final = """
@@ -213,7 +217,7 @@ def receive_once(
         raise StillRunning(
             _("The first call with this idempotency key is still running. Ask again in a moment.")
         )
-    return Replay(first.response_status, first.response_body)
+    return Replay(first.pk, first.response_status, first.response_body)
 
 
 def wake_processing(*, tenant_id: int) -> None:

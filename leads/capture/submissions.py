@@ -24,7 +24,7 @@ from core.together import Together
 from leads.capture.fields import read_submission
 from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import ErasedPerson, Intake, run_after_intake, take_in
-from leads.capture.receiving import DUE_KIND, LANES, MOST_TOGETHER
+from leads.capture.receiving import DUE_KIND, LANES, MOST_TOGETHER, Replay
 from leads.capture.rules import open_rules
 from leads.conditions.statements import Statement
 from leads.models import Submission, SubmissionState
@@ -248,7 +248,9 @@ def _write_settled(settled: Sequence[Settled], now: datetime) -> None:
         SUBMISSIONS.labels(state).inc(count)
 
 
-_SETTLE: Final = Statement.text("""
+# What a caller of the API has been answered stays their answer, whatever comes of it later.
+_ANSWERED: Final = f"submission.source = '{Submission.Source.API}' AND submission.response_status IS NOT NULL"
+_SETTLE: Final = Statement.text(f"""
 WITH settled AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb)
         AS settled (id bigint, state text, lead bigint, status smallint, body jsonb, error text)
@@ -256,10 +258,11 @@ WITH settled AS MATERIALIZED (
     DELETE FROM core_duerow WHERE kind = %(kind)s::text AND subject = ANY (ARRAY(SELECT id FROM settled))
 )
 UPDATE leads_submission submission
-SET state = settled.state, lead_id = settled.lead, response_status = settled.status, response_body = settled.body,
-    error = settled.error, processed_at = %(now)s::timestamptz
+SET state = settled.state, lead_id = settled.lead, error = settled.error, processed_at = %(now)s::timestamptz,
+    response_status = CASE WHEN {_ANSWERED} THEN submission.response_status ELSE settled.status END,
+    response_body = CASE WHEN {_ANSWERED} THEN submission.response_body ELSE settled.body END
 FROM settled WHERE submission.id = settled.id AND submission.id = ANY (ARRAY(SELECT id FROM settled))
-""")
+""")  # noqa: S608 - only the constant above
 
 
 def accepted(submission_id: int, state: str) -> Answer:
@@ -269,6 +272,13 @@ def accepted(submission_id: int, state: str) -> Answer:
         202,
         {"submission": submission_id, "state": str(state), "href": location(submission_id)},
     )
+
+
+def replayed(first: Replay) -> Answer:
+    """The answer that the first call with the same idempotency key was given."""
+    if first.body is None:
+        return accepted(first.submission_id, SubmissionState.RECEIVED)
+    return Answer(first.submission_id, first.status, first.body)
 
 
 def location(submission_id: int) -> str:
@@ -288,7 +298,10 @@ def note_failure(*, submission_ids: Sequence[int], error: Exception, now: dateti
         submission.attempts += 1
         submission.state = SubmissionState.HELD
         submission.error = f"{type(error).__name__}: {error}"[:4000]
-        submission.save(update_fields=["attempts", "state", "error"])
+        if submission.response_status is None and submission.source == Submission.Source.API:
+            held = accepted(submission.pk, SubmissionState.HELD)
+            submission.response_status, submission.response_body = held.status, held.body
+        submission.save(update_fields=["attempts", "state", "error", "response_status", "response_body"])
         SUBMISSIONS.labels(submission.state).inc()
         if submission.attempts < MAX_ATTEMPTS:
             schedule(kind=DUE_KIND, due={submission.pk: now + RETRY_PAUSES[submission.attempts - 1]})

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from leads import acts
 from leads.capture.editing import ERASABLE, change_tags, edit_lead
 from leads.capture.receiving import Raw, Replay, receive_once
-from leads.capture.submissions import GRACE, Answer, process_now
+from leads.capture.submissions import GRACE, Answer, process_now, replayed
 from leads.capture.values import normalise_time_zone
 from leads.cards import LeadCard, get_card, list_consents, list_tags, proof_words
 from leads.forms import LeadForm
@@ -309,7 +309,7 @@ def _take_in(request: TenantRequest, form: LeadForm, sending: str) -> Answer:
     )
     received = receive_once(tenant_id=request.tenant.pk, raw=raw, now=now, due_at=now + GRACE)
     if isinstance(received, Replay):
-        return Answer(0, received.status, received.body)
+        return replayed(received)
     [answer] = process_now(tenant=request.tenant, submission_ids=[received], now=now)
     return answer
 

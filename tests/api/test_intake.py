@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.test import Client
@@ -95,9 +96,55 @@ def test_the_same_key_and_body_replay_the_first_answer(key: str, tenant: Tenant)
     second = post(LEADS, ANA, key, Idempotency_Key="a-1")
     other = post(LEADS, ANA | {"city": "Natal"}, key, Idempotency_Key="a-1")
     assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
-    assert first.json() == second.json()
+    assert first.content == second.content
     with tenant_scope(tenant.pk):
         assert Event.objects.count() == 1
+
+
+def test_a_refusal_is_replayed_too(key: str, tenant: Tenant) -> None:
+    first, second = (post(LEADS, {"email": "nobody"}, key, Idempotency_Key="a-1") for _time in range(2))
+    assert (first.status_code, second.status_code) == (400, 400)
+    assert first["Content-Type"] == second["Content-Type"] == "application/problem+json"
+    assert first.content == second.content
+
+
+def test_who_did_not_wait_is_answered_the_same_again_before_and_after_it_is_processed(
+    key: str, tenant: Tenant
+) -> None:
+    def ask(body: Any = ANA, **headers: str) -> tuple[int, Any, str | None]:
+        answer = post(LEADS, body, key, Idempotency_Key="a-1", **headers)
+        return answer.status_code, answer.json(), answer.headers.get("Location")
+
+    first = ask(Prefer="respond-async")
+    assert first == (202, {"submission": ANY, "state": "received", "href": first[2]}, first[2])
+    assert [ask(Prefer="respond-async"), ask()] == [first, first]
+    sweep_tenant(tenant_id=tenant.pk, now=timezone.now())
+    assert [ask(Prefer="respond-async"), ask()] == [first, first]
+    assert ask(ANA | {"city": "Natal"}, Prefer="respond-async")[0] == 422
+    with tenant_scope(tenant.pk):
+        assert Submission.objects.get().state == "processed"
+        assert Event.objects.count() == 1
+
+
+def test_who_waited_for_what_was_held_is_told_again_where_to_look(
+    key: str, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("a bug")
+
+    def ask() -> tuple[int, Any, str | None]:
+        answer = post(LEADS, ANA, key, Idempotency_Key="a-1")
+        return answer.status_code, answer.json(), answer.headers.get("Location")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("leads.pipeline.run_steps", fail)
+        first = ask()
+        assert ask() == first
+    assert (first[0], first[1]["state"]) == (202, "held")
+    sweep_tenant(tenant_id=tenant.pk, now=timezone.now() + timedelta(minutes=1))
+    assert ask() == first
+    seen = Client(headers={"Authorization": f"Bearer {key}"}).get(first[1]["href"]).json()
+    assert (seen["state"], seen["error"]) == ("processed", "")
 
 
 def test_a_caller_who_does_not_wait_is_told_where_to_look(key: str, tenant: Tenant) -> None:

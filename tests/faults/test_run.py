@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
@@ -79,12 +81,26 @@ def test_it_answers_when_it_says_ready_and_a_signal_ends_everything_that_was_sta
 ) -> None:
     assert stack.said().splitlines()[-1] == f"Ready http://localhost:{stack.port}"
     assert stack.answers()
+    assert [status_of(stack, body_bytes=each) for each in (10, 4_000_000, 6_000_000, 30_000_000)] == [
+        401,
+        401,
+        413,
+        413,
+    ]
     below = psutil.Process(stack.process.pid).children(recursive=True)
     assert len(below) >= 6
     os.kill(stack.process.pid, number)
     assert stack.process.wait(60) == 0
     assert [each for each in below if each.is_running() and command_line(each)] == []
     assert not servers_are_running(stack.home)
+
+
+def status_of(stack: RunningStack, *, body_bytes: int) -> int:
+    """What a stranger is answered who sends all of a body before reading."""
+    line = HTTPConnection("127.0.0.1", stack.port, timeout=30)
+    with closing(line):
+        line.request("POST", "/api/v1/leads/", b"x" * body_bytes, {"Content-Type": "application/json"})
+        return line.getresponse().status
 
 
 @full_size
