@@ -10,7 +10,7 @@ until somebody opens it and its fields are fetched.
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from django.utils.functional import Promise
 from django.utils.safestring import mark_safe
 from django.utils.text import slugify
 from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 
 from leads.conditions.describe import describe_condition
 from leads.conditions.facts import EVENT, LEAD
@@ -463,10 +464,15 @@ def _draw_entries(
     own = {
         entry.path: _take(faults, entry.path) for entry in sorted(entries, key=lambda each: -len(each.path))
     }
-    return [
-        DrawnEntry(entry, f"{prefix}-{entry.path}", entry.show(_get(values, entry.path)), own[entry.path])
-        for entry in entries
-    ]
+    return [_draw_entry(entry, prefix, _get(values, entry.path), own[entry.path]) for entry in entries]
+
+
+def _draw_entry(entry: Entry, prefix: str, value: Json, faults: list[FieldProblem]) -> DrawnEntry:
+    shown = entry.show(value)
+    if value is None and not isinstance(entry, ConditionEntry):
+        # A parser says how the document is written; who left a field empty has to know no more than that.
+        faults = [each if each.field else replace(each, message=_("Please fill this in.")) for each in faults]
+    return DrawnEntry(entry, f"{prefix}-{entry.path}", shown, faults)
 
 
 def _take(faults: list[FieldProblem], path: str) -> list[FieldProblem]:

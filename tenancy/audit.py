@@ -42,16 +42,17 @@ def sentence_of(entry: AuditEntry) -> str:
     sentence = _sentences.get(entry.act)
     if sentence is None:
         return f"{entry.act}: {entry.subject}"
-    values = _Values({name: _in_words(name, value) for name, value in entry.detail.items()})
-    values["subject"] = entry.subject
-    return str(sentence) % values
+    return str(sentence) % _Values(entry)
 
 
-class _Values(dict[str, str]):
-    """An older entry may lack a value that today's sentence names."""
+class _Values:
+    """What a sentence names of its entry, in words. An older entry may lack a value that today's sentence names."""
 
-    def __missing__(self, name: str) -> str:
-        return "—"
+    def __init__(self, entry: AuditEntry) -> None:
+        self._known = entry.detail | {"subject": entry.subject}
+
+    def __getitem__(self, name: str) -> str:
+        return _in_words(name, self._known[name]) if name in self._known else "—"
 
 
 # Values that are kept as codes and read as words.
@@ -60,7 +61,8 @@ _CODES: dict[str, type[models.TextChoices]] = {"roles": Role, "function": TeamFu
 
 def _in_words(name: str, value: Any) -> str:
     labels = dict(_CODES[name].choices) if name in _CODES else {}
-    words = [str(labels.get(each, each)) for each in (value if isinstance(value, list) else [value])]
+    values = value if isinstance(value, list) else [value]
+    words = [str(labels.get(each, each) if isinstance(each, str) else each) for each in values]
     return ", ".join(word for word in words if word and word != "None") or "—"
 
 

@@ -22,7 +22,7 @@ SEARCH: Final = "q"
 ORDER: Final = "order"
 CURSOR: Final = "cursor"
 VIEW: Final = "view"
-ROWS_TEMPLATE: Final = "components/list.html#rows"
+ROWS_TEMPLATE: Final = "components/list_swapped.html"
 COLUMNS_TEMPLATE: Final = "components/list_columns.html"
 
 # A list's count is exact to as many; beyond, people are told that there are more.
@@ -176,15 +176,24 @@ class Marking:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListTabs:
+    """Links above a list to other parts of it, each with its label, address and whether it is the one shown."""
+
+    label: Text
+    links: Sequence[tuple[Text, str, bool]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """One list on one page.
 
-    ``key`` names it within the page. ``words`` puts a number into words ("12 leads"). ``filter_template`` draws the fields of
-    the filter panel inside a GET form, asked for when the panel is opened: what only they need is given as functions.
-    ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are opaque. ``address`` is what the list
-    shows where that is more than its request says, because a view is open (see ``core.saved_views``); ``everything_label`` is
-    what it shows without one. ``columns_url`` takes the columns that were chosen from ``column_menu``; ``export_url`` is the page
-    that takes the list out as a file, for those who may.
+    ``key`` names it within the page. ``heading`` and ``tabs`` stand outside of the rows and follow them when they are swapped
+    (``components/list_heading.html``, ``components/list_tabs.html``). ``words`` puts a number into words ("12 leads").
+    ``filter_template`` draws the fields of the filter panel inside a GET form, asked for when the panel is opened: what only
+    they need is given as functions. ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are
+    opaque. ``address`` is what the list shows where that is more than its request says, because a view is open (see
+    ``core.saved_views``); ``everything_label`` is what it shows without one. ``columns_url`` takes the columns that were
+    chosen from ``column_menu``; ``export_url`` is the page that takes the list out as a file, for those who may.
     """
 
     key: str
@@ -204,6 +213,8 @@ class Listing:
     empty: EmptyState | None = None
     error: ListError | None = None
     caption: Text = ""
+    heading: Text = ""
+    tabs: ListTabs | None = None
     address: QueryDict | None = None
     views: ViewMenu | None = None
     everything_label: Text = ""

@@ -164,8 +164,8 @@ def start_import(*, run: ImportRun, by: Membership, now: datetime) -> None:
     begin(run, by=by, now=now)
 
 
-def stop_import(*, run: ImportRun, by: Membership, now: datetime) -> None:
-    """Stop an import after the batch that is on its way, or give up one that has not begun. Raises ImportMovedOn."""
+def stop_import(*, run: ImportRun, by: Membership, now: datetime) -> bool:
+    """Stop an import after its batch, or give up one that has not begun. Gives whether it had begun. Raises ImportMovedOn."""
     _lock(run, frozenset(ImportState) - {ImportState.DONE, ImportState.STOPPED}, needs_file=False)
     has_begun = run.state in {ImportState.RUNNING, ImportState.FAILED}
     run.state = ImportState.STOPPED
@@ -176,6 +176,7 @@ def stop_import(*, run: ImportRun, by: Membership, now: datetime) -> None:
     else:
         forget_files(run)
         run.save(update_fields=["file", "rows_file"])
+    return has_begun
 
 
 def resume_import(*, run: ImportRun, by: Membership, now: datetime) -> None:

@@ -78,6 +78,7 @@ def company_list(request: TenantRequest) -> HttpResponse:
         rows=_rows(answer.page.rows, request.tenant.slug),
         words=_words,
         count=answer.count,
+        heading=_heading(answer.count),
         order=answer.query.order if answer.query else "",
         next_cursor=answer.page.next_cursor,
         previous_cursor=answer.page.previous_cursor,
@@ -98,7 +99,6 @@ def company_list(request: TenantRequest) -> HttpResponse:
     )
     listing = shown.complete(listing, columns)
     context = {
-        "heading": _heading(answer.count),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
         "filter_errors": builder_errors(answer.problems),

@@ -356,9 +356,11 @@ def import_start(request: TenantRequest, import_id: int) -> HttpResponse:
 @require_POST
 def import_stop(request: TenantRequest, import_id: int) -> HttpResponse:
     """Stop after the batch that is on its way, or give up an import that has not begun."""
-    stop_import(run=get_import(import_id=import_id), by=request.member, now=timezone.now())
-    messages.success(request, _("Stopped. What was taken in stays."))
-    return _to(request, import_id)
+    if stop_import(run=get_import(import_id=import_id), by=request.member, now=timezone.now()):
+        messages.success(request, _("Stopped. What was taken in stays."))
+        return _to(request, import_id)
+    messages.success(request, _("Given up. Nothing of the file was taken in."))
+    return redirect("import-list", slug=request.tenant.slug)
 
 
 @tenant_page(right="import.run")

@@ -1,6 +1,7 @@
 """The list of leads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ from tenancy.listing import (
     EmptyState,
     ListError,
     Listing,
+    ListTabs,
     render_listing,
     show_number,
     too_slow,
@@ -94,6 +96,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         rows=rows,
         words=_words,
         count=count,
+        heading=_heading(query, count),
         order=query.order,
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
@@ -109,10 +112,9 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         ),
     )
     listing = shown.complete(listing, known_columns)
+    listing = replace(listing, tabs=_tabs(listing, query))
     context = {
         "query": query,
-        "tabs": _tabs(listing, query),
-        "heading": _heading(query, count),
         "builder": builder_vocabulary,
         "filter_text": given.get("filter", ""),
         "filter_errors": builder_errors(problems),
@@ -129,9 +131,15 @@ def _counted(request: TenantRequest, query: LeadListQuery, now: datetime) -> Htt
     """How many there are, for a page that came before it was known."""
     count = count_on(query=query, now=now)
     listing = Listing(
-        key=LEADS.key, request=request, caption=_("Leads"), columns=(), rows=(), words=_words, count=count
+        key=LEADS.key,
+        request=request,
+        columns=(),
+        rows=(),
+        words=_words,
+        count=count,
+        heading=_heading(query, count),
     )
-    response = render(request, COUNT_PAGE, {"listing": listing, "heading": _heading(query, count)})
+    response = render(request, COUNT_PAGE, {"listing": listing})
     patch_vary_headers(response, ["HX-Request"])
     return response
 
@@ -186,17 +194,13 @@ def _heading(query: LeadListQuery, count: Count | None) -> str:
     return _("%(leads)s in %(stages)s") % {"leads": number, "stages": stages} if stages else number
 
 
-def _tabs(listing: Listing, query: LeadListQuery) -> list[dict[str, Any]]:
+def _tabs(listing: Listing, query: LeadListQuery) -> ListTabs:
     """All stages, then each: the rest of the address stays."""
-    tabs = [{"label": _("All"), "url": listing.url_with({"stage": ""}), "is_current": not query.stages}]
-    return tabs + [
-        {
-            "label": stage.label,
-            "url": listing.url_with({"stage": stage.value}),
-            "is_current": query.stages == (stage,),
-        }
-        for stage in Stage
+    everything = (_("All"), listing.url_with({"stage": ""}), not query.stages)
+    stages = [
+        (stage.label, listing.url_with({"stage": stage.value}), query.stages == (stage,)) for stage in Stage
     ]
+    return ListTabs(label=_("Stages"), links=[everything, *stages])
 
 
 def _people() -> list[tuple[int, str]]:

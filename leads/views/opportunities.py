@@ -1,5 +1,6 @@
 """Opportunities: open, won, lost."""
 
+from dataclasses import replace
 from typing import Final
 
 from django.http import HttpResponse
@@ -28,7 +29,7 @@ from leads.views.opportunity_filters import (
     search_words,
 )
 from leads.views.row_lists import RowList
-from tenancy.listing import ORDER, Count, EmptyState, Listing, render_listing, show_number
+from tenancy.listing import ORDER, Count, EmptyState, Listing, ListTabs, render_listing, show_number
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -53,6 +54,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         rows=listed_opportunities(answer.page.rows, lead_url=lead_addresses("lead-detail", slug=slug)),
         words=_words,
         count=answer.count,
+        heading=_heading(outcome, answer.count),
         order=given.get(ORDER, ""),
         search_label=_("Search name, e-mail, company, phone, id"),
         next_cursor=answer.page.next_cursor,
@@ -75,17 +77,9 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         ),
     )
     listing = shown.complete(listing, columns)
+    listing = replace(listing, tabs=_tabs(listing, outcome))
     is_mine = given.get("owner") == MYSELF
     context = {
-        "heading": _heading(outcome, answer.count),
-        "tabs": [
-            {
-                "label": each.label,
-                "url": listing.url_with({"outcome": each.value, ORDER: ""}),
-                "is_current": each is outcome,
-            }
-            for each in OpportunityOutcome
-        ],
         "mine_url": listing.url_with({"owner": "" if is_mine else MYSELF}),
         "is_mine": is_mine,
         "given": given,
@@ -101,6 +95,14 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
 
 def _words(n: int) -> str:
     return ngettext("%(n)s opportunity", "%(n)s opportunities", n) % {"n": show_number(n)}
+
+
+def _tabs(listing: Listing, outcome: OpportunityOutcome) -> ListTabs:
+    links = [
+        (each.label, listing.url_with({"outcome": each.value, ORDER: ""}), each is outcome)
+        for each in OpportunityOutcome
+    ]
+    return ListTabs(label=_("Outcome"), links=links)
 
 
 def _heading(outcome: OpportunityOutcome, count: Count | None) -> str:

@@ -1,6 +1,6 @@
 /*
   The frame's own behaviour: the theme buttons of the user menu (saved by their form, shown at once), the "why" panel, busy
-  marks for navigation by HTMX, and which of the settings' tabs a phone shows.
+  marks for navigation by HTMX, and which tabs a phone shows.
 
   Why panel: any link with class "why" and hx-get fills #why-body; the panel opens as soon as the link is pressed and
   returns focus to it when closed. Without JavaScript the link's href opens the same explanation as a page.
@@ -42,8 +42,18 @@ if (panel) {
 }
 
 // Of tabs that do not fit on a phone the open one is in sight; they alone are moved, never the page.
-for (const open of document.querySelectorAll(".settings-tabs .active")) {
-  const row = open.closest(".settings-tabs");
-  const [tab, whole] = [open.getBoundingClientRect(), row.getBoundingClientRect()];
-  row.scrollLeft += tab.left - whole.left - (whole.width - tab.width) / 2;
+function showOpenTabs() {
+  for (const row of document.querySelectorAll(".settings-tabs, .stage-tabs")) {
+    const open = row.querySelector("[aria-current=page]");
+    if (!open) continue;
+    const [tab, whole] = [open.getBoundingClientRect(), row.getBoundingClientRect()];
+    row.scrollLeft += tab.left - whole.left - (whole.width - tab.width) / 2;
+  }
 }
+showOpenTabs();
+document.addEventListener("htmx:oobAfterSwap", showOpenTabs);
+
+// The same for the page that is open in a navigation longer than the window.
+const pages = document.querySelector(".app-sidebar-scroll");
+const openPage = pages?.querySelector("[aria-current=page]");
+if (openPage) pages.scrollTop = openPage.offsetTop - pages.offsetTop - (pages.clientHeight - openPage.offsetHeight) / 2;

@@ -1,10 +1,14 @@
 /*
-  Keyboard: an element with data-key="c" is pressed by C, wherever the focus is except in fields. data-key="shift+h" and
-  data-key="/" work too; a link or button is clicked, a field is focused. Hidden and disabled ones are skipped.
+  Keyboard: an element with data-key="c" is pressed by C, wherever the focus is except in fields that take letters. data-key="shift+h"
+  and data-key="/" work too; a link or button is clicked, a field is focused. Hidden and disabled ones are skipped.
   "?" shows the map of the keys on the page, named by data-key-label, aria-label or the element's text.
 */
 const { Modal } = window.tabler ?? window.bootstrap;
 const dialog = document.getElementById("shortcuts-dialog");
+
+// A box or a circle takes no letters: who has just answered a question goes on with the key of the next act.
+const TAKES_LETTERS =
+  "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable=true], .ts-wrapper";
 
 const usable = (element) =>
   element.getClientRects().length > 0 && !element.disabled && element.getAttribute("aria-disabled") !== "true";
@@ -42,7 +46,7 @@ function showMap() {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest?.("input, textarea, select, [contenteditable=true], .ts-wrapper")) return;
+  if (event.target.closest?.(TAKES_LETTERS)) return;
   if (document.querySelector(".modal.show, .offcanvas.show:not(.app-sidebar), .dropdown-menu.show")) return;
   const key = pressed(event);
   if (event.key === "?") {

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.utils.formats import localize, number_format
@@ -96,6 +96,13 @@ def list_rows(context: template.Context, listing: Listing) -> SafeString:
     return mark_safe("".join(drawn))  # noqa: S308
 
 
+# Going back, a browser would mark what stands there by now in the place of the rows that were marked.
+MARK_CELL: Final = (
+    '<td class="cell-mark"><input type="checkbox" class="form-check-input" autocomplete="off"'
+    ' data-mark value="{}" aria-label="{}"></td>'
+)
+
+
 def _mark_drawer(listing: Listing) -> Callable[[Any], str]:
     """What draws the box by which a row is marked; nothing where rows can't be."""
     marking = listing.marking
@@ -105,8 +112,7 @@ def _mark_drawer(listing: Listing) -> Callable[[Any], str]:
 
     def draw(row: Any) -> str:
         name = words % {"name": marking.row_name(row)}
-        cell = '<td class="cell-mark"><input type="checkbox" class="form-check-input" data-mark value="{}" aria-label="{}"></td>'
-        return fill(cell, marking.row_id(row), name)
+        return fill(MARK_CELL, marking.row_id(row), name)
 
     return draw
 

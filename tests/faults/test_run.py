@@ -81,12 +81,10 @@ def test_it_answers_when_it_says_ready_and_a_signal_ends_everything_that_was_sta
 ) -> None:
     assert stack.said().splitlines()[-1] == f"Ready http://localhost:{stack.port}"
     assert stack.answers()
-    assert [status_of(stack, body_bytes=each) for each in (10, 4_000_000, 6_000_000, 30_000_000)] == [
-        401,
-        401,
-        413,
-        413,
-    ]
+    sizes = (10, 4_000_000, 6_000_000, 30_000_000)
+    for in_pieces in (False, True):
+        statuses = [status_of(stack, body_bytes=each, in_pieces=in_pieces) for each in sizes]
+        assert statuses == [401, 401, 413, 413]
     below = psutil.Process(stack.process.pid).children(recursive=True)
     assert len(below) >= 6
     os.kill(stack.process.pid, number)
@@ -95,11 +93,12 @@ def test_it_answers_when_it_says_ready_and_a_signal_ends_everything_that_was_sta
     assert not servers_are_running(stack.home)
 
 
-def status_of(stack: RunningStack, *, body_bytes: int) -> int:
-    """What a stranger is answered who sends all of a body before reading."""
+def status_of(stack: RunningStack, *, body_bytes: int, in_pieces: bool) -> int:
+    """What a stranger is answered who sends all of a body before reading, without saying its length if ``in_pieces``."""
+    body = b"x" * body_bytes
     line = HTTPConnection("127.0.0.1", stack.port, timeout=30)
     with closing(line):
-        line.request("POST", "/api/v1/leads/", b"x" * body_bytes, {"Content-Type": "application/json"})
+        line.request("POST", "/api/v1/leads/", iter([body]) if in_pieces else body, encode_chunked=in_pieces)
         return line.getresponse().status
 
 

@@ -61,11 +61,33 @@ def test_an_sdr_calls_assesses_and_hands_over_without_a_mouse(
         with page.expect_response(lambda response: "/assessment/" in response.url):
             page.keyboard.press("ArrowRight")
         expect(page.locator(f"form[data-met=yes] input[value={question}]")).to_have_count(1)
-    tab_to(page, "[data-key=h]")
-    page.keyboard.press("Enter")
+    expect(page.locator("#nav-to-queue")).to_contain_text("1")
+    page.keyboard.press("h")
     expect(page.locator("#desk")).not_to_contain_text("Mariana")
+    expect(page.locator("#nav-to-queue")).not_to_contain_text("1")
     with tenant_scope(tenant.pk):
         assert Lead.objects.select_related("standing").get(pk=lead_id).standing.stage == "sql"
+
+
+def test_a_list_says_what_was_searched_and_going_back_marks_nobody_else(
+    enter: Enter, cast: Cast, tenant: Tenant
+) -> None:
+    for name in ("Mariana Ferraz", "Caio Prado", "Aline Prado"):
+        asked_for_a_demo(tenant, name)
+    page = enter(cast.marketing)
+    page.goto("/t/horizonte/leads/")
+    page.keyboard.press("/")
+    page.keyboard.type("prado")
+    expect(page.locator("h1")).to_have_text("2 leads")
+    expect(page.locator("#leads-search")).to_be_focused()
+    page.get_by_role("link", name="MQL", exact=True).click()
+    expect(page.locator("h1")).to_have_text("2 leads in MQL")
+    page.locator("[data-mark]").first.check()
+    page.get_by_role("link", name="Add a tag").click()
+    expect(page.locator("main")).to_contain_text("1 marked lead")
+    page.go_back()
+    expect(page.locator("[data-mark]")).to_have_count(2)
+    expect(page.locator("[data-mark]:checked")).to_have_count(0)
 
 
 def test_a_rep_accepts_and_wins_on_a_phone_in_portuguese(enter: Enter, cast: Cast, tenant: Tenant) -> None:

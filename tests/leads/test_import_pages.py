@@ -308,6 +308,19 @@ def test_a_step_that_was_taken_already_is_refused(clara: Membership) -> None:
         stop_import(run=run, by=clara, now=NOW)
 
 
+def test_who_gives_a_file_up_is_told_that_nothing_was_taken_in(
+    clara: Membership, tenant: Tenant, client: Client
+) -> None:
+    run = upload(csv_bytes("email", "ana@x.test"), by=clara)
+    assert clara.user is not None
+    client.force_login(clara.user)
+    client.cookies["django_language"] = "en"
+    given_up = client.post(f"/t/{tenant.slug}/imports/{run.pk}/stop/", follow=True)
+    assert given_up.redirect_chain == [(f"/t/{tenant.slug}/imports/", 302)]
+    assert "Nothing of the file was taken in." in given_up.content.decode()
+    assert StoredPiece.objects.count() == 0
+
+
 def test_a_file_that_has_expired_cannot_be_started(clara: Membership, settings: Any) -> None:
     run = assign(upload(csv_bytes("email", "ana@x.test"), by=clara), email="email")
     sweep_tenant(tenant_id=clara.tenant_id, now=NOW + timedelta(days=settings.FILE_DAYS, seconds=1))

@@ -273,6 +273,15 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(marketing: 
     assert document["rules"][0]["label"]["en"] == "A new name"
 
 
+def test_what_was_left_empty_is_to_be_filled_in_and_nobody_reads_of_json(marketing: Client) -> None:
+    sent = change_points(opened(marketing, "scoring"), "careers_viewed", "")
+    sent["r0-label.en"] = sent["r0-label.pt-br"] = [""]
+    page = send(marketing, "scoring", sent).content.decode()
+    assert "Please fill this in." in page
+    assert "Give the number as a text" not in page
+    assert "Give a label" not in page
+
+
 def test_htmx_gets_the_form_alone_and_then_the_way_to_the_comparison(marketing: Client) -> None:
     sent = opened(marketing, "grading")
     wrong = marketing.post(
