@@ -4,6 +4,7 @@ The sweep finds clocks by due rows and works on whole batches. Everything that h
 once: each share leaves its decision, but nobody is warned of what is broken already.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
+from django.db.models import BigIntegerField, F
 
 from core.due import DueKind, schedule
 from core.notifications import Notice, tell
-from leads.conditions.statements import Statement
+from leads.conditions.logic import InList
+from leads.conditions.statements import Param, Statement, cached_statement
 from leads.decisions import NewDecision, write_decisions
 from leads.models import DecisionKind, RuleKind, RuleVersion
 from leads.versions import open_rulebook, parse_document
@@ -139,8 +143,15 @@ def _ahead(policy: Policy | None, level: int) -> tuple[Policy, tuple[tuple[int, 
 
 def read_policies(version_ids: Iterable[int]) -> dict[int, ClockPolicies]:
     """The documents that clocks run under, which may be archived by now."""
-    versions = RuleVersion.objects.filter(pk__in=list(version_ids)).values_list("pk", "document")
-    return {pk: parse_document(kind=RuleKind.CLOCKS, document=document) for pk, document in versions}
+    rows = cached_statement(key="routing.policies", build=_policies_statement).rows(
+        versions=list(version_ids)
+    )
+    return {pk: parse_document(kind=RuleKind.CLOCKS, document=json.loads(text)) for pk, text in rows}
+
+
+def _policies_statement() -> Statement:
+    ids = Param("versions", ArrayField(BigIntegerField()))
+    return Statement.of(RuleVersion.objects.filter(InList(F("id"), ids)).values_list("pk", "document"))
 
 
 def _read_timers(calendar_ids: Iterable[int | None], now: datetime) -> dict[int | None, Timer]:

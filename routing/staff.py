@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+
 from leads.conditions.statements import Statement, cached_statement
 from tenancy.models import MemberKind, Membership, Role, Team, TeamFunction, TeamMember
 
@@ -38,20 +41,12 @@ class Staff:
     @cached_property
     def teams(self) -> dict[int, TeamPlaces]:
         """Every team, by id."""
-        places: dict[int, set[int]] = {}
-        for team_id, member_id in TeamMember.objects.values_list("team_id", "member_id"):
-            places.setdefault(team_id, set()).add(member_id)
+        rows = cached_statement(key="routing.teams", build=_teams_statement).rows()
         return {
             team_id: TeamPlaces(
-                team_id,
-                name,
-                TeamFunction(function),
-                self.active(lead_id),
-                frozenset(places.get(team_id, ())),
+                team_id, name, TeamFunction(function), self.active(lead_id), frozenset(members)
             )
-            for team_id, name, function, lead_id in Team.objects.order_by("id").values_list(
-                "id", "name", "function", "lead_member_id"
-            )
+            for team_id, name, function, lead_id, members in rows
         }
 
     def name(self, member_id: int | None) -> str:
@@ -111,3 +106,9 @@ def read_staff() -> Staff:
 def _staff_statement() -> Statement:
     people = Membership.objects.filter(kind=MemberKind.PERSON, is_active=True)
     return Statement.of(people.order_by().values_list("id", "name", "roles"))
+
+
+def _teams_statement() -> Statement:
+    members = TeamMember.objects.filter(team=OuterRef("pk")).values("member_id")
+    teams = Team.objects.annotate(member_ids=ArraySubquery(members)).order_by("id")
+    return Statement.of(teams.values_list("id", "name", "function", "lead_member_id", "member_ids"))
