@@ -39,6 +39,7 @@ from tenancy.errors import FieldProblem, Invalid, NotFound, Problem
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 from tenancy.scope import require_tenant_id
+from tenancy.selectors import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +99,12 @@ def start_export(
     by: Membership,
     now: datetime,
     column_keys: Sequence[str] = (),
+    language: str = "",
 ) -> ListExport:
     """Build a file of the rows that an address of a list means. Raises NotAllowed, UnknownColumns, and what the list refuses.
 
-    ``column_keys`` are the columns that the list shows, in order, for ``Columns.SHOWN``. Few rows are built at once.
+    ``column_keys`` are the columns that the list shows, in order, for ``Columns.SHOWN``; ``language`` is that of the
+    page. Few rows are built at once.
     """
     require(by, kind.file.right)
     if columns == Columns.SHOWN:
@@ -118,6 +121,7 @@ def start_export(
         column_keys=list(column_keys),
         query=kept,
         query_words=kind.words(kept, by),
+        language=language,
         expected=count.value if count and count.exact else None,
     )
     _go_on(export, now)
@@ -150,7 +154,7 @@ def advance_export(*, export_id: int, now: datetime, is_waited_for: bool = False
         return False
     tenant: Tenant = Tenant.objects.get(pk=require_tenant_id())
     maker = Membership.objects.select_related("user").get(pk=export.made_by_id)
-    language = (maker.user.language if maker.user else "") or tenant.language
+    language = export.language or language_of(maker, tenant=tenant)
     zone = (maker.user.time_zone if maker.user else "") or tenant.time_zone
     with translation.override(language), timezone.override(ZoneInfo(zone)):
         try:

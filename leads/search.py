@@ -18,6 +18,7 @@ from typing import Final
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import BigIntegerField, F, IntegerField, OuterRef, Subquery, TextField
+from django.utils.translation import gettext_lazy
 
 from leads.capture.values import fold_text
 from leads.conditions.logic import AllOf, AnyOf, Bind, Compare, Fragment, InList, InSet, Like, Truth
@@ -37,6 +38,9 @@ SHORTEST: Final = 3
 MOST_WORDS: Final = 8
 # A word of this length is looked for inside of words, too.
 INSIDE: Final = 5
+HINT: Final = gettext_lazy(
+    "A word of fewer than five letters is found where a word begins: “mar” finds Mariana, “ana” does not."
+)
 # So many digits, however they are grouped, are a phone's.
 PHONE_DIGITS: Final = 8
 

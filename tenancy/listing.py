@@ -189,11 +189,12 @@ class Listing:
 
     ``key`` names it within the page. ``heading`` and ``tabs`` stand outside of the rows and follow them when they are swapped
     (``components/list_heading.html``, ``components/list_tabs.html``). ``words`` puts a number into words ("12 leads").
-    ``filter_template`` draws the fields of the filter panel inside a GET form, asked for when the panel is opened: what only
-    they need is given as functions. ``filter_parameters`` are its parameters. ``next_cursor`` and ``previous_cursor`` are
-    opaque. ``address`` is what the list shows where that is more than its request says, because a view is open (see
-    ``core.saved_views``); ``everything_label`` is what it shows without one. ``columns_url`` takes the columns that were
-    chosen from ``column_menu``; ``export_url`` is the page that takes the list out as a file, for those who may.
+    ``search_hint`` is said where a search finds nothing. ``filter_template`` draws the fields of the filter panel inside a
+    GET form, asked for when the panel is opened: what only they need is given as functions. ``filter_parameters`` are its
+    parameters. ``next_cursor`` and ``previous_cursor`` are opaque. ``address`` is what the list shows where that is more than
+    its request says, because a view is open (see ``core.saved_views``); ``everything_label`` is what it shows without one.
+    ``columns_url`` takes the columns that were chosen from ``column_menu``; ``export_url`` is the page that takes the list
+    out as a file, for those who may.
     """
 
     key: str
@@ -206,6 +207,7 @@ class Listing:
     next_cursor: str | None = None
     previous_cursor: str | None = None
     search_label: Text = ""
+    search_hint: Text = ""
     chips: Sequence[FilterChip] = ()
     filter_template: str = ""
     filter_parameters: Sequence[str] = ()

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
-from django.utils.translation import get_supported_language_variant
+from django.utils.translation import get_supported_language_variant, gettext_lazy
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from tenancy.errors import Problem
@@ -58,6 +58,20 @@ def chosen_language(request: HttpRequest) -> str | None:
     return None
 
 
+class SignedOut(Problem):
+    """Somebody signed out, elsewhere in their browser perhaps, before this was sent."""
+
+    status = 401
+    title = gettext_lazy("Signed out")
+
+    def __init__(self) -> None:
+        super().__init__(
+            gettext_lazy(
+                "You are signed out, and nothing was saved. Copy what you typed, then open the page anew."
+            )
+        )
+
+
 class TenantMiddleware:
     """Resolves tenant and member once, and runs the view and its rendering in one transaction in the tenant's scope.
 
@@ -90,7 +104,7 @@ class TenantMiddleware:
 
     def _page(self, request: HttpRequest, view: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return self._ask_to_sign_in(request)
         slug = request.path_info.split("/", 3)[2]
         # The tenant switch of the frame lists them all: one query serves both.
         request.memberships = list_memberships(user=request.user)  # type: ignore[attr-defined]
@@ -99,6 +113,15 @@ class TenantMiddleware:
             # Absent, or another tenant's: the two look the same.
             raise Http404
         return self._run(request, view, *found, zone=request.user.time_zone)
+
+    def _ask_to_sign_in(self, request: HttpRequest) -> HttpResponse:
+        """A page leads to the login; a part of one would become it. What asked for a part loads its page anew, and what sent
+        something is told, so that nothing typed is lost."""
+        if request.headers.get("HX-Request") != "true":
+            return redirect_to_login(request.get_full_path())
+        if request.method in {"GET", "HEAD"}:
+            return HttpResponse(status=401)
+        return render(request, "errors/problem.html", {"problem": SignedOut()}, status=SignedOut.status)
 
     def _api(self, request: HttpRequest, view: Any) -> HttpResponse:
         recognise = recall_key if request.method in getattr(view, "proves_key", ()) else resolve_key

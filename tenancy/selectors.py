@@ -42,6 +42,11 @@ def list_memberships(*, user: User) -> list[tuple[Tenant, Membership]]:
     return [(member.tenant, member) for member in members]
 
 
+def language_of(member: Membership | None, *, tenant: Tenant) -> str:
+    """In which language somebody is written to who is not here to say it: a program and who has chosen none, in the tenant's."""
+    return (member.user.language if member and member.user else "") or tenant.language
+
+
 def get_membership(*, user: User, slug: str) -> tuple[Tenant, Membership] | None:
     """A person's place in the tenant of this address, or None if there is none."""
     with person_scope(user.pk):

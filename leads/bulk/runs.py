@@ -43,6 +43,7 @@ from tenancy.errors import Conflict, FieldProblem, NotFound, Problem
 from tenancy.models import Membership, Tenant
 from tenancy.rights import require
 from tenancy.scope import require_tenant_id
+from tenancy.selectors import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -86,8 +87,11 @@ def start_bulk(
     parameters: Mapping[str, str],
     by: Membership,
     now: datetime,
+    language: str = "",
 ) -> BulkRun:
     """Begin an act on the leads behind the rows that an address of a list means, those that match now.
+
+    ``language`` is that of the page on which it is begun, and so of the reasons for what is not possible.
 
     Raises NotAllowed, InvalidBulkValues, NoLeadsBehind, and what the list refuses.
     """
@@ -106,6 +110,7 @@ def start_bulk(
         list_kind=kind.key,
         query=kept,
         query_words=kind.words(kept, by),
+        language=language,
         made_by=by,
         made_at=now,
         seen_at=now,
@@ -163,6 +168,7 @@ def undo_bulk(*, run: BulkRun, by: Membership, now: datetime) -> BulkRun:
         list_kind=run.list_kind,
         query=run.query,
         query_words=run.query_words,
+        language=run.language,
         made_by=by,
         made_at=now,
         seen_at=now,
@@ -211,7 +217,7 @@ def advance_bulk(*, run_id: int, now: datetime) -> bool:
         return False
     maker = Membership.objects.select_related("user").get(pk=run.made_by_id)
     tenant: Tenant = Tenant.objects.get(pk=require_tenant_id())
-    with translation.override((maker.user.language if maker.user else "") or tenant.language):
+    with translation.override(run.language or language_of(maker, tenant=tenant)):
         try:
             with transaction.atomic():
                 if run.state == BulkState.CHOOSING:

@@ -66,6 +66,7 @@ from leads.models import CustomField, ImportMark, ImportRun, ImportState
 from tenancy.audit import record
 from tenancy.models import Membership, Tenant
 from tenancy.scope import require_tenant_id
+from tenancy.selectors import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,8 @@ def advance_import(*, import_id: int, now: datetime) -> ImportRun | None:
     if run is None:
         return None
     tenant = current_tenant()
-    with translation.override(_language(run, tenant)):
+    maker = Membership.objects.select_related("user").filter(pk=run.made_by_id).first()
+    with translation.override(run.language or language_of(maker, tenant=tenant)):
         try:
             with transaction.atomic():
                 _STEPS[ImportState(run.state)](run, tenant, now)
@@ -100,11 +102,6 @@ def advance_import(*, import_id: int, now: datetime) -> ImportRun | None:
             run = ImportRun.objects.get(pk=run.pk)
             _note_failure(run, error, now)
     return run
-
-
-def _language(run: ImportRun, tenant: Tenant) -> str:
-    maker = Membership.objects.select_related("user").filter(pk=run.made_by_id).first()
-    return (maker.user.language if maker and maker.user else "") or tenant.language
 
 
 def _note_failure(run: ImportRun, error: Exception, now: datetime) -> None:

@@ -81,9 +81,10 @@ def upload_import(
     by: Membership,
     now: datetime,
     orders: ImportOrders = NOTHING_SAID,
+    language: str = "",
 ) -> ImportRun:
     """Keep a file to be imported; a worker reads it. Without a ``subject`` it is guessed from the columns. With ``orders`` nobody
-    has to say more. Raises FileTooLarge."""
+    has to say more. ``language`` is that of the page. Raises FileTooLarge."""
     file = store_file(
         name=name, content=content, most_bytes=MAX_UPLOAD_BYTES, expires_at=now + kept_for(), now=now
     )
@@ -94,6 +95,7 @@ def upload_import(
         started_at=now,
         state=ImportState.READING,
         made_by=by,
+        language=language,
         file=file,
     )
     go_on(run, now)

@@ -33,6 +33,8 @@ class BulkRun(TenantModel):
     list_kind = models.CharField(max_length=40, default="leads", db_default="leads")
     query = models.JSONField(default=dict)
     query_words = models.TextField()
+    # Of the page on which it was asked for; empty: its maker's (tenancy.selectors.language_of).
+    language = models.CharField(max_length=5, default="", db_default="")
     made_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
     made_at = models.DateTimeField()
     state = models.CharField(max_length=7, choices=BulkState.choices, default=BulkState.CHOOSING)

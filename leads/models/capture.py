@@ -131,6 +131,8 @@ class ImportRun(TenantModel):
     )
     # The columns that follow are those of imports by the pages. Nobody made an import by a command.
     made_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Of the page on which it was uploaded; empty: its maker's (tenancy.selectors.language_of).
+    language = models.CharField(max_length=5, default="", db_default="")
     # As it was uploaded, and its rows (of the sheet that was chosen) in batches: leads.capture.stored_rows.
     file = TenantForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
     rows_file = TenantForeignKey(StoredFile, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -143,7 +145,7 @@ class ImportRun(TenantModel):
     trial = models.JSONField(null=True)
     # What a program asked for with the file, so that nobody has to say it on a page: leads.capture.ordered_imports.
     orders = models.JSONField(null=True)
-    # Why it can't be read, or failed, in the language of whoever made it.
+    # Why it can't be read, or failed.
     problem = models.TextField(default="", db_default="")
     # How often a worker has begun at it since it last came on.
     attempts = models.SmallIntegerField(default=0, db_default=0)

@@ -32,6 +32,8 @@ class ListExport(TenantModel):
     # The address of the list, and the same in words for the audit log.
     query = models.JSONField()
     query_words = models.TextField()
+    # Of the page on which it was asked for; empty: its maker's (tenancy.selectors.language_of).
+    language = models.CharField(max_length=5, default="", db_default="")
     state = models.CharField(max_length=6, choices=ExportState.choices, default=ExportState.BUILDING)
     # After which row the next batch begins; empty at the first.
     cursor = models.TextField(default="")

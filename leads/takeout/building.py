@@ -35,6 +35,7 @@ from tenancy.errors import NotFound
 from tenancy.models import MemberKind, Membership, Tenant
 from tenancy.rights import require
 from tenancy.scope import TENANT_SETTING, TenantSuspended, require_tenant_id, tenant_scope
+from tenancy.selectors import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +201,7 @@ class _Build:
         with tenant_scope(self._tenant_id):
             tenant: Tenant = Tenant.objects.get(pk=self._tenant_id)
             by = self._export.asked_by
-            language = (by.user.language if by and by.user else "") or tenant.language
+            language = language_of(by, tenant=tenant)
             tables = [(table, copy_statement(table)) for table in list_taken()]
             with translation.override(language):
                 files = describe_files()

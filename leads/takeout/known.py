@@ -371,7 +371,7 @@ def _intake() -> Sequence[TakenTable]:
             columns=(
                 *("id", "subject", "file_name", "is_live", "started_at", "finished_at", "counts"),
                 *("file_hash", "row_number", "state", "made_by_id", "layout", "detected", "assignment"),
-                *("trial", "orders", "problem", "attempts", "seen_at"),
+                *("trial", "orders", "problem", "attempts", "seen_at", "language"),
             ),
             withheld={
                 "file_id": "Uploaded files expire within days.",
@@ -447,7 +447,7 @@ def _records() -> Sequence[TakenTable]:
             about=_("Exports of lists"),
             columns=(
                 *("id", "list_kind", "made_by_id", "made_at", "format", "columns", "query", "query_words"),
-                *("state", "row_count", "expected", "finished_at", "problem", "column_keys"),
+                *("state", "row_count", "expected", "finished_at", "problem", "column_keys", "language"),
             ),
             withheld={
                 "cursor": "How far it has been built.",
@@ -472,7 +472,7 @@ def _records() -> Sequence[TakenTable]:
                     "made_at",
                 ),
                 *("state", "total", "applied", "unchanged", "refused", "seen_at", "finished_at", "attempts"),
-                *("problem", "undoes_id"),
+                *("problem", "undoes_id", "language"),
             ),
         ),
         TakenTable(

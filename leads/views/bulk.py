@@ -79,6 +79,7 @@ def bulk_new(request: TenantRequest, kind: str, act: str) -> HttpResponse:
                 parameters=given,
                 by=request.member,
                 now=now,
+                language=translation.get_language(),
             )
         except InvalidBulkValues as problem:
             for each in problem.errors:

@@ -83,6 +83,7 @@ def export_new(request: TenantRequest, kind: str) -> HttpResponse:
             file_format=form.cleaned_data["file_format"],
             by=request.member,
             now=now,
+            language=translation.get_language(),
         )
         return redirect("export-detail", slug=request.tenant.slug, export_id=export.pk)
     count = listed.file.count(given, request.member, now)

@@ -167,6 +167,7 @@ def import_new(request: TenantRequest) -> HttpResponse:
             content=file.chunks(),
             by=request.member,
             now=timezone.now(),
+            language=translation.get_language(),
         )
         return _to(request, run.pk)
 

@@ -38,6 +38,7 @@ from leads.matching import NOBODY, rows_to_count
 from leads.models import Grade, Stage
 from leads.row_details import list_details
 from leads.rows import list_lead_rows
+from leads.search import HINT as SEARCH_HINT
 from leads.views.lead_columns import USUAL, lead_columns, listed_leads
 from leads.views.marking import list_marking
 from tenancy.errors import FieldProblem
@@ -101,6 +102,7 @@ def lead_list(request: TenantRequest) -> HttpResponse:
         next_cursor=page.next_cursor,
         previous_cursor=page.previous_cursor,
         search_label=_("Search name, e-mail, company, phone, id"),
+        search_hint=SEARCH_HINT,
         chips=chips,
         filter_template="leads/lead_filter.html",
         filter_parameters=FILTERS,

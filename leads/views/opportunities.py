@@ -13,6 +13,7 @@ from core.saved_views.showing import read_shown
 from leads.conditions.builder import builder_vocabulary
 from leads.models import Opportunity, OpportunityOutcome
 from leads.opportunities import list_opportunities, matching_opportunities
+from leads.search import HINT as SEARCH_HINT
 from leads.views.addresses import lead_addresses
 from leads.views.lists import builder_errors
 from leads.views.marking import list_marking
@@ -57,6 +58,7 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         heading=_heading(outcome, answer.count),
         order=given.get(ORDER, ""),
         search_label=_("Search name, e-mail, company, phone, id"),
+        search_hint=SEARCH_HINT,
         next_cursor=answer.page.next_cursor,
         previous_cursor=answer.page.previous_cursor,
         chips=answer.chips,

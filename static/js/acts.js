@@ -24,7 +24,7 @@ dialog.addEventListener("hidden.bs.modal", () => {
   body.replaceChildren(...waiting.map((child) => child.cloneNode(true)));
 });
 
-// An act that is refused before it asks anything shows its words as a toast; an empty dialog would stand in the way.
+// An act that is refused before it asks anything shows its words as a toast; an empty dialog would stand in the way. What was typed stays.
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.target === body) Modal.getInstance(dialog)?.hide();
+  if (event.detail.target === body && !body.querySelector("form")) Modal.getInstance(dialog)?.hide();
 });

@@ -365,6 +365,17 @@ def send(page: Client, content: bytes, name: str = "leads.csv", subject: str = "
     return page.post("/t/horizonte/imports/new/", {"file": file, "subject": subject})
 
 
+def test_what_is_refused_is_told_in_the_language_of_the_page(clara: Membership, client: Client) -> None:
+    assert clara.user is not None
+    type(clara.user).objects.filter(pk=clara.user.pk).update(language="")
+    assert clara.tenant.language == "pt-br"
+    client.force_login(clara.user)
+    client.cookies["django_language"] = "en"
+    place = send(client, csv_bytes("email", "bia@"))["Location"]
+    client.post(f"{place}columns/", {"column-0": "email", "mode": "history", "blanks": ""})
+    assert "“bia@” is no e-mail address." in client.get(place).content.decode()
+
+
 def test_the_pages_lead_from_the_file_to_the_leads(page: Client, tenant: Tenant) -> None:
     place = send(page, csv_bytes(HEADER, "Ana;ana@x.test;webinar;3", "Bia;bia@;webinar;=1+1"))["Location"]
     shown = page.get(place).content.decode()

@@ -321,6 +321,8 @@ def test_a_page_that_was_found_before_it_was_counted_asks_for_its_count(
     assert user is not None
     client.force_login(user)
     client.cookies["django_language"] = "en"
+    nobody = client.get(f"/t/{tenant.slug}/leads/?q=zzz").content.decode()
+    assert "is found where a word begins" in nobody
     url = f"/t/{tenant.slug}/leads/?q=ana"
     assert 'hx-trigger="load"' not in foot_of(client.get(url))
     monkeypatch.setattr("leads.search.Hits.count", lambda _hits, **_limit: Count(value=400, exact=False))

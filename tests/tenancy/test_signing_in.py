@@ -53,6 +53,15 @@ def test_a_person_of_no_tenant_is_told_whom_to_ask(db: None, client: Client) -> 
     assert "You belong to no account yet" in answer.content.decode()
 
 
+def test_a_part_of_a_page_never_becomes_the_login_of_who_signed_out(db: None, client: Client) -> None:
+    htmx = {"HX-Request": "true", "accept-language": "en"}
+    part = client.get("/t/horizonte/queue/", headers=htmx)
+    assert (part.status_code, part.content) == (401, b"")
+    sent = client.post("/t/horizonte/leads/1/acts/attempt/", {"note": "Ligar amanhã"}, headers=htmx)
+    assert sent.status_code == 401
+    assert "nothing was saved" in sent.content.decode()
+
+
 def test_nobody_is_asked_to_sign_in_first(db: None, client: Client) -> None:
     assert client.get("/")["Location"] == "/accounts/login/?next=/"
     assert client.get("/t/horizonte/settings/")["Location"] == "/accounts/login/?next=/t/horizonte/settings/"
