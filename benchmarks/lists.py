@@ -71,7 +71,7 @@ def _filtered(orders: Any, *, is_fast: bool | None = None) -> Iterator[dict[str,
                 for name, value in filled.items()
             } | {"order": order}
             query = read_list_query(parameters=address, member=Membership())
-            if not is_fast or query.is_promised(order=order.removeprefix("-")):
+            if is_fast is None or is_fast == query.is_promised(order=order.removeprefix("-")):
                 yield address
 
 
