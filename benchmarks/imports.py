@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def measure_import(_tenants: dict[str, int]) -> list[Finding]:
-    """Rows a second of both, medians of rounds in turn, each with a file of its own; every twentieth row repeats an earlier one."""
+    """Rows a second of both, medians of rounds in turn; every twentieth row of a file repeats an earlier one."""
     bare_rates, our_rates = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "leads.csv"
