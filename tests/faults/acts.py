@@ -137,7 +137,7 @@ def _check_moves(at: Field, run_id: int, note: str) -> Iterator[Oddity]:
     """Whoever was put aside was so once."""
     for lead_id, was_moved, moves in at.look(
         """
-        SELECT one.lead_id, (one.outcome = 'applied')::int,
+        SELECT one.lead_id, (one.outcome IS NOT DISTINCT FROM 'applied')::int,
             (SELECT count(*) FROM leads_stagechange change WHERE change.tenant_id = one.tenant_id
              AND change.lead_id = one.lead_id AND change.to_stage = 'disqualified' AND change.note = %(note)s)
         FROM leads_bulklead one WHERE one.tenant_id = %(tenant)s AND one.run_id = %(run)s
