@@ -36,7 +36,9 @@ _kinds: dict[str, NotificationKind] = {}
 
 
 def register_notification_kind(kind: NotificationKind) -> None:
-    """Say once, when an app is ready, how notifications of a kind read."""
+    """Say once, when an app is ready, how notifications of a kind read. Raises ValueError for a name that no row can hold."""
+    if len(kind.name) > (Notification._meta.get_field("kind").max_length or 0):
+        raise ValueError(f"The name of the kind of notification {kind.name!r} is too long.")
     _kinds[kind.name] = kind
 
 

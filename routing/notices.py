@@ -142,7 +142,7 @@ def clock_notice(event: str, kind: ClockKind | str) -> str:
 
 def many_notice(kind: str) -> str:
     """The kind of notification that tells of the same of many clocks at once."""
-    return f"{kind}.many"
+    return f"clocks.{kind.removeprefix('clock.')}"
 
 
 def read_lead_names(lead_ids: Iterable[int]) -> Mapping[int, str]:

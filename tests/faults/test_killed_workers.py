@@ -72,7 +72,7 @@ def test_each_clock_breaks_once_when_workers_die_in_mid_escalation(tenant: Tenan
         # Each manager is told of each lead once, of many at once by their number.
         told: Counter[tuple[int, str]] = Counter()
         for member_id, kind, values in Notification.objects.values_list("member_id", "kind", "values"):
-            told[member_id, kind.removesuffix(".many")] += values.get("count", 1)
+            told[member_id, kind.replace("clocks.", "clock.")] += values.get("count", 1)
         assert set(told.values()) == {count}
         broken = Counter(
             Decision.objects.filter(kind=DecisionKind.CLOCK, result__startswith="broken").values_list(

@@ -13,7 +13,7 @@ from django.utils import translation
 
 from core.due import sweep_tenant
 from core.models import DueRow, Notification
-from core.notifications import text_of, url_of
+from core.notifications import Notice, tell, text_of, url_of
 from leads.clocks import list_clocks, list_urgent_faces
 from leads.conditions.language import parse_condition
 from leads.lifecycle import Move, move_lead
@@ -485,7 +485,7 @@ def make_mqls(count: int, **standing: Any) -> list[Lead]:
 
 
 def notices_of(member: Membership) -> list[tuple[str, int | None]]:
-    rows = Notification.objects.filter(member=member, kind__startswith="clock.").order_by("id")
+    rows = Notification.objects.filter(member=member, kind__startswith="clock").order_by("id")
     return [(text_of(row), row.lead_id) for row in rows]
 
 
@@ -524,6 +524,14 @@ def test_leads_that_go_on_to_one_person_are_told_together(people: dict[str, Memb
     texts = [text for text, _lead_id in notices_of(people["Ana"])]
     assert texts == ["First contact: 21 of your leads were late and went to others"]
     assert notices_of(people["Bia"])[-1] == ("First contact: 21 leads are late and are now yours", None)
+
+
+@pytest.mark.parametrize("kind", ClockKind)
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_notice_can_be_kept(in_tenant: Any, event: str, kind: ClockKind) -> None:
+    member, single = make_member(), clock_notice(event, kind)
+    tell(notices=[Notice(member.pk, name, {}) for name in (single, many_notice(single))], now=NOW)
+    assert Notification.objects.filter(member=member).count() == 2
 
 
 @pytest.mark.parametrize("event", EVENTS)
