@@ -46,10 +46,8 @@ def clara(in_tenant: Tenant) -> Membership:
     return in_english(make_member(role=Role.MARKETING, name="Clara"))
 
 
-def export(
-    by: Membership, *, columns: str = "all", file_format: str = "csv", **parameters: str
-) -> ListExport:
-    made = start_export(
+def begin(by: Membership, *, columns: str = "all", file_format: str = "csv", **parameters: str) -> ListExport:
+    return start_export(
         kind=get_kind("leads"),
         parameters=parameters,
         columns=columns,
@@ -57,6 +55,12 @@ def export(
         by=by,
         now=NOW,
     )
+
+
+def export(
+    by: Membership, *, columns: str = "all", file_format: str = "csv", **parameters: str
+) -> ListExport:
+    made = begin(by, columns=columns, file_format=file_format, **parameters)
     assert made.state == ExportState.DONE, made.problem
     return made
 
@@ -192,14 +196,7 @@ def test_many_leads_are_built_batch_by_batch_and_a_dead_worker_changes_nothing(
     monkeypatch.setattr(exports, "AT_ONCE", 0)
     for number in range(5):
         make_lead(email=f"lead{number}@x.test", name=f"Lead {number}")
-    made = start_export(
-        kind=get_kind("leads"),
-        parameters={"order": "name"},
-        columns="all",
-        file_format="csv",
-        by=clara,
-        now=NOW,
-    )
+    made = begin(clara, order="name")
     assert (made.state, made.expected) == (ExportState.BUILDING, 5)
     assert advance_export(export_id=made.pk, now=NOW)
     with transaction.atomic():
@@ -227,14 +224,7 @@ def test_a_list_that_takes_longer_than_a_page_is_built_by_a_worker(
 
     monkeypatch.setattr(PageRead, "read", read_slowly)
     monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 100)
-    made = start_export(
-        kind=get_kind("leads"),
-        parameters={"filter": '{"fact": "job_title", "op": "contains", "value": "buy"}'},
-        columns="all",
-        file_format="csv",
-        by=clara,
-        now=NOW,
-    )
+    made = begin(clara, filter='{"fact": "job_title", "op": "contains", "value": "buy"}')
     assert (made.state, made.expected) == (ExportState.BUILDING, 1)
     sweep_tenant(tenant_id=clara.tenant_id, now=NOW + exports.FALLBACK)
     made.refresh_from_db()
@@ -254,14 +244,7 @@ def test_a_list_that_takes_too_long_for_a_worker_says_how_to_mend_it(
     monkeypatch.setattr(PageRead, "read", sleep_in_the_database)
     monkeypatch.setattr(listing, "SLOW_LIMIT_MS", 50)
     monkeypatch.setattr(exports, "BUILDING_LIMIT_MS", 100)
-    made = start_export(
-        kind=get_kind("leads"),
-        parameters={"filter": '{"fact": "job_title", "op": "is_known"}'},
-        columns="all",
-        file_format="csv",
-        by=clara,
-        now=NOW,
-    )
+    made = begin(clara, filter='{"fact": "job_title", "op": "is_known"}')
     sweep_tenant(tenant_id=clara.tenant_id, now=NOW + exports.FALLBACK)
     made.refresh_from_db()
     assert made.state == ExportState.FAILED
@@ -270,14 +253,7 @@ def test_a_list_that_takes_too_long_for_a_worker_says_how_to_mend_it(
 
 def test_the_audit_log_says_who_took_what(clara: Membership) -> None:
     make_lead(email="a@x.test", stage="mql")
-    start_export(
-        kind=get_kind("leads"),
-        parameters={"stage": "mql"},
-        columns="all",
-        file_format="csv",
-        by=clara,
-        now=NOW,
-    )
+    begin(clara, stage="mql")
     entry = AuditEntry.objects.get(act="list.exported")
     assert (entry.actor, entry.subject, entry.detail["rows"]) == (clara, "MQL", 1)
     assert entry.detail["query"] == ["stage=mql"]
