@@ -36,8 +36,8 @@ def main() -> None:
     """Run one command."""
     if sys.version_info < (3, 11):  # noqa: UP036 (an older Python is what it is about)
         sys.exit("LeadSys needs Python 3.11 or newer; this is Python " + sys.version.split()[0] + ".")
-    # Code makes very many objects when it is loaded, and all of them stay: the collector need not look after every 700.
-    gc.set_threshold(50_000)
+    # Code makes very many objects when it is loaded, and all of them stay: until then the collector has nothing to look for.
+    gc.disable()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadsys.settings")
     from leadsys.embedded import EmbeddedError, provide_environment
 
@@ -46,9 +46,9 @@ def main() -> None:
     except EmbeddedError as error:
         sys.exit(str(error))
 
-    from django.core.management import execute_from_command_line
+    from leadsys.command_line import CommandLine
 
-    execute_from_command_line(sys.argv)
+    CommandLine(sys.argv).execute()
 
 
 if __name__ == "__main__":

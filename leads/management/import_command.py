@@ -11,7 +11,6 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from core.memory import looked_at_seldom
 from leads.capture.files import UnreadableFile
 from leads.capture.imports import ImportResult, Subject, run_import
 from leads.capture.mapping import InvalidOption
@@ -102,15 +101,14 @@ class ImportCommand(BaseCommand):
             **self.more_options(options),
         )
         try:
-            with looked_at_seldom():
-                result = run_import(
-                    subject=self.make_subject(tenant, said),
-                    tenant=tenant,
-                    path=options["file"],
-                    options=said,
-                    now=timezone.now(),
-                    progress=self._progress(started),
-                )
+            result = run_import(
+                subject=self.make_subject(tenant, said),
+                tenant=tenant,
+                path=options["file"],
+                options=said,
+                now=timezone.now(),
+                progress=self._progress(started),
+            )
         except (UnreadableFile, InvalidOption, AmbiguousDates) as error:
             raise CommandError(f"{options['file']}: {error}", returncode=BAD_ARGUMENTS) from error
         self._say_end(result, time.monotonic() - started, is_dry_run=options["dry_run"])
