@@ -10,7 +10,7 @@ they are more than it gives, they are so many that walking through the list in i
 tells that of the commonest words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -230,9 +230,24 @@ ON CONFLICT (lead_id) DO UPDATE SET text = EXCLUDED.text
 _REFRESH: Final = Statement.text(REFRESH)
 
 
-def refresh_search(*, lead_ids: Iterable[int]) -> None:
-    """Bring the texts by which these leads are found in step with what is known of them."""
-    _REFRESH.execute(tenant=require_tenant_id(), lead_ids=list(lead_ids))
+# A text that nobody else can have written costs a tenth less without being ready for it.
+_WRITE: Final = Statement.text(f"""
+INSERT INTO leads_leadsearch (tenant_id, lead_id, created_at, text)
+SELECT %(tenant)s::bigint, lead.id, lead.created_at, {SEARCH_TEXT}
+FROM leads_lead lead LEFT JOIN leads_company company ON company.id = lead.company_id
+WHERE lead.id = ANY (%(lead_ids)s::bigint[])
+ORDER BY lead.id
+""")  # noqa: S608 - only the constants above
+
+
+def refresh_search(*, lead_ids: Collection[int], newborn: Collection[int] = ()) -> None:
+    """Bring the texts by which these leads are found in step with what is known of them. ``newborn``: those among them that were
+    made in this transaction and have none."""
+    known = [lead_id for lead_id in lead_ids if lead_id not in newborn]
+    if newborn:
+        _WRITE.execute(tenant=require_tenant_id(), lead_ids=[*newborn])
+    if known:
+        _REFRESH.execute(tenant=require_tenant_id(), lead_ids=known)
 
 
 def refresh_search_of_companies(*, company_ids: Iterable[int]) -> None:

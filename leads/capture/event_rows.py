@@ -14,7 +14,6 @@ from leads.capture.event_fields import MAX_AHEAD, MAX_MESSAGE_ID, read_propertie
 from leads.capture.fields import read_row
 from leads.capture.imports import ImportContext, Taken, TakenBatch
 from leads.capture.inputs import IntakeRules, LeadInput
-from leads.capture.lanes import Normalise
 from leads.capture.lead_finding import WHOSE_FIELDS, find_leads_of, whose_values
 from leads.capture.readable_file import PROPERTY, OpenFields
 from leads.capture.scalars import (
@@ -26,6 +25,7 @@ from leads.capture.scalars import (
     read_whole_number,
     refuse_date,
 )
+from leads.capture.waves import Normalise
 from leads.events import NewEvent, record_events
 from leads.models import ImportRun
 from tenancy.errors import FieldProblem, Problem

@@ -1,13 +1,13 @@
 """Importing a file, of leads or of outcomes: two passes over it, batches of a thousand rows, each in its own transaction.
 
-A long file of leads is shared between two processes by lanes, wave by wave (see leads.capture.lanes); what has to be taken in in
-order follows when both are done.
+A long file of leads is shared between two processes, wave by wave (see leads.capture.waves): each takes the next batch that
+nobody has begun. What has to be taken in in order follows when both are done.
 
 An import that dies loses nothing that is committed, and the same import run again goes on: rows already there change nothing,
 and rows that nobody could recognise (a name or phone alone) are passed over by their number.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -20,9 +20,8 @@ from django.db import DatabaseError, connection, transaction
 from core.bisection import is_transient
 from core.statistics import freshen_statistics
 from leads.capture.columns import FieldType
-from leads.capture.files import Table, find_table
+from leads.capture.files import Row, Table, find_table
 from leads.capture.inputs import IntakeRules
-from leads.capture.lanes import FIRST, LAST, LaneRows, Normalise, count_waves, lanes_of
 from leads.capture.readable_file import (
     ImportOptions,
     OpenFields,
@@ -33,9 +32,11 @@ from leads.capture.readable_file import (
     refuse_retired,
 )
 from leads.capture.refusals import keep_refusals, say_refusal, write_refused_file
-from leads.capture.row_reader import ReadRow, Refusal, read_batches
+from leads.capture.row_reader import BATCH_SIZE, ReadRow, Refusal, read_batches
 from leads.capture.rules import open_rules
 from leads.capture.second_process import second_process
+from leads.capture.shares import TakeTurn, WaveRows, turns
+from leads.capture.waves import Normalise
 from leads.models import CustomField, ImportRun, ImportState
 from leads.pipeline import Reason, ReasonCode, run_pipeline
 from leads.standings import NewStanding, write_standings
@@ -96,7 +97,7 @@ class Subject(Protocol):
         """Whether the row has no identity, so that it would not be known again."""
 
     def prepare(self, items: Sequence[Any]) -> Any:
-        """What rows of two lanes have in common, found or made ahead in a transaction of its own."""
+        """What rows of two processes have in common, found or made ahead in a transaction of its own."""
 
     def take(self, items: Sequence[Any], context: ImportContext, prepared: Any = None) -> TakenBatch:
         """Write rows into the current tenant."""
@@ -274,7 +275,13 @@ class Taker:
             write_standings(taken.newborn, now=now)
         elif taken.changed:
             reason = Reason(ReasonCode.IMPORTED, is_history=not self._context.is_live)
-            result = run_pipeline(lead_ids=taken.changed, reason=reason, now=now, newborn=taken.newborn)
+            result = run_pipeline(
+                lead_ids=taken.changed,
+                reason=reason,
+                now=now,
+                tenant=self._context.tenant,
+                newborn=taken.newborn,
+            )
             tally.failed = len(result.failed)
         return tally
 
@@ -330,18 +337,19 @@ class _Run:
         self._context = context
         self._is_dry_run = is_dry_run
         self._tally = Tally()
-        self._lane_rows = LaneRows(table.rows, readable.lanes or bytearray())
+        self._waves = WaveRows(table.rows, readable.waves or bytearray())
 
     def go(self, progress: Progress) -> ImportResult:
         """Every row of the file, then the file of refused ones."""
         run = self._begin()
-        lane = None
-        if self._readable.lanes is not None:
-            lane = LAST
-            for wave in range(count_waves(self._readable.lanes)):
+        rows = self._table.rows()
+        if self._readable.waves is not None:
+            for wave in self._waves.numbers:
                 self._share_wave(run, wave, progress)
-        for _taken in self._take_lane(run, lane, self._tally):
+            rows = self._waves.rest()
+        for _taken in self._take_rows(run, rows, self._tally):
             progress(self._tally.counts.rows, self._readable.row_count)
+            self._freshen_statistics()
         return ImportResult(
             counts=self._tally.counts,
             columns_unmapped=self._readable.plan.unmapped,
@@ -351,37 +359,50 @@ class _Run:
         )
 
     def _share_wave(self, run: ImportRun, wave: int, progress: Progress) -> None:
-        """Take in the rows of one wave, half of them by another process; those of earlier waves are committed."""
-        mine, others = lanes_of(wave)
+        """Take in the rows of one wave together with another process; those of earlier waves are committed."""
         tally, before = Tally(), self._tally.counts.rows
-        with second_process(lambda tell: self._take_second_lane(run, others, tell)) as second:
-            for _taken in self._take_lane(run, mine, tally):
+        batches, size = self._waves.batches(wave)
+        with (
+            turns(batches) as take_turn,
+            second_process(lambda tell: self._take_second_share(run, wave, take_turn, tell)) as second,
+        ):
+            rows = self._waves.share(wave, take_turn, keeps=True)
+            for _taken in self._take_rows(run, rows, tally, share=size):
                 progress(before + tally.counts.rows + second.progress(), self._readable.row_count)
+                # One says it for both.
+                self._freshen_statistics()
             other = second.wait()
         self._tally.add(tally)
         self._tally.add(other)
 
-    def _take_second_lane(self, run: ImportRun, lane: int, tell: Callable[[int], None]) -> Tally:
+    def _take_second_share(
+        self, run: ImportRun, wave: int, take_turn: TakeTurn, tell: Callable[[int], None]
+    ) -> Tally:
         tally = Tally()
-        for _taken in self._take_lane(run, lane, tally):
+        _batches, size = self._waves.batches(wave)
+        for _taken in self._take_rows(run, self._waves.share(wave, take_turn), tally, share=size):
             tell(tally.counts.rows)
         return tally
 
-    def _take_lane(self, run: ImportRun, lane: int | None, tally: Tally) -> Iterator[None]:
-        """Take in all rows of a lane (None: of the file) batch by batch, and add to the tally what has come of each."""
+    def _take_rows(
+        self, run: ImportRun, rows: Iterable[Row], tally: Tally, *, share: int | None = None
+    ) -> Iterator[None]:
+        """Take in rows batch by batch, and add to the tally what has come of each. ``share``: they are this process's share of a
+        wave, in batches of so many."""
         batches = read_batches(
-            rows=self._table.rows() if lane is None else self._lane_rows.of(lane),
+            rows=rows,
             readable=self._readable,
             read=self._subject.read,
             now=self._context.now,
+            size=share or BATCH_SIZE,
         )
-        for rows in batches:
-            tally.add(self._take_until_committed(run, rows, lane))
-            # One says it for both.
-            if lane in {None, LAST, FIRST}:
-                with tenant_scope(self._context.tenant.pk):
-                    freshen_statistics()
+        for batch in batches:
+            tally.add(self._take_until_committed(run, batch, is_shared=share is not None))
             yield
+
+    def _freshen_statistics(self) -> None:
+        with tenant_scope(self._context.tenant.pk):
+            freshen_statistics()
 
     def _begin(self) -> ImportRun:
         readable, context = self._readable, self._context
@@ -399,13 +420,13 @@ class _Run:
             )
         return run
 
-    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow], lane: int | None) -> Tally:
+    def _take_until_committed(self, run: ImportRun, rows: Sequence[ReadRow], *, is_shared: bool) -> Tally:
         """One batch in one transaction, again if it lost a deadlock."""
         for tries_left in reversed(range(BATCH_TRIES)):
             try:
-                prepared = None if lane in {None, LAST} else self._prepare(rows)
+                prepared = self._prepare(rows) if is_shared else None
                 with tenant_scope(self._context.tenant.pk):
-                    return self._take(run, rows, prepared, lane)
+                    return self._take(run, rows, prepared, is_shared=is_shared)
             except DatabaseError as error:
                 if self._is_dry_run or not tries_left or not is_transient(error):
                     raise
@@ -416,9 +437,9 @@ class _Run:
         with tenant_scope(self._context.tenant.pk):
             return self._subject.prepare([row.item for row in self._taker.good(rows)])
 
-    def _take(self, run: ImportRun, rows: Sequence[ReadRow], prepared: Any, lane: int | None) -> Tally:
+    def _take(self, run: ImportRun, rows: Sequence[ReadRow], prepared: Any, *, is_shared: bool) -> Tally:
         tally = self._taker.take(run, rows, prepared)
-        if lane in {None, LAST}:
+        if not is_shared:
             run.row_number = rows[-1].number
             run.save(update_fields=["row_number"])
         return tally

@@ -12,11 +12,11 @@ from leads.capture.fields import LEAD_FIELDS, read_row
 from leads.capture.imports import ImportContext, Taken, TakenBatch
 from leads.capture.inputs import EventInput, IntakeRules, LeadInput
 from leads.capture.intake import Intake, PreparedCompany, prepare_companies, take_in
-from leads.capture.lanes import Normalise
 from leads.capture.people import find_people
 from leads.capture.readable_file import OpenFields
 from leads.capture.scalars import Unfit
 from leads.capture.values import normalise_email
+from leads.capture.waves import Normalise
 from leads.models import ImportRun
 from tenancy.errors import FieldProblem
 

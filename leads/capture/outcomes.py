@@ -19,12 +19,12 @@ from leads.capture.columns import MILLION, FieldType
 from leads.capture.imports import ImportContext, Taken, TakenBatch
 from leads.capture.inputs import IntakeRules, LeadInput
 from leads.capture.intake import Intake
-from leads.capture.lanes import Normalise
 from leads.capture.lead_finding import find_leads_of
 from leads.capture.outcome_fields import OUTCOME_FIELDS, OutcomeInput, read_outcome
 from leads.capture.outcome_moves import move_by_deals
 from leads.capture.people import Person, find_people
 from leads.capture.readable_file import NO_OPEN_FIELDS, OpenFields
+from leads.capture.waves import Normalise
 from leads.conditions.statements import Statement
 from leads.models import CustomField, CustomType, ImportRun, Opportunity, OpportunityOutcome
 from leads.models.handover import UNNAMED_DEAL

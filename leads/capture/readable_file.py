@@ -24,8 +24,8 @@ from leads.capture.columns import (
 )
 from leads.capture.files import Row
 from leads.capture.inputs import IntakeRules
-from leads.capture.lanes import LEAST_ROWS, MOST_ROWS, LaneScan, Normalise
 from leads.capture.mapping import ColumnPlan, InvalidOption, plan_columns
+from leads.capture.waves import LEAST_ROWS, MOST_ROWS, Normalise, WaveScan
 
 # The last column of the file of refused rows: never taken for a column of the user's when such a file is imported.
 REFUSAL_COLUMN: Final = "refused_because"
@@ -99,8 +99,8 @@ class ImportOptions:
 class ReadableFile:
     """A table with all that is needed to read its rows. ``digest`` is the same for the same file read in the same way.
 
-    ``row_count`` counts refused rows, too. ``lanes`` has one of lanes.LAST, FIRST, SECOND for each row; None where one process
-    reads all.
+    ``row_count`` counts refused rows, too. ``waves`` has the wave of each row (see leads.capture.waves); None where one process
+    takes in all.
     """
 
     table: RowSource
@@ -109,7 +109,7 @@ class ReadableFile:
     created: tuple[NewField, ...]
     digest: str
     row_count: int
-    lanes: bytearray | None = None
+    waves: bytearray | None = None
 
     def column_of(self, field_name: str) -> str:
         """The column that fills a field, as the user knows it; the field itself if none does."""
@@ -174,12 +174,12 @@ def make_readable(
 
     ``fields`` are the fields that the import knows, with their types; the custom fields of ``rules`` come besides, and any name
     after a prefix of ``open_fields``. With ``identities``, fields by which rows are known, a file that is worth it is split
-    into lanes. Raises UnreadableFile, InvalidOption and AmbiguousDates; nothing is written.
+    into waves. Raises UnreadableFile, InvalidOption and AmbiguousDates; nothing is written.
     """
     plan, known = plan_file(
         columns=table.columns, options=options, fields=fields, custom=rules.custom, open_fields=open_fields
     )
-    scan = LaneScan(plan=plan, identities=identities) if identities is not None else None
+    scan = WaveScan(plan=plan, identities=identities) if identities is not None else None
     decisions, row_count = _decide(table, plan, known, scan, open_fields)
     if decisions.doubts:
         raise AmbiguousDates("\n".join(decisions.doubts), decisions.doubtful)
@@ -191,7 +191,7 @@ def make_readable(
         rules=rules,
         decisions=decisions,
         row_count=row_count,
-        lanes=scan.lanes() if scan is not None and LEAST_ROWS <= row_count <= MOST_ROWS else None,
+        waves=scan.waves() if scan is not None and LEAST_ROWS <= row_count <= MOST_ROWS else None,
     )
 
 
@@ -204,7 +204,7 @@ def as_decided(
     rules: IntakeRules,
     decisions: Decisions,
     row_count: int,
-    lanes: bytearray | None = None,
+    waves: bytearray | None = None,
 ) -> ReadableFile:
     """A table with decisions that were made of all of its values."""
     created = (
@@ -227,7 +227,7 @@ def as_decided(
         created=created,
         digest=digest,
         row_count=row_count,
-        lanes=lanes,
+        waves=waves,
     )
 
 
@@ -270,7 +270,7 @@ def _decide(
     table: RowSource,
     plan: ColumnPlan,
     known: Mapping[str, FieldType],
-    scan: LaneScan | None,
+    scan: WaveScan | None,
     open_fields: OpenFields,
 ) -> tuple[Decisions, int]:
     """What all values say, and how many rows there are."""
@@ -293,7 +293,7 @@ def _decide(
     return decisions, row_count
 
 
-def _feed(table: RowSource, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: LaneScan | None) -> int:
+def _feed(table: RowSource, plan: ColumnPlan, deciders: Mapping[str, _Decider], scan: WaveScan | None) -> int:
     """Show every row to who has to see it; returns how many there are."""
     row_count = 0
     for rows in _chunks(table.rows()):

@@ -33,11 +33,16 @@ class ReadRow(NamedTuple):
 
 
 def read_batches(
-    *, rows: Iterable[Row], readable: ReadableFile, read: ReadItem, now: datetime
+    *,
+    rows: Iterable[Row],
+    readable: ReadableFile,
+    read: ReadItem,
+    now: datetime,
+    size: int = BATCH_SIZE,
 ) -> Iterator[list[ReadRow]]:
-    """Rows of a file in batches of BATCH_SIZE. Raises UnreadableFile."""
+    """Rows of a file in batches. Raises UnreadableFile."""
     rows = iter(rows)
-    while batch := read_rows(rows=islice(rows, BATCH_SIZE), readable=readable, read=read, now=now):
+    while batch := read_rows(rows=islice(rows, size), readable=readable, read=read, now=now):
         yield batch
 
 

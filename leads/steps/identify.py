@@ -12,7 +12,8 @@ from tenancy.scope import require_tenant_id
 
 # One index descent for each lead, however few the planner expects: a join beside the list of ids looked through it for each.
 _UNIDENTIFIED: Final = Statement.text(f"""
-SELECT lead.id, CASE WHEN lead.company_id IS NULL AND lead.email_kind = 'business' THEN split_part(lead.email, '@', 2) END
+SELECT lead.id, CASE WHEN lead.company_id IS NULL AND lead.email_kind = 'business' THEN split_part(lead.email, '@', 2) END,
+    search.lead_id IS NULL
 FROM leads_lead lead
 LEFT JOIN leads_company company ON company.id = lead.company_id
 LEFT JOIN LATERAL (SELECT lead_id, text FROM leads_leadsearch WHERE lead_id = lead.id OFFSET 0) search ON true
@@ -23,10 +24,12 @@ WHERE lead.id = ANY(%(lead_ids)s::bigint[])
 
 @dataclass(frozen=True)
 class Unidentified:
-    """``domains``: the domain of the employer, by lead. ``lead_ids``: those whose text for the search is not in step."""
+    """``domains``: the domain of the employer, by lead. ``lead_ids``: those whose text for the search is not in step, or who have
+    none: ``textless``."""
 
     lead_ids: list[int]
     domains: dict[int, str]
+    textless: set[int]
 
 
 class IdentifyStep:
@@ -39,8 +42,12 @@ class IdentifyStep:
 
     def plan(self, batch: Batch) -> Unidentified:
         """Whose company is to be found, and who is not found by what is known of them."""
-        found = dict(_UNIDENTIFIED.rows(lead_ids=batch.lead_ids))
-        return Unidentified(list(found), {lead_id: domain for lead_id, domain in found.items() if domain})
+        found = _UNIDENTIFIED.rows(lead_ids=batch.lead_ids)
+        return Unidentified(
+            lead_ids=[lead_id for lead_id, _domain, _has_none in found],
+            domains={lead_id: domain for lead_id, domain, _has_none in found if domain},
+            textless={lead_id for lead_id, _domain, has_none in found if has_none},
+        )
 
     def apply(self, batch: Batch, plan: Unidentified) -> None:
         """Find or make the companies, then attach them: the second statement sees what others made meanwhile."""
@@ -65,7 +72,8 @@ class IdentifyStep:
                     [list(plan.domains), list(plan.domains.values())],
                 )
         if plan.lead_ids:
-            refresh_search(lead_ids=plan.lead_ids)
+            newborn = {each.lead_id for each in batch.newborn}
+            refresh_search(lead_ids=plan.lead_ids, newborn=newborn & plan.textless)
 
 
 identify = IdentifyStep()

@@ -17,6 +17,7 @@ from leads.models import (
     ImportRun,
     KeptPerson,
     Lead,
+    LeadSearch,
     LeadState,
     LeadTag,
     StageChange,
@@ -388,6 +389,19 @@ def test_another_source_is_kept_as_a_touch_once(tmp_path: Path, tenant: Tenant) 
         assert [(touch.origin, touch.at) for touch in Touch.objects.all()] == [
             ("feira", datetime(2018, 3, 1, 3, 0, tzinfo=UTC))
         ]
+
+
+def test_a_later_row_of_a_batch_that_renames_a_company_renames_it_for_new_leads_too(
+    tmp_path: Path, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What fails at first would go through one by one.
+    monkeypatch.setattr("leads.pipeline.run_bisected", lambda batch, run, _failed: run(batch))
+    rows = ("a,a@acme.test,Acme", "b,b@acme.test,Acme", "c,c@x.test,Xis", "a,a@acme.test,Zenith")
+    ran = import_leads(write_csv(tmp_path, "external_id,email,company", *rows))
+    assert ran.counts == (3, 0, 0, 1, 0)
+    with tenant_scope(tenant.pk):
+        texts = LeadSearch.objects.order_by("lead__external_id").values_list("text", flat=True)
+        assert list(texts) == [" a acme test a zenith", " b acme test b zenith", " c x test c xis"]
 
 
 def test_an_identity_of_two_leads_is_refused_naming_both(tmp_path: Path, tenant: Tenant) -> None:

@@ -5,17 +5,20 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from leads.capture.files import open_table
-from leads.capture.lanes import LAST, LaneScan
+from leads.capture.files import Row, open_table
 from leads.capture.mapping import plan_columns
 from leads.capture.second_process import SecondProcessFailed, second_process
+from leads.capture.shares import WaveRows, turns
 from leads.capture.values import normalise_email
+from leads.capture.waves import REST, WaveScan
 from leads.models import (
     Company,
     CustomValue,
@@ -96,7 +99,7 @@ def test_two_processes_make_what_one_makes(
 ) -> None:
     path = write_people(tmp_path, 2400)
     # Every row that shares an identity is in a wave that both processes take part in.
-    monkeypatch.setattr("leads.capture.lanes.LEAST_ROWS", 1)
+    monkeypatch.setattr("leads.capture.waves.LEAST_ROWS", 1)
     two = import_leads(path, "--create-fields")
     by_two = read_all(tenant)
     again = import_leads(path, "--create-fields")
@@ -115,7 +118,7 @@ def test_two_processes_make_what_one_makes(
     assert by_two == by_one
 
 
-def test_the_same_known_lead_in_two_lanes_is_a_duplicate(tmp_path: Path, tenant: Tenant) -> None:
+def test_the_same_known_lead_in_two_processes_is_a_duplicate(tmp_path: Path, tenant: Tenant) -> None:
     import_leads(write_csv(tmp_path, "external_id,email", "a,a@x.test"))
     rows = [f"id{number},," for number in range(2200)]
     path = write_csv(tmp_path, "external_id,email,city", "a,,Natal", ",a@x.test,Recife", *rows)
@@ -127,17 +130,49 @@ def test_rows_that_share_an_identity_go_in_waves_and_those_without_one_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_columns(columns=["external_id", "email"], fields=["external_id", "email"])
-    scan = LaneScan(plan=plan, identities={"external_id": str.strip, "email": normalise_email})
+    scan = WaveScan(plan=plan, identities={"external_id": str.strip, "email": normalise_email})
     rows = (
         *("a,", "b,b@x.test", "c,B@X.test", ",", "d,no address", ",e@x.test", "a,f@x.test", "g,g@x.test"),
         *("h", "i,b@x.test", "c,", "i,"),
     )
     scan.feed(open_table(write_csv(tmp_path, "external_id,email", *rows)).rows())
     # The line of blanks is no row, and one with too few cells names nobody. Few rows are not worth a wave of their own.
-    assert list(scan.lanes()) == [1, 2, LAST, 1, 2, LAST, 1, LAST, LAST, LAST, LAST]
-    monkeypatch.setattr("leads.capture.lanes.LEAST_ROWS", 2)
+    assert list(scan.waves()) == [1, 1, REST, 1, 1, REST, 1, REST, REST, REST, REST]
+    monkeypatch.setattr("leads.capture.waves.LEAST_ROWS", 2)
     # Again come c by b's address, and a; a third time i by the same address, and c. Then i alone, which is no wave.
-    assert list(scan.lanes()) == [1, 2, 3, 1, 2, 4, 1, LAST, 5, 6, LAST]
+    assert list(scan.waves()) == [1, 1, 2, 1, 1, 2, 1, REST, 3, 3, REST]
+
+
+def test_each_turn_is_for_whichever_process_asks_first(tenant: Tenant) -> None:
+    with turns(5) as take, second_process(lambda _tell: [take(), take()]) as second:
+        theirs = second.wait()
+        mine = list(iter(take, None))
+    assert (theirs, mine) == ([0, 1], [2, 3, 4])
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_wave_is_read_in_equal_batches_as_they_are_given(
+    keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leads.capture.shares.BATCH_SIZE", 3)
+    waves = bytearray([1, 2, 1, 1, REST, 1, 1, 2, 1, 1, 1, REST])
+    rows = [Row(number, {}, None) for number in range(len(waves))]
+    read: list[int] = []
+
+    def source(chosen: Iterable[bool]) -> Iterator[Row]:
+        for row in compress(rows, chosen):
+            read.append(row.number)
+            yield row
+
+    shared = WaveRows(source, waves)
+    given = iter([1, 3])
+    assert (list(shared.numbers), shared.batches(1), shared.batches(2)) == ([1, 2], (4, 2), (2, 1))
+    mine = shared.share(1, lambda: next(given, None), keeps=keeps)
+    # Of the rows 0, 2, 3, 5, 6, 8, 9, 10 the third and fourth, the last two.
+    assert [row.number for row in mine] == [3, 5, 9, 10]
+    assert [row.number for row in shared.share(2, iter([0, None]).__next__)] == [1]
+    assert [row.number for row in shared.rest()] == [4, 11]
+    assert read == ([1, 3, 4, 5, 7, 9, 10, 11] if keeps else [3, 5, 9, 10, 1, 4, 11])
 
 
 def test_a_second_process_that_fails_is_known_to_the_first(tenant: Tenant) -> None:
@@ -181,15 +216,15 @@ def test_an_import_whose_second_process_died_can_be_repeated(
     from leads.capture.imports import _Run
 
     path = write_people(tmp_path, 2400)
-    original = _Run._take_second_lane
+    original = _Run._take_second_share
 
-    def die(self: Any, run: Any, lane: int, tell: Any) -> Any:
+    def die(*_about: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(_Run, "_take_second_lane", die)
+    monkeypatch.setattr(_Run, "_take_second_share", die)
     with pytest.raises(SecondProcessFailed):
         import_leads(path, "--create-fields")
-    monkeypatch.setattr(_Run, "_take_second_lane", original)
+    monkeypatch.setattr(_Run, "_take_second_share", original)
     ran = import_leads(path, "--create-fields")
     assert ran.answer["new"] < 2399
     assert sum(ran.counts) == 2405
