@@ -44,7 +44,7 @@ CREATION: Final = "created_at"
 # What the indexes of leads in that order begin with.
 _SERVED_BY_CREATION: Final = frozenset({CREATION, "origin"})
 # What selects a part of the leads; its opposite leaves nearly all of them.
-_SELECTIVE: Final = frozenset(
+SELECTIVE: Final = frozenset(
     {"eq", "in", "starts_with", "lt", "lte", "gt", "gte", "between", "has_any", "has_all"}
     | {"before", "after", "on", "in_last_days", "more_than_days_ago"}
 )
@@ -200,7 +200,7 @@ class LeadFilters:
         """The same of all but the search."""
         return self.condition is None or (
             is_fast(self.condition)
-            and all(leaf.operator.key in _SELECTIVE for leaf in list_leaves(self.condition))
+            and all(leaf.operator.key in SELECTIVE for leaf in list_leaves(self.condition))
         )
 
     def found(self, *, order: str, now: datetime) -> Found | None:
@@ -225,7 +225,7 @@ class LeadFilters:
     def is_served(self, *, order: str, now: datetime) -> bool:
         """Whether indexes begin with the filter and go on in this order: then the page is read off them."""
         if self.condition is not None and not (
-            isinstance(self.condition, Leaf) and self.condition.operator.key in _SELECTIVE
+            isinstance(self.condition, Leaf) and self.condition.operator.key in SELECTIVE
         ):
             return False
         paths = self.paths(now=now)
@@ -469,7 +469,7 @@ def _paths_of(expression: Any) -> set[str | None]:
 def _stages_of(condition: Condition) -> set[Stage]:
     """The stages in which a lead can meet a condition, as far as its facts say."""
     if isinstance(condition, Leaf):
-        is_told = condition.fact.stages and condition.operator.key in _SELECTIVE
+        is_told = condition.fact.stages and condition.operator.key in SELECTIVE
         return {Stage(stage) for stage in condition.fact.stages} if is_told else set(Stage)
     if condition.connective is Connective.ALL:
         return set.intersection(*map(_stages_of, condition.parts))
