@@ -184,11 +184,22 @@ class ListTabs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListSwitch:
+    """A link above a list that narrows it in one way, or no longer does."""
+
+    label: Text
+    icon: str
+    url: str
+    is_on: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """One list on one page.
 
-    ``key`` names it within the page. ``heading`` and ``tabs`` stand outside of the rows and follow them when they are swapped
-    (``components/list_heading.html``, ``components/list_tabs.html``). ``words`` puts a number into words ("12 leads").
+    ``key`` names it within the page. ``heading``, ``tabs`` and ``switch`` stand outside of the rows and follow them when they are
+    swapped (``components/list_heading.html``, ``list_tabs.html``, ``list_switch.html``). ``words`` puts a number into words
+    ("12 leads").
     ``search_hint`` is said where a search finds nothing. ``filter_template`` draws the fields of the filter panel inside a
     GET form, asked for when the panel is opened: what only they need is given as functions. ``filter_parameters`` are its
     parameters. ``next_cursor`` and ``previous_cursor`` are opaque. ``address`` is what the list shows where that is more than
@@ -217,6 +228,7 @@ class Listing:
     caption: Text = ""
     heading: Text = ""
     tabs: ListTabs | None = None
+    switch: ListSwitch | None = None
     address: QueryDict | None = None
     views: ViewMenu | None = None
     everything_label: Text = ""

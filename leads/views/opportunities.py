@@ -1,7 +1,8 @@
 """Opportunities: open, won, lost."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -30,7 +31,16 @@ from leads.views.opportunity_filters import (
     search_words,
 )
 from leads.views.row_lists import RowList
-from tenancy.listing import ORDER, Count, EmptyState, Listing, ListTabs, render_listing, show_number
+from tenancy.listing import (
+    ORDER,
+    Count,
+    EmptyState,
+    Listing,
+    ListSwitch,
+    ListTabs,
+    render_listing,
+    show_number,
+)
 from tenancy.pages import tenant_page
 from tenancy.requests import TenantRequest
 
@@ -79,11 +89,8 @@ def opportunity_list(request: TenantRequest) -> HttpResponse:
         ),
     )
     listing = shown.complete(listing, columns)
-    listing = replace(listing, tabs=_tabs(listing, outcome))
-    is_mine = given.get("owner") == MYSELF
+    listing = replace(listing, tabs=_tabs(listing, outcome), switch=_only_mine(listing, given))
     context = {
-        "mine_url": listing.url_with({"owner": "" if is_mine else MYSELF}),
-        "is_mine": is_mine,
         "given": given,
         "myself": MYSELF,
         "people": list_reps,
@@ -105,6 +112,12 @@ def _tabs(listing: Listing, outcome: OpportunityOutcome) -> ListTabs:
         for each in OpportunityOutcome
     ]
     return ListTabs(label=_("Outcome"), links=links)
+
+
+def _only_mine(listing: Listing, given: Mapping[str, Any]) -> ListSwitch:
+    is_on = given.get("owner") == MYSELF
+    url = listing.url_with({"owner": "" if is_on else MYSELF})
+    return ListSwitch(label=_("Only mine"), icon="user", url=url, is_on=is_on)
 
 
 def _heading(outcome: OpportunityOutcome, count: Count | None) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -152,6 +153,17 @@ def test_rows_are_filtered_by_a_condition_on_the_leads_behind_them(browser: Clie
     assert "key" in str(listing.chips[0].label)
     panel = browser.get(url_of(kind), {"filter": condition}, headers={"HX-Target": listing.filter_id})
     assert "data-builder" in panel.content.decode() or "condition" in panel.content.decode()
+
+
+def test_what_stands_above_the_rows_follows_a_search(browser: Client) -> None:
+    asks = {"HX-Request": "true", "HX-Target": "opportunities-rows"}
+    answer = browser.get(f"{url_of('opportunities')}?q=ana", headers=asks)
+    switch = answer.context["listing"].switch
+    assert (switch.url, switch.is_on) == ("/t/horizonte/opportunities/?q=ana&owner=me", False)
+    above = re.findall(r'id="opportunities-(\w+)"[^>]*hx-swap-oob="true"', answer.content.decode())
+    assert above == ["heading", "tabs", "switch"]
+    mine = browser.get(switch.url).context["listing"].switch
+    assert (mine.url, mine.is_on) == ("/t/horizonte/opportunities/?q=ana", True)
 
 
 def test_what_cannot_be_read_is_said_and_shows_nothing(browser: Client) -> None:
