@@ -225,9 +225,11 @@ UNION ALL SELECT 'mails that finished enrolments never wrote', 'lost', count(*) 
     WHERE enrollment.tenant_id = %(tenant)s AND enrollment.state = 'finished'
       AND (SELECT count(*) FROM nurturing_message message WHERE message.tenant_id = enrollment.tenant_id
            AND message.enrollment_id = enrollment.id) <> 2
-UNION ALL SELECT 'people told twice', 'doubled', count(*) FROM (
-    SELECT FROM core_notification WHERE tenant_id = %(tenant)s AND kind LIKE '%%clock%%'
-    GROUP BY member_id, lead_id, kind, values HAVING count(*) > 1) AS told
+-- Of many clocks by one act: two acts may have told of as many, each in a transaction of its own.
+UNION ALL SELECT 'people told twice: ' || min(kind), 'doubled', count(*) FROM (
+    SELECT kind FROM core_notification WHERE tenant_id = %(tenant)s AND kind LIKE '%%clock%%'
+    GROUP BY member_id, lead_id, kind, values, CASE WHEN lead_id IS NULL THEN xmin::text END HAVING count(*) > 1
+    ) AS told HAVING count(*) > 0
 UNION ALL SELECT 'turns given twice or left out', 'doubled', count(*) FROM (
     SELECT pool.id FROM routing_pool pool LEFT JOIN turns ON turns.pool = pool.key
     WHERE pool.tenant_id = %(tenant)s GROUP BY pool.id, pool.turn

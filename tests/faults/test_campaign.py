@@ -88,6 +88,12 @@ HARM = {
         " WHERE tenant_id = %(tenant)s AND kind = 'clock' AND detail ? 'percent' LIMIT 1",
         "doubled",
     ),
+    "somebody is told twice of the same": (
+        "INSERT INTO core_notification (tenant_id, member_id, kind, values, lead_id, at)"
+        " SELECT tenant_id, member_id, kind, values, lead_id, at FROM core_notification CROSS JOIN generate_series(1, 2)"
+        " WHERE id = (SELECT min(id) FROM core_notification WHERE tenant_id = %(tenant)s AND kind LIKE '%%clock%%')",
+        "doubled",
+    ),
     "a submission is held": (
         "UPDATE leads_submission SET state = 'held' WHERE id IN"
         " (SELECT id FROM leads_submission WHERE tenant_id = %(tenant)s LIMIT 1)",
