@@ -157,7 +157,7 @@ def list_due(*, kind: str, subjects: Iterable[int]) -> frozenset[int]:
 
 def list_held() -> list[DueRow]:
     """The current tenant's due rows that were given up after too many failures, the oldest first."""
-    return list(DueRow.objects.filter(held_at__isnull=False).order_by("held_at", "id"))
+    return list(DueRow.objects.filter(held_at__isnull=False).order_by("held_at", "kind", "subject"))
 
 
 def retry_held(*, now: datetime, kind: str = "") -> int:

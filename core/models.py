@@ -11,8 +11,9 @@ from tenancy.models import Membership, Team
 
 
 class DueRow(TenantModel):
-    """Something that shall happen at ``due_at`` to one subject: at most one row for each kind and subject."""
+    """Something that shall happen at ``due_at`` to one subject: at most one row for each kind and subject, which are its key."""
 
+    pk = models.CompositePrimaryKey("tenant_id", "kind", "subject")
     kind = models.CharField(max_length=40)
     # The id of whatever the kind is about: a lead, a clock, an enrolment.
     subject = models.BigIntegerField()
@@ -25,9 +26,6 @@ class DueRow(TenantModel):
     held_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "kind", "subject"], name="due_row_once_per_subject")
-        ]
         indexes = [
             # The tenant comes second: one scan finds every tenant with something due.
             models.Index(

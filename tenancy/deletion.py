@@ -153,12 +153,14 @@ def _next_keys(model: type[models.Model], after: Any) -> list[Any]:
 
 def _delete_keys(model: type[models.Model], keys: list[Any]) -> int:
     """By SQL: the database follows the references itself, Django would read the rows first."""
-    assert model._meta.pk is not None
-    quote = connection.ops.quote_name
+    quote, parts = connection.ops.quote_name, model._meta.pk_fields
+    columns = ", ".join(quote(part.column) for part in parts)
+    arrays = ", ".join(f"%s::{part.db_type(connection)}[]" for part in parts)
+    values = zip(*keys, strict=True) if len(parts) > 1 else [keys]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM {quote(model._meta.db_table)} WHERE {quote(model._meta.pk.column)} = ANY(%s)",  # noqa: S608 - our own names
-            [keys],
+            f"DELETE FROM {quote(model._meta.db_table)} WHERE ({columns}) IN (SELECT * FROM unnest({arrays}))",  # noqa: S608 - our own names
+            [list(each) for each in values],
         )
         return int(cursor.rowcount)
 

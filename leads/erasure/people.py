@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
@@ -20,6 +20,8 @@ PHONE_DIGITS: Final = 10
 # What means something in LIKE.
 _LIKE: Final = re.compile(r"[\\%_]")
 _APART: Final = "\x1f"
+# The key of a row, or its parts where the table has several.
+Key: TypeAlias = int | tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_person(lead: Lead) -> Person:
 class Found:
     """The rows of one table that tell of people: their keys where the lead does not say it, and how many of each person."""
 
-    named: Collection[int]
+    named: Collection[Key]
     counts: Mapping[int, int]
 
 
@@ -85,7 +87,7 @@ def find_rows(holding: Holding, people: Sequence[Person]) -> Found:
     return Found(named.keys(), counts)
 
 
-def rows_in(holding: Holding, people: Sequence[Person], named: Collection[int]) -> QuerySet[Any, Any]:
+def rows_in(holding: Holding, people: Sequence[Person], named: Collection[Key]) -> QuerySet[Any, Any]:
     """The rows that tell of people, ``named`` among them."""
     model: Any = holding.model_class
     theirs = Q(pk__in=list(named))
@@ -108,7 +110,7 @@ def wait_for_captures(people: Sequence[Person]) -> None:
 
 def _find_named(
     holding: Holding, people: Sequence[Person], *, among: str = "true"
-) -> dict[int, tuple[int | None, str]]:
+) -> dict[Key, tuple[int | None, str]]:
     """Rows in whose columns somebody is named, by their keys: the lead that they are about, and what stands in these columns."""
     wanted = [text for person in people for text in person.wanted(by_name=holding.by_name)]
     digits = [person.digits for person in people if person.digits]
@@ -119,13 +121,13 @@ def _find_named(
     named = " OR ".join(
         _names_somebody(column, wanted=bool(wanted), digits=bool(digits)) for column in columns
     )
-    assert meta.pk is not None
+    key = ", ".join(f'"{part.column}"' for part in meta.pk_fields)
     about = "NULL"
     if holding.lead:
-        about = f'"{meta.pk.column if holding.lead == "pk" else meta.get_field(holding.lead).column}"'  # type: ignore[union-attr]
+        about = key if holding.lead == "pk" else f'"{meta.get_field(holding.lead).column}"'  # type: ignore[union-attr]
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT "{meta.pk.column}", {about}, concat_ws(%(apart)s, {", ".join(columns)})'  # noqa: S608 - names of our own
+            f"SELECT {about}, concat_ws(%(apart)s, {', '.join(columns)}), {key}"  # noqa: S608 - names of our own
             f' FROM "{meta.db_table}" WHERE {among} AND ({named})',
             {
                 "wanted": [f"%{_LIKE.sub(_escaped, text)}%" for text in wanted],
@@ -133,7 +135,8 @@ def _find_named(
                 "apart": _APART,
             },
         )
-        return {pk: (lead_id, text) for pk, lead_id, text in cursor.fetchall()}
+        rows = cursor.fetchall()
+    return {pk[0] if len(pk) == 1 else tuple(pk): (lead_id, text) for lead_id, text, *pk in rows}
 
 
 def _names_somebody(column: str, *, wanted: bool, digits: bool) -> str:

@@ -125,8 +125,8 @@ _LET_LEASES_PASS: Final = """
     """
 _LET_PAUSES_PASS: Final = """
     UPDATE core_duerow SET due_at = due_at - %(minutes)s * interval '1 minute'
-    WHERE id IN (
-        SELECT id FROM core_duerow WHERE tenant_id = %(tenant)s AND held_at IS NULL
+    WHERE (tenant_id, kind, subject) IN (
+        SELECT tenant_id, kind, subject FROM core_duerow WHERE tenant_id = %(tenant)s AND held_at IS NULL
         AND kind IN ('submission.process', 'lead.retry', 'leads.rerun', 'leads.bulk', 'leads.erase', 'leads.export',
             'data.export')
         FOR UPDATE SKIP LOCKED
