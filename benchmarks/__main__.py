@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _come_up_to_date() -> None:
-    """Act on what has fallen due since the data were made, so that no measurement does it."""
+    """Act on what has fallen due since the data were made, and write it all to the disk, so that no measurement does it."""
     from django.utils import timezone
 
     from core.due import sweep
@@ -64,6 +64,7 @@ def _come_up_to_date() -> None:
     acted = sweep(now=timezone.now())
     if acted:
         print(f"{acted} due rows acted on", flush=True)
+    os.sync()
 
 
 def _machine() -> str:

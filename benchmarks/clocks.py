@@ -19,7 +19,7 @@ from benchmarks.workers import WORKERS, workers
 
 AT_ONCE: Final = int(os.environ.get("LEADSYS_BENCH_CLOCKS", "10000"))
 BATCH: Final = 1000
-ROUNDS: Final = 5
+ROUNDS: Final = 9
 OPEN: Final = "state IN ('running', 'broken') AND level < 100"
 SINGLE: Final = 12
 LATEST_MS: Final = 2000.0

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,12 +24,25 @@ REQUESTS_A_CONNECTION = 20
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load: seconds each, and requests a second."""
+    """What came of a load: the milliseconds of each request that was counted, and requests a second."""
 
-    median_ms: float
-    p95_ms: float
+    milliseconds: list[float]
     per_second: float
     failed: int
+
+    @property
+    def median_ms(self) -> float:
+        """Of one request."""
+        return statistics.median(self.milliseconds)
+
+
+def of_rounds(loads: Sequence[Load]) -> Load:
+    """Several rounds of the same load as one: all their requests, the rate of the round in the middle."""
+    return Load(
+        [each for load in loads for each in load.milliseconds],
+        statistics.median(load.per_second for load in loads),
+        sum(load.failed for load in loads),
+    )
 
 
 def free_port() -> int:
@@ -107,7 +120,7 @@ def run_load(
             if answer.status >= 300:
                 failures.append(answer.status)
             if turn >= each // 10:
-                times.append(time.perf_counter() - began)
+                times.append((time.perf_counter() - began) * 1000)
 
     threads = [threading.Thread(target=client, args=[number]) for number in range(CLIENTS)]
     began = time.perf_counter()
@@ -116,10 +129,4 @@ def run_load(
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
-    times.sort()
-    return Load(
-        statistics.median(times) * 1000,
-        times[int(len(times) * 0.95)] * 1000,
-        each * CLIENTS / seconds,
-        len(failures),
-    )
+    return Load(times, each * CLIENTS / seconds, len(failures))
