@@ -17,6 +17,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[
+                # What an attempt that was broken off has left is in the way of the next one.
+                migrations.RunSQL(f"DROP INDEX CONCURRENTLY IF EXISTS {IDENTITY}", migrations.RunSQL.noop),
                 migrations.RunSQL(
                     f"CREATE UNIQUE INDEX CONCURRENTLY {IDENTITY} ON core_duerow (tenant_id, kind, subject)",
                     f"DROP INDEX CONCURRENTLY IF EXISTS {IDENTITY}",
