@@ -25,7 +25,7 @@ class NewStanding(NamedTuple):
 
 
 def new_standings_json(standings: Sequence[NewStanding]) -> str:
-    """The rows for jsonb_to_recordset; instants in ISO 8601."""
+    """The rows for json_to_recordset; instants in ISO 8601."""
     return json.dumps(
         [each.values | {"lead_id": each.lead_id} for each in standings], default=datetime.isoformat
     )
@@ -60,6 +60,6 @@ _WRITE: Final = Statement.text(
         score=FIRST_SCORE,
         grade=FIRST_GRADE,
         positive_at="NULL::timestamptz",
-        newborn=f"jsonb_to_recordset(%(newborn)s::jsonb) AS newborn ({STANDING_TYPED})",
+        newborn=f"json_to_recordset(%(newborn)s::json) AS newborn ({STANDING_TYPED})",
     )
 )

@@ -153,7 +153,7 @@ _FORGET_EARLIER_DECAY: Final = """, outdone AS (
 # Whose standing is new says as well what it would have been without a rating.
 _BORN: Final = f"""
 ), newborn AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset({{{{newborn}}}}::jsonb) AS newborn ({STANDING_TYPED})
+    SELECT * FROM json_to_recordset({{{{newborn}}}}::json) AS newborn ({STANDING_TYPED})
 ), born AS ({
     INSERT_STANDINGS.format(
         tenant="{{tenant}}",

@@ -253,7 +253,7 @@ def insert_companies(rows: Sequence[dict[str, Any]]) -> list[int]:
 _INSERT: Final = Statement.text(f"""
 WITH given AS MATERIALIZED (
     SELECT nextval('leads_company_id_seq') AS id, given.*
-    FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (place int, {_TYPED})
+    FROM json_to_recordset(%(rows)s::json) AS given (place int, {_TYPED})
 ), inserted AS (
     INSERT INTO leads_company (id, tenant_id, created_at, {", ".join(COLUMNS)})
     SELECT id, %(tenant)s::bigint, now(), {", ".join(COLUMNS)} FROM given
@@ -273,7 +273,7 @@ def update_companies(rows: Sequence[dict[str, Any]]) -> None:
 
 _UPDATE: Final = Statement.text(f"""
 UPDATE leads_company company SET {", ".join(f"{name} = given.{name}" for name in COLUMNS)}
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS given (id bigint, {_TYPED})
+FROM json_to_recordset(%(rows)s::json) AS given (id bigint, {_TYPED})
 WHERE company.id = given.id
 RETURNING new.id, (old.name_key, old.domain) IS DISTINCT FROM (new.name_key, new.domain)
 """)  # noqa: S608 - only the constant column names above
