@@ -6,16 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 
+from leads.capture import imports
 from leads.models import Decision, DecisionKind, ImportRun, Lead, LeadState, LeadTag, StageChange, Touch
+from leads.pipeline import run_pipeline
 from tenancy.models import Tenant
 from tenancy.scope import tenant_scope
 from tests.conftest import ROOT
 from tests.faults.workers import database_environment, make_dice, rounds
-from tests.imports import write_csv
+from tests.imports import import_leads, write_csv
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.fault]
 
@@ -105,3 +110,24 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(("option", "batch"), [((), "off"), (("--live",), "on")])
+def test_the_end_of_an_import_of_history_waits_for_the_disk_for_all_of_it(
+    tmp_path: Path, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], batch: str
+) -> None:
+    waits: list[str] = []
+
+    def noting(act: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW synchronous_commit")
+                waits.append(cursor.fetchone()[0])
+            return act(*given, **named)
+
+        return noted
+
+    monkeypatch.setattr(imports, "run_pipeline", noting(run_pipeline))
+    monkeypatch.setattr(imports, "finish_run", noting(imports.finish_run))
+    assert import_leads(write_csv(tmp_path, "email", "ana@x.test"), *option).answer["new"] == 1
+    assert waits == [batch, "on"]
