@@ -49,9 +49,10 @@ def main(arguments: list[str]) -> int:
         measure: Callable[[dict[str, int]], list[Finding]] = getattr(import_module(module), function)
         findings += measure(tenants)
         print(f"{name} measured in {time.monotonic() - began:.0f} s", flush=True)
-    print(table(findings))
+    profile = _profile(findings)
+    print(table(findings), profile, sep="\n\n")
     if not names:
-        write_document(findings=findings, machine=_machine(), profile=_profile(findings))
+        write_document(findings=findings, machine=_machine(), profile=profile)
     return 1 if any(finding.verdict == "MISSED" for finding in findings) else 0
 
 
@@ -77,7 +78,7 @@ def _machine() -> str:
 
 
 def _profile(findings: list[Finding]) -> str:
-    """What comes nearest to its promise, or misses it."""
+    """What comes nearest to its promise, or misses it; where the time of the slowest goes."""
     promised = [one for one in findings if one.ratio is not None and one.most is not None]
     nearest = sorted(promised, key=lambda one: -((one.ratio or 0) / (one.most or 1)))[:8]
     lines = [
@@ -87,6 +88,8 @@ def _profile(findings: list[Finding]) -> str:
         + "."
         for one in nearest
     ]
+    if profiles := [f"- {one.what}: {one.profile}." for one in findings if one.profile]:
+        lines += ["", "Where the time of the slowest goes:", "", *profiles]
     return "\n".join(["Nearest to their limits:", "", *lines])
 
 

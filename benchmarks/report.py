@@ -13,7 +13,8 @@ END: Final = "<!-- measured: end -->"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. ``ratio`` is ours against the bare thing in the same run; ``most`` is the promise, None where none is made."""
+    """One line. ``ratio`` is ours against the bare thing in the same run; ``most`` is the promise, None where none is made.
+    ``profile`` says where the time of ours goes, if that was looked at."""
 
     what: str
     rows: int
@@ -22,6 +23,7 @@ class Finding:
     ratio: float | None
     most: float | None
     detail: str = ""
+    profile: str = ""
 
     @property
     def verdict(self) -> str:
@@ -72,7 +74,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def write_document(*, findings: Sequence[Finding], machine: str, profile: str) -> None:
-    """Put the table of a whole run, and where the time of the slowest goes, into docs/benchmarks.md."""
+    """Put the table of a whole run, what is nearest to its limits, and where the time of the slowest goes, into the document."""
     text = DOCUMENT.read_text("utf-8")
     before, _begin, rest = text.partition(BEGIN)
     _old, _end, after = rest.partition(END)
