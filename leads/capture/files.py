@@ -101,7 +101,7 @@ class Table:
         next(records)
         for number, cells, refusal in compress(records, chosen):
             if refusal is None and len(cells) == width:
-                yield Row(number, dict(zip(columns, cells)), None)  # noqa: B905 - they are as many, and saying it takes a tenth of the time
+                yield Row(number, dict(zip(columns, cells)), None)  # noqa: B905 - as many: asking again takes a tenth longer
             else:
                 yield _misshapen_row(columns, number, cells, refusal)
 

@@ -1,4 +1,4 @@
-"""What waits to be sorted into the index of search texts may be more: sorting in much at once costs a third less a lead."""
+"""What waits to be sorted into the index of search texts may be more: sorting in much at once takes less for each lead."""
 
 import django.contrib.postgres.indexes
 from django.db import migrations, models

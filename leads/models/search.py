@@ -24,8 +24,8 @@ class LeadSearch(TenantModel):
     class Meta:
         indexes = [
             # The spans of creation say the tenant, too: a small one would wade through the matches of a large one. What waits to
-            # be sorted into the index, at most 8 MB of 5,000 leads, is read by every search, which takes up to 3 ms; who makes
-            # the next lead sorts it in, in 70 ms.
+            # be sorted into the index, at most 8 MB of some 4,000 leads, is read by every search, which takes up to 3 ms; who
+            # makes the next lead sorts it in, which takes 0.1 s, or 0.2 where the index is not in memory.
             GinIndex(
                 Func(F("tenant"), F("created_at"), function="leadsys_search_spans"),
                 OpClass(F("text"), "gin_trgm_ops"),
